@@ -1,0 +1,294 @@
+//! `keywright admin`: organizations, users, members and keys, on the host itself.
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use keywright_protocol::{
+    KeyId, OrganizationId, Time, UserId,
+    admin::{AdminReply, AdminRequest, RolesIn},
+};
+use std::{path::Path, time::Duration};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixStream,
+};
+
+/// An act of administration.
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Make the operator organization and its first Owner, with a one-time password
+    Bootstrap {
+        /// The Owner's e-mail address
+        #[arg(long)]
+        owner_email: String,
+    },
+    /// Organizations
+    #[command(subcommand)]
+    Organization(OrganizationCommand),
+    /// Users
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Members of organizations
+    #[command(subcommand)]
+    Member(MemberCommand),
+    /// Personal Access Keys and API Keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+/// About organizations.
+#[derive(Debug, Subcommand)]
+pub enum OrganizationCommand {
+    /// List all
+    List,
+    /// Make one
+    Create {
+        /// Its name
+        #[arg(long)]
+        name: String,
+        /// Id of the root it belongs to; without it a root is made
+        #[arg(long)]
+        parent: Option<OrganizationId>,
+    },
+    /// Suspend one: nothing of it, nor of what hangs under it, authenticates
+    Suspend {
+        /// Its id
+        id: OrganizationId,
+    },
+    /// Take a suspension back
+    Resume {
+        /// Its id
+        id: OrganizationId,
+    },
+}
+
+/// About users.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// List all
+    List,
+    /// Add one, without a password
+    Create {
+        /// E-mail address
+        #[arg(long)]
+        email: String,
+        /// Name
+        #[arg(long)]
+        name: String,
+    },
+    /// Disable one: nothing of his authenticates
+    Disable {
+        /// His id
+        id: UserId,
+    },
+    /// Take that back
+    Enable {
+        /// His id
+        id: UserId,
+    },
+}
+
+/// About members.
+#[derive(Debug, Subcommand)]
+pub enum MemberCommand {
+    /// List the direct members of an organization
+    List {
+        /// The organization's id
+        #[arg(long)]
+        organization: OrganizationId,
+    },
+    /// Make a user a direct member, or set a member's roles anew
+    Set {
+        /// The organization's id
+        #[arg(long)]
+        organization: OrganizationId,
+        /// The user's id
+        #[arg(long)]
+        user: UserId,
+        /// A role key; repeat it for several, leave it out for none
+        #[arg(long = "role")]
+        roles: Vec<String>,
+    },
+    /// End a membership for ever; its keys die with it
+    Remove {
+        /// The organization's id
+        #[arg(long)]
+        organization: OrganizationId,
+        /// The user's id
+        #[arg(long)]
+        user: UserId,
+    },
+}
+
+/// About keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// List the keys of an organization, without secrets
+    List {
+        /// The organization's id
+        #[arg(long)]
+        organization: OrganizationId,
+    },
+    /// Make a Personal Access Key for a direct member; the secret is shown once
+    CreatePersonal {
+        /// The organization's id
+        #[arg(long)]
+        organization: OrganizationId,
+        /// The user's id
+        #[arg(long)]
+        user: UserId,
+        /// The key's name
+        #[arg(long)]
+        name: String,
+        /// When it expires, such as 2027-03-31T00:00:00Z; without it after the default life
+        #[arg(long)]
+        expires_at: Option<Time>,
+    },
+    /// Make an API Key; the secret is shown once
+    CreateApi {
+        /// The organization's id
+        #[arg(long)]
+        organization: OrganizationId,
+        /// The key's name
+        #[arg(long)]
+        name: String,
+        /// What it may do where: ORGANIZATION=role,role; repeat it for several organizations
+        #[arg(long = "grant", value_parser = parse_grant)]
+        grants: Vec<RolesIn>,
+        /// When it expires, such as 2027-03-31T00:00:00Z; without it after the default life
+        #[arg(long)]
+        expires_at: Option<Time>,
+    },
+    /// Revoke a key for ever
+    Revoke {
+        /// Its id
+        id: KeyId,
+    },
+}
+
+fn parse_grant(text: &str) -> Result<RolesIn, String> {
+    let (organization, roles) = text.split_once('=').ok_or("must look like ORGANIZATION=role,role")?;
+    let organization_id = organization.parse().map_err(|error| format!("the organization's id {error}"))?;
+    let roles: Vec<String> = roles.split(',').map(str::trim).filter(|role| !role.is_empty()).map(str::to_owned).collect();
+    if roles.is_empty() { Err("names no role".to_owned()) } else { Ok(RolesIn { organization_id, roles }) }
+}
+
+impl From<AdminCommand> for AdminRequest {
+    fn from(command: AdminCommand) -> Self {
+        match command {
+            AdminCommand::Bootstrap { owner_email } => Self::Bootstrap { owner_email },
+            AdminCommand::Organization(command) => match command {
+                OrganizationCommand::List => Self::ListOrganizations,
+                OrganizationCommand::Create { name, parent } => Self::CreateOrganization { name, parent },
+                OrganizationCommand::Suspend { id } => Self::SuspendOrganization { organization: id },
+                OrganizationCommand::Resume { id } => Self::ResumeOrganization { organization: id },
+            },
+            AdminCommand::User(command) => match command {
+                UserCommand::List => Self::ListUsers,
+                UserCommand::Create { email, name } => Self::CreateUser { email, name },
+                UserCommand::Disable { id } => Self::DisableUser { user: id },
+                UserCommand::Enable { id } => Self::EnableUser { user: id },
+            },
+            AdminCommand::Member(command) => match command {
+                MemberCommand::List { organization } => Self::ListMembers { organization },
+                MemberCommand::Set { organization, user, roles } => Self::SetMember { organization, user, roles },
+                MemberCommand::Remove { organization, user } => Self::RemoveMember { organization, user },
+            },
+            AdminCommand::Key(command) => match command {
+                KeyCommand::List { organization } => Self::ListKeys { organization },
+                KeyCommand::CreatePersonal { organization, user, name, expires_at } => Self::CreatePersonalAccessKey { organization, user, name, expires_at },
+                KeyCommand::CreateApi { organization, name, grants, expires_at } => Self::CreateApiKey { organization, name, grants, expires_at },
+                KeyCommand::Revoke { id } => Self::RevokeKey { key: id },
+            },
+        }
+    }
+}
+
+/// How long a server may take for one act.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Sends a request to the server that listens on a socket; `None` if no server does.
+///
+/// # Errors
+/// If the socket may not be opened, or the connection breaks off.
+pub async fn send(socket: &Path, request: &AdminRequest) -> anyhow::Result<Option<AdminReply>> {
+    use std::io::ErrorKind;
+    let mut stream = match UnixStream::connect(socket).await {
+        Ok(stream) => stream,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("the administration socket {} cannot be opened", socket.display())),
+    };
+    let exchange = async {
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        stream.write_all(&line).await?;
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await?;
+        Ok::<_, anyhow::Error>(reply)
+    };
+    let reply = tokio::time::timeout(TIMEOUT, exchange).await.context("the server did not answer in time; whether it did it is not sure")??;
+    Ok(Some(serde_json::from_str(&reply).context("the server's answer cannot be read; is it of another version?")?))
+}
+
+/// A reply as text for people, or as JSON for programs.
+///
+/// # Errors
+/// A refusal, as the sentence it came with.
+pub fn render(reply: &AdminReply, json: bool) -> anyhow::Result<String> {
+    if let AdminReply::Refused { message, .. } = reply {
+        bail!("{message}");
+    }
+    if json {
+        return Ok(serde_json::to_string_pretty(reply)?);
+    }
+    Ok(match reply {
+        AdminReply::Refused { message, .. } => message.clone(),
+        AdminReply::Done { revision } => format!("done, revision {revision}"),
+        AdminReply::Bootstrapped { organization_id, user_id, one_time_password } => {
+            format!("operator organization {organization_id}\nOwner {user_id}\none-time password (shown once): {one_time_password}")
+        }
+        AdminReply::Organization(row) => format!("organization {} \"{}\"", row.id, row.name),
+        AdminReply::User(row) => format!("user {} {}", row.id, row.email),
+        AdminReply::KeyCreated { id, secret, expires_at } => format!("key {id}, expires {expires_at}\nsecret (shown once): {secret}"),
+        AdminReply::Organizations { organizations } => lines(organizations.iter().map(|row| {
+            let kind = if row.id == row.root_id { "root".to_owned() } else { format!("of {}", row.root_id) };
+            let state = row.suspended_at.map(|at| format!("  suspended {at}")).unwrap_or_default();
+            format!("{}  {kind}  {}{state}", row.id, row.name)
+        })),
+        AdminReply::Users { users } => lines(users.iter().map(|row| {
+            let state = row.disabled_at.map(|at| format!("  disabled {at}")).unwrap_or_default();
+            format!("{}  {}  {}{state}", row.id, row.email, row.name)
+        })),
+        AdminReply::Members { members } => lines(members.iter().map(|row| format!("{}  {}  {}", row.user_id, row.email, row.roles.join(",")))),
+        AdminReply::Keys { keys } => lines(keys.iter().map(|row| {
+            let state = row.revoked_at.map_or_else(|| format!("expires {}", row.expires_at), |at| format!("revoked {at}"));
+            format!("{}  {}  {}  {state}", row.id, row.kind.infix(), row.name)
+        })),
+    })
+}
+
+fn lines(rows: impl Iterator<Item = String>) -> String {
+    let rows: Vec<String> = rows.collect();
+    if rows.is_empty() { "none".to_owned() } else { rows.join("\n") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grants_are_read() {
+        let id = "6f9619ff-8b86-4011-b42d-00c04fc964ff";
+        let grant = parse_grant(&format!("{id}=view-build, manage-build")).unwrap();
+        assert_eq!(grant.roles, ["view-build", "manage-build"]);
+        for bad in ["", "x=view-build", id, &format!("{id}=")] {
+            assert!(parse_grant(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_an_error_in_both_forms() {
+        let refused = AdminReply::Refused { error: "conflict".into(), message: "taken".into() };
+        assert!(render(&refused, true).is_err() && render(&refused, false).is_err());
+        assert_eq!(render(&AdminReply::Users { users: Vec::new() }, false).unwrap(), "none");
+    }
+}

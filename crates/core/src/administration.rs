@@ -1,0 +1,127 @@
+//! `keywright admin`: each request is one operation, each answer one reply.
+
+use crate::{Context, Core, Error, chance, keys::CreatedKey, passwords};
+use keywright_db::Committed;
+use keywright_protocol::{
+    admin::{AdminReply, AdminRequest, KeyRow, MemberRow, OrganizationRow, UserRow},
+    catalog::OWNER,
+};
+use keywright_store::{
+    changes::{self, ChangeKind},
+    memberships, organizations, settings, users,
+};
+
+use std::sync::Arc;
+
+impl Core {
+    /// Does what an administrator on the host asks for. A refusal is a reply too.
+    pub async fn administer(self: &Arc<Self>, ctx: &Context, request: AdminRequest) -> AdminReply {
+        self.dispatch(ctx, request).await.unwrap_or_else(|error| {
+            if let Error::Internal(text) = &error {
+                tracing::error!(text, "an act of administration failed");
+            }
+            AdminReply::Refused { error: error.code().to_owned(), message: error.to_string() }
+        })
+    }
+
+    async fn dispatch(self: &Arc<Self>, ctx: &Context, request: AdminRequest) -> Result<AdminReply, Error> {
+        match request {
+            AdminRequest::Bootstrap { owner_email } => self.bootstrap(ctx, &owner_email).await,
+            AdminRequest::ListOrganizations => {
+                let organizations = self.list_organizations(ctx).await?.into_iter().map(organization_row).collect();
+                Ok(AdminReply::Organizations { organizations })
+            }
+            AdminRequest::CreateOrganization { name, parent } => {
+                Ok(AdminReply::Organization(organization_row(self.create_organization(ctx, &name, parent).await?)))
+            }
+            AdminRequest::SuspendOrganization { organization } => self.suspend_organization(ctx, organization).await.map(done),
+            AdminRequest::ResumeOrganization { organization } => self.resume_organization(ctx, organization).await.map(done),
+            AdminRequest::ListUsers => Ok(AdminReply::Users { users: self.list_users(ctx).await?.into_iter().map(user_row).collect() }),
+            AdminRequest::CreateUser { email, name } => Ok(AdminReply::User(user_row(self.create_user(ctx, &email, &name, users::Password::None).await?))),
+            AdminRequest::DisableUser { user } => self.disable_user(ctx, user).await.map(done),
+            AdminRequest::EnableUser { user } => self.enable_user(ctx, user).await.map(done),
+            AdminRequest::ListMembers { organization } => {
+                let members = self.list_members(ctx, organization).await?;
+                let row = |member: memberships::MembershipRow| MemberRow { user_id: member.user_id, email: member.email, roles: member.roles };
+                Ok(AdminReply::Members { members: members.into_iter().map(row).collect() })
+            }
+            AdminRequest::SetMember { organization, user, roles } => self.set_member(ctx, organization, user, &roles).await.map(done),
+            AdminRequest::RemoveMember { organization, user } => self.remove_member(ctx, organization, user).await.map(done),
+            AdminRequest::ListKeys { organization } => {
+                Ok(AdminReply::Keys { keys: self.list_keys(ctx, organization).await?.into_iter().map(key_row).collect() })
+            }
+            AdminRequest::CreatePersonalAccessKey { organization, user, name, expires_at } => {
+                self.create_personal_access_key(ctx, organization, user, &name, expires_at).await.map(created)
+            }
+            AdminRequest::CreateApiKey { organization, name, grants, expires_at } => {
+                self.create_api_key(ctx, organization, &name, &grants, expires_at).await.map(created)
+            }
+            AdminRequest::RevokeKey { key } => self.revoke_key(ctx, key).await.map(done),
+        }
+    }
+
+    /// Whether the operator organization stands.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn is_bootstrapped(&self) -> Result<bool, Error> {
+        let found = self.db.read(|tx| Box::pin(async move { settings::find(tx, settings::OPERATOR_ORGANIZATION).await.map_err(Error::from) }));
+        Ok(found.await?.is_some())
+    }
+
+    /// Makes the operator organization and its first Owner, with a one-time password; once.
+    async fn bootstrap(self: &Arc<Self>, ctx: &Context, owner_email: &str) -> Result<AdminReply, Error> {
+        ctx.authorize_host()?;
+        let password = passwords::generate()?;
+        let hash = passwords::hash(password.clone()).await?;
+        let id = chance::id()?;
+        let organization = organizations::OrganizationRow { id, root_id: id, name: "Operator".to_owned(), created_at: ctx.now, suspended_at: None };
+        let user =
+            users::UserRow { id: chance::id()?, email: crate::names::email(owner_email)?, name: "Owner".to_owned(), created_at: ctx.now, disabled_at: None };
+        let (organization_id, user_id, membership_id, now) = (organization.id, user.id, chance::id()?, ctx.now);
+        self.write(move |tx| {
+            Box::pin(async move {
+                if settings::find(tx, settings::OPERATOR_ORGANIZATION).await?.is_some() {
+                    return Err(Error::Conflict("the operator organization stands already".to_owned()));
+                }
+                organizations::insert(tx, &organization).await?;
+                users::insert(tx, &user, &users::Password::OneTime(hash)).await?;
+                memberships::insert(tx, membership_id, organization.id, user.id, now).await?;
+                memberships::update_roles(tx, membership_id, &[OWNER.to_owned()]).await?;
+                settings::insert(tx, settings::OPERATOR_ORGANIZATION, &organization.id.to_string()).await?;
+                changes::insert(tx, 0, ChangeKind::Organization, organization.id.as_uuid(), &[]).await?;
+                Ok(())
+            })
+        })
+        .await?;
+        Ok(AdminReply::Bootstrapped { organization_id, user_id, one_time_password: password.to_string() })
+    }
+}
+
+fn done<T>(committed: Committed<T>) -> AdminReply {
+    AdminReply::Done { revision: committed.position.to_string() }
+}
+
+fn created(key: CreatedKey) -> AdminReply {
+    AdminReply::KeyCreated { id: key.id, secret: key.secret.reveal().to_owned(), expires_at: key.expires_at }
+}
+
+fn organization_row(row: organizations::OrganizationRow) -> OrganizationRow {
+    OrganizationRow { id: row.id, name: row.name, root_id: row.root_id, created_at: row.created_at, suspended_at: row.suspended_at }
+}
+
+fn user_row(row: users::UserRow) -> UserRow {
+    UserRow { id: row.id, email: row.email, name: row.name, disabled_at: row.disabled_at }
+}
+
+fn key_row(row: keywright_store::keys::KeyRow) -> KeyRow {
+    KeyRow {
+        id: row.id,
+        kind: row.kind,
+        name: row.name,
+        user_id: row.user_id,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        revoked_at: row.revoked_at,
+    }
+}

@@ -1,0 +1,120 @@
+//! What is alive. One function decides, and every way in calls it.
+
+use crate::Refusal;
+use keywright_protocol::Time;
+use keywright_store::keys::CredentialRow;
+
+/// Whether a credential authenticates at this moment: secret version active AND key active AND not before <= now < expires AND
+/// organization and its root alive AND, for a Personal Access Key, holder enabled and membership alive. An API Key belongs to
+/// its organization; whoever made it is no part of this.
+///
+/// # Errors
+/// The first [`Refusal`] that holds, most final first.
+pub fn alive(credential: &CredentialRow, now: Time) -> Result<(), Refusal> {
+    if let Some(at) = credential.revoked_at {
+        return Err(Refusal::Revoked(at));
+    }
+    if let Some(at) = credential.version_ended_at.or(credential.version_ends_at.filter(|ends_at| *ends_at <= now)) {
+        return Err(Refusal::Replaced(at));
+    }
+    if credential.expires_at <= now {
+        return Err(Refusal::Expired(credential.expires_at));
+    }
+    if now < credential.not_before {
+        return Err(Refusal::NotYetValid(credential.not_before));
+    }
+    if let Some(at) = credential.suspended_at {
+        return Err(Refusal::Suspended(at));
+    }
+    if let Some(at) = credential.root_dead_at.or(credential.organization_dead_at) {
+        return Err(Refusal::OrganizationDead(at));
+    }
+    if let Some(holder) = &credential.holder {
+        if let Some(at) = holder.dead_at {
+            return Err(Refusal::HolderDisabled(at));
+        }
+        if let Some(at) = holder.membership_ended_at {
+            return Err(Refusal::MembershipEnded(at));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keywright_protocol::{KeyKind, Position};
+    use keywright_store::keys::Holder;
+    use uuid::Uuid;
+
+    const NOW: Time = Time::from_seconds(1_000);
+    const THEN: Option<Time> = Some(Time::from_seconds(500));
+
+    fn live() -> CredentialRow {
+        CredentialRow {
+            position: Position { history: 1, n: 1 },
+            key_id: Uuid::from_u128(1).into(),
+            kind: KeyKind::PersonalAccessKey,
+            organization_id: Uuid::from_u128(2).into(),
+            root_id: Uuid::from_u128(2).into(),
+            name: "laptop".into(),
+            names: vec!["laptop".into()],
+            key_email: None,
+            not_before: Time::from_seconds(0),
+            expires_at: Time::from_seconds(2_000),
+            suspended_at: None,
+            revoked_at: None,
+            version: 1,
+            digest: Vec::new(),
+            tag: Vec::new(),
+            version_ends_at: None,
+            version_ended_at: None,
+            organization_dead_at: None,
+            root_dead_at: None,
+            holder: Some(Holder {
+                user_id: Uuid::from_u128(3).into(),
+                email: "a@example.com".into(),
+                name: "A".into(),
+                dead_at: None,
+                membership_ended_at: None,
+            }),
+            target: None,
+        }
+    }
+
+    /// A conjunct's name, the change that makes it false, and the code that must come.
+    type Conjunct = (&'static str, fn(&mut CredentialRow), &'static str);
+
+    #[test]
+    fn the_truth_table() {
+        assert_eq!(alive(&live(), NOW), Ok(()));
+        // Each line makes one conjunct false; leaving that conjunct out of `alive` reddens its line.
+        let dead: [Conjunct; 11] = [
+            ("revoked", |row| row.revoked_at = THEN, "key_revoked"),
+            ("version ended", |row| row.version_ended_at = THEN, "key_secret_replaced"),
+            ("overlap over", |row| row.version_ends_at = Some(NOW), "key_secret_replaced"),
+            ("expired now", |row| row.expires_at = NOW, "key_expired"),
+            ("not yet", |row| row.not_before = Time::from_millis(NOW.as_millis() + 1), "key_not_yet_valid"),
+            ("suspended", |row| row.suspended_at = THEN, "key_suspended"),
+            ("organization", |row| row.organization_dead_at = THEN, "organization_disabled"),
+            ("root", |row| row.root_dead_at = THEN, "organization_disabled"),
+            ("holder", |row| row.holder.as_mut().unwrap().dead_at = THEN, "holder_disabled"),
+            ("membership", |row| row.holder.as_mut().unwrap().membership_ended_at = THEN, "membership_ended"),
+            ("both times", |row| (row.not_before, row.expires_at) = (NOW, NOW), "key_expired"),
+        ];
+        for (name, kill, code) in dead {
+            let mut row = live();
+            kill(&mut row);
+            assert_eq!(alive(&row, NOW).unwrap_err().code(), code, "{name}");
+        }
+    }
+
+    #[test]
+    fn edges_in_time_are_half_open() {
+        let mut row = live();
+        row.not_before = NOW;
+        row.expires_at = Time::from_millis(NOW.as_millis() + 1);
+        row.version_ends_at = Some(Time::from_millis(NOW.as_millis() + 1));
+        assert_eq!(alive(&row, NOW), Ok(()));
+    }
+}

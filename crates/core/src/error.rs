@@ -1,0 +1,147 @@
+//! Everything an operation can answer instead of success. The texts are for whoever asked and say what to do.
+
+use keywright_protocol::{KeyKind, Time, catalog::CatalogError, secret::Damage};
+use keywright_store::StoreError;
+
+/// Why an operation did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The credential does not authenticate.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The organization asked for is unknown, suspended or not this key's to reach; which of these is nobody's business.
+    #[error("this key gives no access to that organization; use a key of that organization, or of its root")]
+    OutOfReach,
+    /// The credential lives, but may do nothing in that organization.
+    #[error("this key's roles give no permission in that organization; ask one of its Owners for a role")]
+    NothingGranted,
+    /// Only the host itself may do that.
+    #[error("only an administrator on the host itself may do that, with `keywright admin`")]
+    HostOnly,
+    /// Something in the request is not usable.
+    #[error("{field}: {reason}")]
+    Invalid {
+        /// The field's name on the wire.
+        field: &'static str,
+        /// What a usable one is.
+        reason: String,
+    },
+    /// There is no such thing.
+    #[error("there is no {0} with that id")]
+    NotFound(&'static str),
+    /// It contradicts what is there already.
+    #[error("{0}")]
+    Conflict(String),
+    /// The catalog is not usable.
+    #[error("catalog: {0}")]
+    Catalog(#[from] CatalogError),
+    /// The database cannot be asked, or cannot be sure.
+    #[error("the database does not answer at the moment; try again in a second")]
+    Unavailable,
+    /// Something of our own is broken; the text is for the log.
+    #[error("internal error: {0}")]
+    Internal(&'static str),
+}
+
+impl Error {
+    /// A stable code for `error` on the wire.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::OutOfReach => "organization_out_of_reach",
+            Self::NothingGranted => "nothing_granted",
+            Self::HostOnly => "host_only",
+            Self::Invalid { .. } => "invalid_request",
+            Self::NotFound(_) => "not_found",
+            Self::Conflict(_) => "conflict",
+            Self::Catalog(_) => "invalid_catalog",
+            Self::Unavailable => "temporarily_unavailable",
+            Self::Internal(_) => "server_error",
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::NotFound("such thing"),
+            StoreError::Conflict { .. } => Self::Conflict("it contradicts what is there already".to_owned()),
+            StoreError::Busy | StoreError::Unavailable => Self::Unavailable,
+            StoreError::Corrupt => Self::Internal("a row cannot be read"),
+        }
+    }
+}
+
+/// Why a credential does not authenticate. Whoever holds the right secret is told everything; whoever doesn't, nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Not a whole key.
+    #[error("this is no usable key: {0}")]
+    Malformed(Damage),
+    /// A whole key of another kind than this endpoint takes.
+    #[error("this is {}, which is not exchanged here; {}", got.with_article(), where_to_go(*got))]
+    WrongKind {
+        /// What it is.
+        got: KeyKind,
+    },
+    /// Nobody knows this secret.
+    #[error("this key is not known here; check that it is complete, that it belongs to this installation, and that it was not deleted")]
+    Unknown,
+    /// The secret is right, the name is not one of the key's.
+    #[error("the secret is right, but the key has another name; send its present name, an earlier one, or its id")]
+    Name,
+    /// The key was revoked.
+    #[error("this key was revoked on {0}; make a new one in the Security section of your organization")]
+    Revoked(Time),
+    /// The key has expired.
+    #[error("this key expired on {0}; make a new one, or rotate it, in the Security section of your organization")]
+    Expired(Time),
+    /// The key's time has not come.
+    #[error("this key is not valid before {0}")]
+    NotYetValid(Time),
+    /// The key is suspended.
+    #[error("this key has been suspended since {0}; an Owner of its organization can resume it")]
+    Suspended(Time),
+    /// The key has a newer secret and the overlap is over.
+    #[error("this secret was replaced by a newer one on {0}; use the key's newest secret")]
+    Replaced(Time),
+    /// The person is disabled.
+    #[error("the holder of this key has been disabled since {0}; ask an Owner of the organization")]
+    HolderDisabled(Time),
+    /// The person is no member any more.
+    #[error("the holder of this key left its organization on {0}; ask one of its Owners to be invited again, then make a new key")]
+    MembershipEnded(Time),
+    /// The organization, or its root, is suspended or deleted.
+    #[error("the organization of this key has been suspended or deleted since {0}; ask the operator of this installation")]
+    OrganizationDead(Time),
+}
+
+fn where_to_go(kind: KeyKind) -> &'static str {
+    match kind {
+        KeyKind::PersonalAccessKey => "send it as personalAccessKey to /auth/v3/token",
+        KeyKind::ApiKey => "send its name and the secret as name and secret to /auth/v1/api-key/token",
+        KeyKind::OperatorKey => "send it in the Authorization header of the identity API",
+        KeyKind::Session => "send it in the Authorization header of the identity API, or make a Personal Access Key",
+    }
+}
+
+impl Refusal {
+    /// A stable code for `error`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) | Self::WrongKind { .. } => "malformed_key",
+            Self::Unknown => "invalid_key",
+            Self::Name => "key_name_mismatch",
+            Self::Revoked(_) => "key_revoked",
+            Self::Expired(_) => "key_expired",
+            Self::NotYetValid(_) => "key_not_yet_valid",
+            Self::Suspended(_) => "key_suspended",
+            Self::Replaced(_) => "key_secret_replaced",
+            Self::HolderDisabled(_) => "holder_disabled",
+            Self::MembershipEnded(_) => "membership_ended",
+            Self::OrganizationDead(_) => "organization_disabled",
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The heart: a key in, an access token out.
+
+use crate::{
+    Context, Core, Error, Refusal,
+    alive::alive,
+    chance, grant,
+    memory::{Entry, Stale},
+    secret::{self, Bound, KeyDigest},
+};
+use keywright_protocol::{
+    AccessClaims, KeyKind, OrganizationId, Time,
+    claims::{MAX_ISSUED_TOKEN_BYTES, MAX_SCOPE_BYTES},
+};
+use keywright_store::{generations, keys, keys::CredentialRow};
+use std::{borrow::Cow, io::Write as _, sync::Arc};
+
+/// A snapshot is read again when the log has gone past it; not for ever.
+const READS: usize = 5;
+
+/// What is presented.
+#[derive(Clone, Copy)]
+pub enum Credential<'a> {
+    /// The secret of a Personal Access Key.
+    PersonalAccessKey(&'a str),
+    /// An API Key: the secret selects it, the name is checked.
+    ApiKey {
+        /// Its present name, an earlier one, or its id.
+        name: &'a str,
+        /// The secret.
+        secret: &'a str,
+    },
+}
+
+/// What an exchange gives.
+pub struct IssuedToken {
+    /// The signed token.
+    pub access_token: String,
+    /// Seconds until it expires.
+    pub expires_in: i64,
+}
+
+impl Core {
+    /// Exchanges a key for an access token. `target` is the organization asked for; without it the key's own.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::OutOfReach`], [`Error::NothingGranted`], [`Error::Unavailable`].
+    pub async fn exchange(self: &Arc<Self>, ctx: &Context, credential: Credential<'_>, target: Option<OrganizationId>) -> Result<IssuedToken, Error> {
+        let shape = match credential {
+            Credential::PersonalAccessKey(key) => secret::parse(key, KeyKind::PersonalAccessKey)?,
+            Credential::ApiKey { secret, .. } => secret::parse(secret, KeyKind::ApiKey)?,
+        };
+        let digest = self.pepper.digest(shape);
+        let entry = match self.memory.find(digest, target) {
+            Some(entry) => entry,
+            None => self.load(ctx, digest, credential, target).await?,
+        };
+        check(&entry.credential, credential, ctx.now)?;
+        self.issue(ctx.now, &entry)
+    }
+
+    /// Reads a credential from the database and keeps it. What does not live or reaches nothing is answered, never kept.
+    async fn load(self: &Arc<Self>, ctx: &Context, digest: KeyDigest, credential: Credential<'_>, target: Option<OrganizationId>) -> Result<Arc<Entry>, Error> {
+        for _ in 0..READS {
+            let bytes = *digest.as_bytes();
+            let row = self.db.read(|tx| Box::pin(async move { keys::find_by_digest(tx, &bytes, target).await.map_err(Error::from) })).await?;
+            let Some(row) = row.filter(|row| self.is_ours(row)) else {
+                return Err(Refusal::Unknown.into());
+            };
+            if self.memory.judge(row.position).is_err() {
+                continue;
+            }
+            check(&row, credential, ctx.now)?;
+            let catalog = self.catalog();
+            let grant = grant::effective(&row, &catalog.catalog)?;
+            let Some(status_index) = row.target.as_ref().and_then(|found| found.status_index) else {
+                // The first exchange for an organization opens its generation; then the row is read again.
+                self.open_generation(&row, grant.organization_id, ctx.now).await?;
+                continue;
+            };
+            let asked = target.unwrap_or(row.organization_id);
+            let claims = self.fixed_claims(&row, &grant, &catalog.catalog)?;
+            let entry = Arc::new(Entry { credential: row, asked, grant, status_index, claims });
+            match self.memory.insert(digest, Arc::clone(&entry)) {
+                Ok(()) => return Ok(entry),
+                Err(Stale) => {}
+            }
+        }
+        Err(Error::Unavailable)
+    }
+
+    /// Whether the row's tag says that this installation wrote it as it stands.
+    pub(crate) fn is_ours(&self, row: &CredentialRow) -> bool {
+        let bound = Bound { key_id: row.key_id, organization_id: row.organization_id, not_before: row.not_before, expires_at: row.expires_at };
+        let ours = self.pepper.is_tag(&row.tag, &row.digest, &bound);
+        if !ours {
+            tracing::error!(key_id = %row.key_id, "a stored credential does not carry its tag: it was altered in the database");
+        }
+        ours
+    }
+
+    async fn open_generation(self: &Arc<Self>, row: &CredentialRow, organization: OrganizationId, now: Time) -> Result<(), Error> {
+        let (key, version) = (row.key_id, row.version);
+        self.write(move |tx| Box::pin(async move { generations::open(tx, key, version, organization, now).await.map_err(Error::from) })).await?;
+        Ok(())
+    }
+
+    /// The members of the claims that are the same in each token of an entry. `scope` stands there when it fits.
+    fn fixed_claims(&self, row: &CredentialRow, grant: &grant::Grant, catalog: &keywright_protocol::Catalog) -> Result<String, Error> {
+        let key_id = row.key_id.to_string();
+        let (subject, email) = match &row.holder {
+            Some(holder) => (holder.user_id.to_string(), holder.email.as_str()),
+            None => (key_id.clone(), row.key_email.as_deref().unwrap_or_default()),
+        };
+        let scope = catalog.ids(&grant.permissions).collect::<Vec<_>>().join(" ");
+        let mut claims = AccessClaims {
+            iss: Cow::Borrowed(&self.issuer),
+            sub: Cow::Borrowed(&subject),
+            aud: Cow::Borrowed(&self.issuer),
+            exp: 0,
+            nbf: 0,
+            iat: 0,
+            jti: Cow::Borrowed(""),
+            client_id: Cow::Borrowed(&key_id),
+            roles: grant.roles.iter().map(|role| Cow::Borrowed(role.as_str())).collect(),
+            scope: (scope.len() <= MAX_SCOPE_BYTES).then_some(Cow::Owned(scope)),
+            current_organization_id: grant.organization_id,
+            organization_id: row.organization_id,
+            email: Cow::Borrowed(email),
+            key_id: row.key_id,
+            key_kind: row.kind,
+        };
+        let keyring = self.keyring();
+        let mut fixed = fixed_members(&claims)?;
+        if claims.scope.is_some() && keyring.token().token_length(fixed.len() + VARIABLE_BYTES) > MAX_ISSUED_TOKEN_BYTES {
+            claims.scope = None;
+            fixed = fixed_members(&claims)?;
+        }
+        Ok(fixed)
+    }
+
+    fn issue(&self, now: Time, entry: &Entry) -> Result<IssuedToken, Error> {
+        let issued = now.as_seconds();
+        let row = &entry.credential;
+        let mut expires = issued.saturating_add(self.token_life_seconds).min(row.expires_at.as_seconds());
+        if let Some(ends_at) = row.version_ends_at {
+            expires = expires.min(ends_at.as_seconds());
+        }
+        let mut claims = Vec::with_capacity(entry.claims.len() + VARIABLE_BYTES);
+        let jti = chance::text()?;
+        write!(claims, r#"{{"exp":{expires},"nbf":{issued},"iat":{issued},"jti":"{jti}",{}}}"#, entry.claims)
+            .map_err(|_| Error::Internal("claims cannot be written"))?;
+        Ok(IssuedToken { access_token: self.keyring().token().sign_token(&claims)?, expires_in: expires - issued })
+    }
+}
+
+/// Room for the members that differ from token to token.
+const VARIABLE_BYTES: usize = 96;
+
+/// Who presents it, and whether it lives now.
+fn check(row: &CredentialRow, credential: Credential<'_>, now: Time) -> Result<(), Refusal> {
+    if let Credential::ApiKey { name, .. } = credential
+        && !row.names.iter().any(|known| known == name)
+        && !row.key_id.to_string().eq_ignore_ascii_case(name)
+    {
+        return Err(Refusal::Name);
+    }
+    alive(row, now)
+}
+
+/// All but `exp`, `nbf`, `iat` and `jti`, as JSON members without the braces.
+fn fixed_members(claims: &AccessClaims<'_>) -> Result<String, Error> {
+    let broken = || Error::Internal("claims cannot be written");
+    let serde_json::Value::Object(mut members) = serde_json::to_value(claims).map_err(|_| broken())? else {
+        return Err(broken());
+    };
+    for variable in ["exp", "nbf", "iat", "jti"] {
+        members.remove(variable);
+    }
+    let text = serde_json::to_string(&members).map_err(|_| broken())?;
+    text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).map(str::to_owned).ok_or_else(broken)
+}

@@ -1,0 +1,56 @@
+//! The effective grant: what a credential may do in the organization asked for, at this moment.
+
+use crate::Error;
+use keywright_protocol::{
+    Catalog, KeyKind, OrganizationId,
+    catalog::{OWNER, PermissionSet},
+};
+use keywright_store::keys::{CredentialRow, Target};
+
+/// What a token may say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The organization the token is for.
+    pub organization_id: OrganizationId,
+    /// Role keys that the catalog knows, sorted. An Owner needs no other.
+    pub roles: Vec<String>,
+    /// The permissions of the issuer's own audience.
+    pub permissions: PermissionSet,
+}
+
+/// The one reader of roles. A key reaches its own organization; a root's key reaches the root's sub-organizations too; nothing
+/// reaches across roots.
+///
+/// # Errors
+/// [`Error::OutOfReach`] and [`Error::NothingGranted`].
+pub fn effective(credential: &CredentialRow, catalog: &Catalog) -> Result<Grant, Error> {
+    let target = credential.target.as_ref().filter(|target| target.dead_at.is_none() && reaches(credential, target)).ok_or(Error::OutOfReach)?;
+    let held = match credential.kind {
+        KeyKind::PersonalAccessKey => effective_roles(&target.own_roles, &target.root_roles),
+        KeyKind::ApiKey => &target.key_roles,
+        KeyKind::OperatorKey | KeyKind::Session => return Err(Error::OutOfReach),
+    };
+    let mut roles: Vec<String> = held.iter().filter(|role| catalog.has_role(role)).cloned().collect();
+    if roles.iter().any(|role| role == OWNER) {
+        roles = vec![OWNER.to_owned()];
+    }
+    let mut permissions = catalog.permissions(&roles);
+    match catalog.audience(None) {
+        Some(of_audience) => permissions.intersect(of_audience),
+        None => return Err(Error::NothingGranted),
+    }
+    if permissions.is_empty() {
+        return Err(Error::NothingGranted);
+    }
+    Ok(Grant { organization_id: target.id, roles, permissions })
+}
+
+/// Own roles replace inherited ones; without any, the inherited ones hold.
+#[must_use]
+pub fn effective_roles<'a>(own: &'a Vec<String>, inherited: &'a Vec<String>) -> &'a Vec<String> {
+    if own.is_empty() { inherited } else { own }
+}
+
+fn reaches(credential: &CredentialRow, target: &Target) -> bool {
+    target.id == credential.organization_id || (credential.organization_id == credential.root_id && target.root_id == credential.root_id)
+}

@@ -1,0 +1,139 @@
+//! What Keywright means: organizations, members, keys, exchange, signing, revocation. No HTTP, no SQL.
+//!
+//! Start reading at [`Core::exchange`]. Every operation takes a [`Context`] first, and its first line authorizes.
+
+pub mod administration;
+pub mod alive;
+pub mod catalog;
+pub mod chance;
+mod context;
+pub mod demo;
+mod error;
+pub mod exchange;
+pub mod grant;
+pub mod key_file;
+pub mod keyring;
+pub mod keys;
+pub mod memory;
+pub mod names;
+mod organizations;
+pub mod passwords;
+pub mod secret;
+pub mod signer;
+mod start;
+mod userinfo;
+
+pub use context::{Actor, Context};
+pub use error::{Error, Refusal};
+pub use exchange::{Credential, IssuedToken};
+pub use key_file::KeyFile;
+pub use keywright_db::{Location, OpenError};
+pub use start::{Settings, StartError};
+
+use arc_swap::ArcSwap;
+use catalog::CatalogInForce;
+use keyring::Keyring;
+use keywright_db::{BoxFuture, Committed, Db, Tx};
+use keywright_protocol::Clock;
+use keywright_store::{catalogs, changes, signing_keys};
+use memory::GrantCache;
+use secret::Pepper;
+use std::sync::Arc;
+
+/// The service without its HTTP.
+pub struct Core {
+    db: Db,
+    clock: Clock,
+    issuer: String,
+    settings: Settings,
+    token_life_seconds: i64,
+    key_file: Arc<KeyFile>,
+    pepper: Pepper,
+    memory: GrantCache,
+    catalog: ArcSwap<CatalogInForce>,
+    keyring: ArcSwap<Keyring>,
+    /// Whoever reads the log of changes holds it, so that it is applied in order.
+    following: tokio::sync::Mutex<()>,
+}
+
+impl Core {
+    /// The issuer: the public URL, without a slash at its end.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Where "now" comes from.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The signing keys in force, at this moment.
+    #[must_use]
+    pub fn keyring(&self) -> Arc<Keyring> {
+        self.keyring.load_full()
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.db.ping().await.map_err(Error::from)
+    }
+
+    /// Ends: what is being written is finished, nothing more is accepted.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+
+    /// The only way to change anything. It answers when the change is durable and this replica's own memory has applied it. The
+    /// work goes on also when the asking request goes away, so that memory never stays behind a commit.
+    pub(crate) async fn write<T, F>(self: &Arc<Self>, change: F) -> Result<Committed<T>, Error>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
+    {
+        let core = Arc::clone(self);
+        #[expect(clippy::disallowed_methods, reason = "the one task of core: a write and its application must not be torn apart; it ends by itself")]
+        let task = tokio::spawn(async move {
+            let committed = core.db.write(change).await?;
+            core.follow(committed.position).await?;
+            Ok(committed)
+        });
+        task.await.map_err(|_| Error::Internal("a change was interrupted"))?
+    }
+
+    /// Applies the log of changes up to a position at least.
+    async fn follow(&self, position: keywright_protocol::Position) -> Result<(), Error> {
+        if self.memory.applied() >= position {
+            return Ok(());
+        }
+        let _turn = self.following.lock().await;
+        let applied = self.memory.applied();
+        if applied >= position {
+            return Ok(());
+        }
+        let read = self.db.read(|tx| {
+            Box::pin(async move {
+                let changes = changes::list_after(tx, applied).await?;
+                Ok::<_, Error>((changes, changes::position(tx).await?, signing_keys::list(tx).await?, catalogs::find_in_force(tx).await?))
+            })
+        });
+        let Ok((changes, reached, key_rows, catalog_row)) = read.await else {
+            self.memory.forget_all();
+            return Err(Error::Unavailable);
+        };
+        let concerns = |kind| changes.iter().any(|change| change.kind == kind);
+        if concerns(changes::ChangeKind::SigningKeys) {
+            self.keyring.store(Arc::new(Keyring::open(&key_rows, &self.key_file)?));
+        }
+        if concerns(changes::ChangeKind::Catalog) || concerns(changes::ChangeKind::SigningKeys) {
+            let row = catalog_row.ok_or(Error::Internal("there is no catalog"))?;
+            self.catalog.store(Arc::new(Self::publish(&self.issuer, &self.keyring(), &row, self.clock.now())?));
+        }
+        self.memory.apply(reached, &changes);
+        Ok(())
+    }
+}

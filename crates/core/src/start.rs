@@ -1,0 +1,206 @@
+//! Starting: what must be there and fit together before anything is answered.
+
+use crate::{
+    Core, Error, KeyFile,
+    catalog::{self, Preset},
+    keyring::{self, Keyring},
+    memory::GrantCache,
+};
+use arc_swap::ArcSwap;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use keywright_db::{Db, Location, OpenError, Tx, Writes};
+use keywright_protocol::{Clock, Time, catalog::Document, jwk::Algorithm};
+use keywright_store::{MIGRATIONS, StoreError, catalogs, changes, settings, signing_keys};
+use std::{sync::Arc, time::Duration};
+
+const SEAL_CHECK: &str = "seal check";
+
+/// What an operator sets.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The public URL: `iss`, and the base of every link.
+    pub issuer: String,
+    /// First part of every key.
+    pub key_prefix: String,
+    /// How tokens are signed.
+    pub algorithm: Algorithm,
+    /// How long a token lives.
+    pub token_life: Duration,
+    /// How long a key lives when nobody says otherwise.
+    pub key_life_default: Duration,
+    /// How long it may live.
+    pub key_life_ceiling: Duration,
+    /// Unrevoked Personal Access Keys of one member.
+    pub personal_access_keys_per_member: i64,
+    /// Unrevoked API Keys of a root and its sub-organizations.
+    pub api_keys_per_root: i64,
+    /// Keys remembered for exchanges.
+    pub remembered_keys: usize,
+    /// A catalog that comes with the program.
+    pub preset: Option<Preset>,
+    /// The operator's own catalog, TOML.
+    pub own_catalog: Option<String>,
+}
+
+impl Settings {
+    /// The defaults, for an issuer.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>) -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Self {
+            issuer: issuer.into(),
+            key_prefix: "kw".to_owned(),
+            algorithm: Algorithm::ES256,
+            token_life: Duration::from_secs(60 * 60),
+            key_life_default: DAY * 182,
+            key_life_ceiling: DAY * 365,
+            personal_access_keys_per_member: 25,
+            api_keys_per_root: 1_000,
+            remembered_keys: 100_000,
+            preset: None,
+            own_catalog: None,
+        }
+    }
+}
+
+/// Why it does not start. Each is one sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Another public URL than the database knows.
+    #[error("the database belongs to {known}, but public_url is {configured}: tokens carry that name, so it cannot change; set public_url back")]
+    OtherIssuer {
+        /// Since the first start.
+        known: String,
+        /// Now.
+        configured: String,
+    },
+    /// The key file is of another installation.
+    #[error("the key file does not belong to this database; put back the one that was beside it")]
+    OtherKeyFile,
+    /// There is nothing to open yet.
+    #[error("this database was never started with; run `keywright serve` on it once first")]
+    NeverStarted,
+    /// Something in the settings or the database is not usable.
+    #[error(transparent)]
+    Core(#[from] Error),
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Core(error.into())
+    }
+}
+
+impl Core {
+    /// Opens the database, makes what a first start needs (issuer, signing keys, catalog), and loads what is remembered.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(location: &Location, key_file: KeyFile, settings: Settings, clock: Clock) -> Result<Arc<Self>, StartError> {
+        let db = Db::open(location, Writes::Revisioned, MIGRATIONS).await?;
+        Self::start_on(db, key_file, settings, clock).await
+    }
+
+    /// Opens a database as it stands, for an act of administration while no server runs: issuer, signing keys and catalog are
+    /// those that are stored, whatever the settings say.
+    ///
+    /// # Errors
+    /// [`StartError::NeverStarted`] and the others.
+    pub async fn open_as_it_stands(location: &Location, key_file: KeyFile, settings: Settings, clock: Clock) -> Result<Arc<Self>, StartError> {
+        let db = Db::open(location, Writes::Revisioned, MIGRATIONS).await?;
+        let known = db.read(|tx| Box::pin(async move { settings::find(tx, settings::ISSUER).await })).await?;
+        let issuer = known.ok_or(StartError::NeverStarted)?;
+        let key_file = Arc::new(key_file);
+        let sealed = db.read(|tx| Box::pin(async move { settings::find(tx, settings::SEAL_CHECK).await })).await?;
+        check_key_file(&key_file, sealed)?;
+        Self::assemble(db, key_file, Settings { issuer, ..settings }, clock).await
+    }
+
+    /// Like [`Core::start`], on a database that is open.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start_on(db: Db, key_file: KeyFile, settings: Settings, clock: Clock) -> Result<Arc<Self>, StartError> {
+        let document = catalog::assemble(settings.preset, settings.own_catalog.as_deref())?;
+        let key_file = Arc::new(key_file);
+        let first = First { key_file: Arc::clone(&key_file), issuer: settings.issuer.clone(), algorithm: settings.algorithm, document, now: clock.now() };
+        let first = Arc::new(first);
+        let asked = Arc::clone(&first);
+        if !db.read(move |tx| Box::pin(async move { asked.is_done(tx).await })).await? {
+            db.write(move |tx| Box::pin(async move { first.make(tx).await })).await?;
+        }
+        Self::assemble(db, key_file, settings, clock).await
+    }
+
+    async fn assemble(db: Db, key_file: Arc<KeyFile>, settings: Settings, clock: Clock) -> Result<Arc<Self>, StartError> {
+        let loaded = db.read(|tx| {
+            Box::pin(async move { Ok::<_, StartError>((changes::position(tx).await?, signing_keys::list(tx).await?, catalogs::find_in_force(tx).await?)) })
+        });
+        let (position, key_rows, catalog_row) = loaded.await?;
+        let keyring = Keyring::open(&key_rows, &key_file)?;
+        let catalog_row = catalog_row.ok_or(Error::Internal("there is no catalog"))?;
+        let catalog = Self::publish(&settings.issuer, &keyring, &catalog_row, clock.now())?;
+        Ok(Arc::new(Self {
+            memory: GrantCache::new(settings.remembered_keys, position),
+            issuer: settings.issuer.clone(),
+            token_life_seconds: i64::try_from(settings.token_life.as_secs()).unwrap_or(i64::MAX),
+            pepper: key_file.pepper(),
+            key_file,
+            catalog: ArcSwap::from_pointee(catalog),
+            keyring: ArcSwap::from_pointee(keyring),
+            following: tokio::sync::Mutex::new(()),
+            db,
+            clock,
+            settings,
+        }))
+    }
+}
+
+/// Whether the key file opens what was sealed at the first start.
+fn check_key_file(key_file: &KeyFile, sealed: Option<String>) -> Result<(), StartError> {
+    let sealed = sealed.and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
+    key_file.open(SEAL_CHECK, &sealed).map(|_| ()).map_err(|_| StartError::OtherKeyFile)
+}
+
+/// What a first start leaves in the database, and every later one finds.
+struct First {
+    key_file: Arc<KeyFile>,
+    issuer: String,
+    algorithm: Algorithm,
+    document: Document,
+    now: Time,
+}
+
+impl First {
+    /// Whether nothing is to be written. Refuses what does not belong together.
+    async fn is_done(&self, tx: &mut Tx) -> Result<bool, StartError> {
+        let Some(known) = settings::find(tx, settings::ISSUER).await? else {
+            return Ok(false);
+        };
+        if known != self.issuer {
+            return Err(StartError::OtherIssuer { known, configured: self.issuer.clone() });
+        }
+        check_key_file(&self.key_file, settings::find(tx, settings::SEAL_CHECK).await?)?;
+        let keys = signing_keys::list(tx).await?;
+        let keys_stand = keys.iter().filter(|key| key.retired_at.is_none() && key.algorithm == self.algorithm).count() == 2;
+        let catalog_stands = match catalogs::find_in_force(tx).await? {
+            Some(row) => serde_json::from_str::<Document>(&row.document).is_ok_and(|known| known == self.document),
+            None => false,
+        };
+        Ok(keys_stand && catalog_stands)
+    }
+
+    async fn make(&self, tx: &mut Tx) -> Result<(), StartError> {
+        if settings::find(tx, settings::ISSUER).await?.is_none() {
+            settings::insert(tx, settings::ISSUER, &self.issuer).await?;
+            let sealed = self.key_file.seal(SEAL_CHECK, b"Keywright")?;
+            settings::insert(tx, settings::SEAL_CHECK, &STANDARD.encode(sealed)).await?;
+        }
+        keyring::ensure(tx, &self.key_file, self.algorithm, self.now).await?;
+        catalog::ensure(tx, &self.document, self.now).await?;
+        Ok(())
+    }
+}

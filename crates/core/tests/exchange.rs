@@ -1,0 +1,160 @@
+//! Exchanges on both engines: who gets what, and what stops it at once.
+
+mod support;
+
+use keywright_core::{Credential, Error};
+use keywright_db::{Db, Writes, on_both_engines};
+use std::time::Duration;
+use support::{claims, outcome, world};
+
+on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
+    a_key_becomes_a_token,
+    who_reaches_what,
+    whatever_alive_names_stops_the_exchange_at_once,
+    a_planted_row_opens_nothing,
+    rejoining_revives_no_key,
+    the_last_owner_stays,
+);
+
+async fn a_key_becomes_a_token(db: Db) {
+    let world = world(db).await;
+    let first = world.exchange("owner", None).await.unwrap();
+    let second = world.exchange("owner", None).await.unwrap();
+    assert_ne!(first.access_token, second.access_token, "each token has its own jti");
+    assert!(first.access_token.len() <= 2048, "{}", first.access_token.len());
+    assert_eq!(first.expires_in, 3600);
+    let claims = claims(&second);
+    assert_eq!(claims["iss"], support::ISSUER);
+    assert_eq!(claims["aud"], support::ISSUER);
+    assert_eq!(claims["roles"], serde_json::json!(["owner"]));
+    assert_eq!(claims["scope"], serde_json::Value::Null, "an Owner's permissions do not fit");
+    assert_eq!(claims["currentOrganizationId"], world.demo.acme.id.to_string());
+    assert_eq!(claims["email"], "owner@acme.example");
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
+    let sub = support::claims(&world.exchange("submember", None).await.unwrap());
+    assert_eq!(
+        sub["scope"],
+        "distribution.profile.view distribution.auth.view distribution.report.app-version distribution.report.sharing"
+            .split(' ')
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+            .join(" ")
+    );
+}
+
+async fn who_reaches_what(db: Db) {
+    let world = world(db).await;
+    let (acme, mobile, globex) = (Some(world.demo.acme.id), Some(world.demo.mobile.id), Some(world.demo.globex.id));
+    let unknown = Some(uuid::Uuid::from_u128(7).into());
+    let out = "organization_out_of_reach";
+    for (who, target, expected) in [
+        ("owner", None, "accepted"),
+        ("owner", acme, "accepted"),
+        ("owner", mobile, "accepted"),
+        ("owner", globex, out),
+        ("owner", unknown, out),
+        ("submember", None, "accepted"),
+        ("submember", mobile, "accepted"),
+        ("submember", acme, out),
+        ("manager", globex, out),
+        ("manager@globex", None, "accepted"),
+        ("manager@globex", acme, out),
+        ("globexowner", mobile, out),
+    ] {
+        // Twice: from the database and from memory.
+        for _ in 0..2 {
+            assert_eq!(outcome(&world.exchange(who, target).await), expected, "{who} {target:?}");
+        }
+    }
+    for (label, target, expected) in
+        [("acme-ci", None, "accepted"), ("acme-ci", mobile, "accepted"), ("acme-ci", globex, out), ("mobile-ci", None, "accepted"), ("mobile-ci", acme, out)]
+    {
+        assert_eq!(outcome(&world.exchange_api_key(label, target).await), expected, "{label} {target:?}");
+    }
+    // The same person, two keys, two grants.
+    let (here, there) = (world.exchange("manager", None).await.unwrap(), world.exchange("manager@globex", None).await.unwrap());
+    assert_eq!(claims(&here)["sub"], claims(&there)["sub"]);
+    assert_ne!(claims(&here)["roles"], claims(&there)["roles"]);
+}
+
+async fn whatever_alive_names_stops_the_exchange_at_once(db: Db) {
+    let world = world(db).await;
+    let (acme, mobile) = (world.demo.acme.id, world.demo.mobile.id);
+    let user = |part: &str| world.demo.users[part].id;
+    // Everybody is in memory before anything happens.
+    for who in ["owner", "manager", "viewer", "submember"] {
+        assert_eq!(outcome(&world.exchange(who, None).await), "accepted");
+        let _ = world.exchange(who, Some(mobile)).await;
+    }
+    assert_eq!(outcome(&world.exchange_api_key("acme-ci", None).await), "accepted");
+
+    world.core.disable_user(&world.host(), user("viewer")).await.unwrap();
+    assert_eq!(outcome(&world.exchange("viewer", None).await), "holder_disabled");
+    world.core.enable_user(&world.host(), user("viewer")).await.unwrap();
+    assert_eq!(outcome(&world.exchange("viewer", None).await), "accepted");
+
+    world.core.set_member(&world.host(), acme, user("viewer"), &[]).await.unwrap();
+    assert_eq!(outcome(&world.exchange("viewer", None).await), "nothing_granted");
+    world.core.remove_member(&world.host(), acme, user("viewer")).await.unwrap();
+    assert_eq!(outcome(&world.exchange("viewer", None).await), "membership_ended");
+
+    let key = world.demo.api_keys["acme-ci"].id;
+    world.core.revoke_key(&world.host(), key).await.unwrap();
+    world.core.revoke_key(&world.host(), key).await.unwrap();
+    assert_eq!(outcome(&world.exchange_api_key("acme-ci", None).await), "key_revoked");
+
+    world.core.suspend_organization(&world.host(), mobile).await.unwrap();
+    assert_eq!(outcome(&world.exchange("submember", None).await), "organization_disabled");
+    assert_eq!(outcome(&world.exchange("owner", Some(mobile)).await), "organization_out_of_reach");
+    world.core.resume_organization(&world.host(), mobile).await.unwrap();
+    world.core.suspend_organization(&world.host(), acme).await.unwrap();
+    for who in ["owner", "manager", "submember"] {
+        assert_eq!(outcome(&world.exchange(who, None).await), "organization_disabled", "{who}");
+    }
+    assert_eq!(outcome(&world.exchange("globexowner", None).await), "accepted", "another root");
+    world.core.resume_organization(&world.host(), acme).await.unwrap();
+    assert_eq!(outcome(&world.exchange("owner", None).await), "accepted");
+
+    // Expiry raises no revision; it is seen from memory all the same. A token never outlives its key.
+    world.clock.advance(Duration::from_secs(182 * 24 * 60 * 60 - 60));
+    assert_eq!(world.exchange("owner", None).await.unwrap().expires_in, 60);
+    world.clock.advance(Duration::from_secs(60));
+    assert_eq!(outcome(&world.exchange("owner", None).await), "key_expired");
+}
+
+async fn a_planted_row_opens_nothing(db: Db) {
+    let world = world(db.clone()).await;
+    // Somebody with the database alone gives himself another year, and moves a key to another organization.
+    let (key, globex) = (world.demo.api_keys["mobile-ci"].id, world.demo.globex.id);
+    db.write(move |tx| Box::pin(async move { tx.execute_one("UPDATE keys SET expires_at = expires_at + 1 WHERE id = $1", &[key.into()]).await }))
+        .await
+        .unwrap();
+    assert_eq!(outcome(&world.exchange_api_key("mobile-ci", None).await), "invalid_key");
+    let key = world.demo.api_keys["acme-ci"].id;
+    db.write(move |tx| Box::pin(async move { tx.execute_one("UPDATE keys SET organization_id = $2 WHERE id = $1", &[key.into(), globex.into()]).await }))
+        .await
+        .unwrap();
+    assert_eq!(outcome(&world.exchange_api_key("acme-ci", None).await), "invalid_key");
+}
+
+async fn rejoining_revives_no_key(db: Db) {
+    let world = world(db).await;
+    let (acme, user) = (world.demo.acme.id, world.demo.users["viewer"].id);
+    world.core.remove_member(&world.host(), acme, user).await.unwrap();
+    world.core.set_member(&world.host(), acme, user, &["view-build".to_owned()]).await.unwrap();
+    assert_eq!(outcome(&world.exchange("viewer", None).await), "membership_ended");
+    let key = world.core.create_personal_access_key(&world.host(), acme, user, "new", None).await.unwrap();
+    let exchanged = world.core.exchange(&world.host(), Credential::PersonalAccessKey(key.secret.reveal()), None).await.unwrap();
+    assert_eq!(claims(&exchanged)["roles"], serde_json::json!(["view-build"]));
+}
+
+async fn the_last_owner_stays(db: Db) {
+    let world = world(db).await;
+    let (acme, owner) = (world.demo.acme.id, world.demo.users["owner"].id);
+    let refused = world.core.remove_member(&world.host(), acme, owner).await.unwrap_err();
+    assert!(matches!(refused, Error::Conflict(_)));
+    assert!(matches!(world.core.set_member(&world.host(), acme, owner, &[]).await, Err(Error::Conflict(_))));
+    world.core.set_member(&world.host(), acme, world.demo.users["manager"].id, &["owner".to_owned()]).await.unwrap();
+    world.core.remove_member(&world.host(), acme, owner).await.unwrap();
+}

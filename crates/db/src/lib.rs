@@ -1,0 +1,160 @@
+//! The one room that names a database engine: transactions, gathered writes and migrations over SQLite and PostgreSQL.
+//!
+//! The SQL of the callers is one text for both engines, with `$1` placeholders. Beneath it lie the two native drivers, and
+//! here is all in which they differ: connecting, types, transactions, errors.
+//!
+//! - [`Db::read`] gives one snapshot, read only, on one of several connections.
+//! - [`Db::write`] is the only way to write: one queue and one writing connection per [`Db`], see [`Writes`].
+//! - A statement that fails dooms its transaction on both engines (on PostgreSQL it does so anyway): later statements
+//!   answer with the same error, and a write is rolled back whatever its closure returns. Where a conflict is expected
+//!   and survivable, say `ON CONFLICT` in the SQL.
+//!
+//! Migrations declare no `DEFERRABLE` constraint: it would be checked at the commit, which gathered writes share.
+
+mod error;
+mod migrate;
+mod postgres;
+mod sqlite;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tx;
+mod value;
+mod write;
+
+pub use error::{OpenError, StoreError};
+pub use futures_util::future::BoxFuture;
+pub use migrate::Migration;
+pub use tx::Tx;
+pub use value::{Column, Row, Value};
+
+use keywright_protocol::Position;
+use std::{path::PathBuf, sync::Arc};
+use tx::Pool;
+use write::Queue;
+
+/// Where a database is.
+#[derive(Clone)]
+pub enum Location {
+    /// A file, made (readable by its owner alone) if it is missing; its folder must exist.
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A database on a PostgreSQL server.
+    Postgres {
+        /// `postgres://user:password@host:port/database?sslmode=verify-full`.
+        url: String,
+        /// The schema that holds the tables, made if it is missing; `None` leaves the server's default.
+        schema: Option<String>,
+    },
+}
+
+/// How the writes of one database hang together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writes {
+    /// Every write first raises the single row of table `revision` (`id = 1`, columns `history` and `n`). The lock on that
+    /// row makes writes happen one by one, across all processes; and whoever has seen `n` has seen all below.
+    Revisioned,
+    /// Writes have no position and exclude each other only as far as the engine makes them.
+    Plain,
+}
+
+/// The two engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// One file and one process.
+    Sqlite,
+    /// A server, 15 or newer, for one process or several.
+    Postgres,
+}
+
+/// What a write gave, after its commit returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed<T> {
+    /// What the closure returned.
+    pub value: T,
+    /// The position of this write; `0.0` with [`Writes::Plain`].
+    pub position: Position,
+}
+
+/// A database: cheap to clone, shared by all clones.
+#[derive(Clone)]
+pub struct Db {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    readers: Pool,
+    queue: Queue,
+}
+
+impl Db {
+    /// Connects, checks that the engine is new enough and keeps what it commits, and runs the `migrations` that are missing.
+    /// Must be called within a tokio runtime, on which the writer then lives.
+    ///
+    /// # Errors
+    /// [`OpenError`], each a sentence for the person who starts the service.
+    pub async fn open(location: &Location, writes: Writes, migrations: &[Migration]) -> Result<Self, OpenError> {
+        let (readers, source, connection) = match location {
+            Location::Sqlite { path } => sqlite::open(path, migrations).await?,
+            Location::Postgres { url, schema } => postgres::open(url, schema.as_deref(), migrations).await?,
+        };
+        let queue = Queue::start(source, connection, writes);
+        Ok(Self { inner: Arc::new(Inner { readers, queue }) })
+    }
+
+    /// Runs `f` on one snapshot, read only: all its statements see the same state.
+    ///
+    /// # Errors
+    /// What `f` returns; [`StoreError::Busy`] or [`StoreError::Unavailable`] if no connection is to be had.
+    pub async fn read<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
+        T: Send,
+        E: From<StoreError> + Send,
+    {
+        let mut tx = self.inner.readers.begin_read().await?;
+        // Dropping the transaction ends it, without a round trip that anybody would wait for.
+        f(&mut tx).await
+    }
+
+    /// Runs `f` in the next transaction of the writer and returns once its commit is durable.
+    ///
+    /// Writes that wait are gathered, each under a savepoint of its own: one that fails (an error, a panic) is rolled back
+    /// alone. If the caller goes away after the write was queued, it runs all the same. `f` should do nothing but talk to
+    /// the database, since all other writes wait meanwhile; a [`Db::write`] inside of it would wait for itself.
+    ///
+    /// # Errors
+    /// What `f` returns; [`StoreError::Corrupt`] if it panicked; [`StoreError::Unavailable`] if the commit is unsure (it may
+    /// have happened), the engine cannot be reached, or the database is closed.
+    pub async fn write<T, E, F>(&self, f: F) -> Result<Committed<T>, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.inner.queue.submit(f).await
+    }
+
+    /// Which engine this is.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.inner.readers.engine()
+    }
+
+    /// A trivial read, for readiness.
+    ///
+    /// # Errors
+    /// As [`Db::read`].
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read(|tx| Box::pin(async move { tx.fetch_one("SELECT 1 AS one", &[]).await.map(|_| ()) })).await
+    }
+
+    /// Waits for running reads and queued writes, then closes all connections. Afterwards reads and writes are
+    /// [`StoreError::Unavailable`]. A SQLite database is left as one file, without a write-ahead log.
+    pub async fn close(&self) {
+        // Readers first: the writer's last checkpoint needs the log to itself.
+        self.inner.readers.close().await;
+        self.inner.queue.close().await;
+    }
+}

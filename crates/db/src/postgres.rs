@@ -1,0 +1,130 @@
+//! PostgreSQL: a pool that only reads, and one connection that writes.
+
+use crate::{
+    Migration, OpenError, Row, Value, migrate,
+    tx::{Held, Pool, Source},
+};
+use sqlx::{
+    ConnectOptions, Connection as _, Executor, PgConnection, Postgres, Row as _,
+    postgres::{PgArguments, PgConnectOptions, PgPoolOptions},
+    query::Query,
+};
+use std::{str::FromStr, time::Duration};
+
+const OLDEST: i64 = 150_000;
+const READERS: u32 = 16;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a statement waits for a lock, such as the one on the revision.
+const LOCK_TIMEOUT: &str = "5s";
+/// After this the server ends a transaction whose process stands still, so that it cannot hold up the other replicas.
+const IDLE_TIMEOUT: &str = "15s";
+
+pub(crate) async fn open(url: &str, schema: Option<&str>, migrations: &[Migration]) -> Result<(Pool, Source, Held), OpenError> {
+    let base = options(url, schema)?;
+    let mut connection = tokio::time::timeout(OPEN_TIMEOUT, base.connect())
+        .await
+        .map_err(|_| OpenError::Unreachable(format!("no answer within {} s", OPEN_TIMEOUT.as_secs())))?
+        .map_err(|error| unreachable(&error))?;
+    check(&mut connection).await.map_err(|error| unreachable(&error))??;
+
+    // Migrations wait for each other as long as it takes: only what comes later has a lock timeout.
+    let mut migrator = migrate::migrator(migrations, |step| step.postgres);
+    if let Some(schema) = schema
+        && !has_schema(&mut connection, schema).await.map_err(|error| unreachable(&error))?
+    {
+        migrator.create_schema(format!("\"{schema}\""));
+    }
+    migrator.run(&mut connection).await.map_err(|error| migrate::explain(&error, migrations))?;
+    connection.close().await.map_err(|error| unreachable(&error))?;
+
+    let session = base.options([("lock_timeout", LOCK_TIMEOUT), ("idle_in_transaction_session_timeout", IDLE_TIMEOUT)]);
+    let writer = session.connect().await.map_err(|error| unreachable(&error))?;
+    let readers = PgPoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A dead connection shows at BEGIN, and then the next one is taken: no round trip to ask.
+        .test_before_acquire(false)
+        .connect_lazy_with(session.clone());
+    Ok((Pool::Postgres(readers), Source::Postgres(session), Held::PostgresWriter(writer)))
+}
+
+fn options(url: &str, schema: Option<&str>) -> Result<PgConnectOptions, OpenError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|error| OpenError::BadUrl(error.to_string()))?
+        .application_name("keywright")
+        .statement_cache_capacity(512)
+        .options([("synchronous_commit", "on"), ("client_min_messages", "warning")])
+        .disable_statement_logging();
+    match schema {
+        None => Ok(options),
+        Some(schema) if is_name(schema) => Ok(options.options([("search_path", format!("\"{schema}\""))])),
+        Some(schema) => Err(OpenError::BadSchema(schema.to_owned())),
+    }
+}
+
+fn is_name(schema: &str) -> bool {
+    schema.len() <= 63
+        && schema.starts_with(|first: char| first.is_ascii_lowercase())
+        && schema.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+async fn check(connection: &mut PgConnection) -> Result<Result<(), OpenError>, sqlx::Error> {
+    let row = connection
+        .fetch_one(
+            "SELECT current_setting('server_version_num')::bigint AS number, current_setting('server_version') AS version, \
+             current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit",
+        )
+        .await?;
+    if row.try_get::<i64, _>("number")? < OLDEST {
+        return Ok(Err(OpenError::EngineTooOld { engine: "PostgreSQL", found: row.try_get("version")?, needed: "15" }));
+    }
+    for setting in ["fsync", "synchronous_commit"] {
+        let value: String = row.try_get(setting)?;
+        if value != "on" {
+            return Ok(Err(OpenError::NotDurable(format!("{setting} is {value}"))));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Asked first, since `CREATE SCHEMA IF NOT EXISTS` wants the right to create one even where there is nothing to do.
+async fn has_schema(connection: &mut PgConnection, schema: &str) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query("SELECT 1 FROM pg_namespace WHERE nspname = $1").bind(schema).fetch_optional(connection).await?;
+    Ok(row.is_some())
+}
+
+fn unreachable(error: &sqlx::Error) -> OpenError {
+    OpenError::Unreachable(error.to_string())
+}
+
+pub(crate) fn query(sql: &'static str, values: &[Value]) -> Query<'static, Postgres, PgArguments> {
+    values.iter().fold(sqlx::query(sql), |query, value| match value {
+        Value::Text(text) => query.bind(text.as_deref()),
+        Value::Int(int) => query.bind(*int),
+        Value::Bytes(bytes) => query.bind(bytes.as_deref()),
+        Value::Id(id) => query.bind(*id),
+        Value::Time(time) => query.bind(time.map(keywright_protocol::Time::as_millis)),
+    })
+}
+
+impl From<sqlx::postgres::PgRow> for Row {
+    fn from(row: sqlx::postgres::PgRow) -> Self {
+        Self(crate::value::Cells::Postgres(row))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_is_a_plain_name() {
+        for good in ["keywright", "a", "user", "k2_x"] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", "2x", "_x", "Upper", "a b", "a\"b", "a;b", &"x".repeat(64)] {
+            assert!(matches!(options("postgres://localhost/x", Some(bad)), Err(OpenError::BadSchema(_))), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! A transaction, over either engine's connection.
+
+use crate::{Engine, Row, StoreError, Value, Writes, error, postgres, sqlite};
+use keywright_protocol::Position;
+use sqlx::{
+    Connection as _, Executor, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, postgres::PgConnectOptions,
+    sqlite::SqliteConnectOptions,
+};
+
+/// A position that no write has.
+const NOWHERE: Position = Position { history: 0, n: 0 };
+
+/// The connections that read.
+pub(crate) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Pool {
+    pub(crate) fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite(_) => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    pub(crate) async fn begin_read(&self) -> Result<Tx, StoreError> {
+        let most = match self {
+            Self::Sqlite(pool) => pool.size(),
+            Self::Postgres(pool) => pool.size(),
+        };
+        // When the server was restarted, every connection in the pool may be dead, and shows it here.
+        for _ in 0..most {
+            match self.try_begin_read().await {
+                Err(StoreError::Unavailable) => {}
+                done => return done,
+            }
+        }
+        self.try_begin_read().await
+    }
+
+    async fn try_begin_read(&self) -> Result<Tx, StoreError> {
+        let held = match self {
+            Self::Sqlite(pool) => pool.begin_with("BEGIN").await.map(Held::SqliteReader),
+            Self::Postgres(pool) => pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map(Held::PostgresReader),
+        };
+        held.map(Tx::new).map_err(|error| error::sort(self.engine(), &error))
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// How to make the connection that writes.
+pub(crate) enum Source {
+    Sqlite(SqliteConnectOptions),
+    Postgres(PgConnectOptions),
+}
+
+impl Source {
+    pub(crate) async fn connect(&self) -> Result<Held, StoreError> {
+        match self {
+            Self::Sqlite(options) => SqliteConnection::connect_with(options).await.map(Held::SqliteWriter).map_err(|error| error::sort(Engine::Sqlite, &error)),
+            Self::Postgres(options) => {
+                PgConnection::connect_with(options).await.map(Held::PostgresWriter).map_err(|error| error::sort(Engine::Postgres, &error))
+            }
+        }
+    }
+}
+
+/// The connection under a transaction. A reader's goes back to its pool when dropped, with the transaction rolled back; a
+/// writer's is closed when dropped, which rolls back too.
+pub(crate) enum Held {
+    SqliteReader(Transaction<'static, Sqlite>),
+    SqliteWriter(SqliteConnection),
+    PostgresReader(Transaction<'static, Postgres>),
+    PostgresWriter(PgConnection),
+}
+
+enum Link<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+/// A transaction in progress. Statements are texts of the program, never put together; values go in by `$1`, `$2`, ..
+pub struct Tx {
+    held: Held,
+    position: Position,
+    failed: Option<StoreError>,
+}
+
+impl Tx {
+    fn new(held: Held) -> Self {
+        Self { held, position: NOWHERE, failed: None }
+    }
+
+    /// The first row, if there is any.
+    ///
+    /// # Errors
+    /// [`StoreError`], but never `NotFound`.
+    pub async fn fetch_optional(&mut self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, StoreError> {
+        self.check()?;
+        let row = match self.link() {
+            Link::Sqlite(connection) => sqlite::query(sql, values).fetch_optional(connection).await.map(|row| row.map(Row::from)),
+            Link::Postgres(connection) => postgres::query(sql, values).fetch_optional(connection).await.map(|row| row.map(Row::from)),
+        };
+        self.note(row)
+    }
+
+    /// The first row.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is none.
+    pub async fn fetch_one(&mut self, sql: &'static str, values: &[Value]) -> Result<Row, StoreError> {
+        self.fetch_optional(sql, values).await?.ok_or(StoreError::NotFound)
+    }
+
+    /// All rows.
+    ///
+    /// # Errors
+    /// [`StoreError`], but never `NotFound`.
+    pub async fn fetch_all(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.check()?;
+        let rows = match self.link() {
+            Link::Sqlite(connection) => sqlite::query(sql, values).fetch_all(connection).await.map(|rows| rows.into_iter().map(Row::from).collect()),
+            Link::Postgres(connection) => postgres::query(sql, values).fetch_all(connection).await.map(|rows| rows.into_iter().map(Row::from).collect()),
+        };
+        self.note(rows)
+    }
+
+    /// Runs a statement; returns how many rows it affected.
+    ///
+    /// # Errors
+    /// [`StoreError`], but never `NotFound`.
+    pub async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, StoreError> {
+        self.check()?;
+        let affected = match self.link() {
+            Link::Sqlite(connection) => sqlite::query(sql, values).execute(connection).await.map(|done| done.rows_affected()),
+            Link::Postgres(connection) => postgres::query(sql, values).execute(connection).await.map(|done| done.rows_affected()),
+        };
+        self.note(affected)
+    }
+
+    /// Runs a statement that must affect exactly one row.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if it affected none, or several; in the latter case the transaction is doomed.
+    pub async fn execute_one(&mut self, sql: &'static str, values: &[Value]) -> Result<(), StoreError> {
+        match self.execute(sql, values).await? {
+            1 => Ok(()),
+            0 => Err(StoreError::NotFound),
+            _ => {
+                self.failed = Some(StoreError::NotFound);
+                Err(StoreError::NotFound)
+            }
+        }
+    }
+
+    /// In a revisioned write: the position that this write will have. Elsewhere `0.0`.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Has the engine check a statement against the schema without running it. For the test that does so with all of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the engine does not accept it.
+    pub async fn prepare(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        self.check()?;
+        let prepared = match self.link() {
+            Link::Sqlite(connection) => connection.prepare(sqlx::SqlStr::from_static(sql)).await.map(drop),
+            Link::Postgres(connection) => connection.prepare(sqlx::SqlStr::from_static(sql)).await.map(drop),
+        };
+        self.note(prepared)
+    }
+
+    fn link(&mut self) -> Link<'_> {
+        match &mut self.held {
+            Held::SqliteReader(transaction) => Link::Sqlite(transaction),
+            Held::SqliteWriter(connection) => Link::Sqlite(connection),
+            Held::PostgresReader(transaction) => Link::Postgres(transaction),
+            Held::PostgresWriter(connection) => Link::Postgres(connection),
+        }
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    fn note<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        let engine = match self.held {
+            Held::SqliteReader(_) | Held::SqliteWriter(_) => Engine::Sqlite,
+            Held::PostgresReader(_) | Held::PostgresWriter(_) => Engine::Postgres,
+        };
+        result.map_err(|error| {
+            let sorted = error::sort(engine, &error);
+            self.failed = Some(sorted.clone());
+            sorted
+        })
+    }
+}
+
+/// What the writer does with a transaction.
+impl Tx {
+    /// Begins on a connection that writes.
+    pub(crate) async fn begin_write(held: Held) -> Result<Self, StoreError> {
+        let mut tx = Self::new(held);
+        let begin = match tx.link() {
+            Link::Sqlite(_) => "BEGIN IMMEDIATE",
+            Link::Postgres(_) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        };
+        tx.control(begin).await?;
+        Ok(tx)
+    }
+
+    /// A statement about the transaction itself, also when one of its jobs has failed.
+    pub(crate) async fn control(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        let done = match self.link() {
+            Link::Sqlite(connection) => connection.execute(sql).await.map(drop),
+            Link::Postgres(connection) => connection.execute(sql).await.map(drop),
+        };
+        self.note(done)
+    }
+
+    /// Starts a job's part: forgets the last one's, and takes a position.
+    pub(crate) async fn begin_job(&mut self, writes: Writes) -> Result<(), StoreError> {
+        self.failed = None;
+        self.position = NOWHERE;
+        if writes == Writes::Revisioned {
+            let row = self.fetch_one("UPDATE revision SET n = n + 1 WHERE id = 1 RETURNING history, n", &[]).await?;
+            self.position = Position { history: row.get("history")?, n: row.get("n")? };
+        }
+        Ok(())
+    }
+
+    /// Why this job cannot be kept, if one of its statements failed.
+    pub(crate) fn failed(&mut self) -> Option<StoreError> {
+        self.failed.take()
+    }
+
+    /// The connection, after the commit.
+    pub(crate) fn into_held(self) -> Held {
+        self.held
+    }
+}

@@ -1,0 +1,10 @@
+//! The behaviour of `Db`, the same on both engines.
+
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod open;
+#[cfg(test)]
+mod values;
+#[cfg(test)]
+mod writes;

@@ -1,0 +1,47 @@
+//! Request bodies: JSON, known by its content.
+
+use crate::Error;
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::StatusCode,
+};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+/// What the sentence about a wrong body shows as the right one.
+pub(crate) trait Shape: DeserializeOwned {
+    /// A body as it should be, in one line.
+    const EXAMPLE: &'static str;
+}
+
+/// A body read as JSON whatever its `Content-Type` says: clients are known that send `json`, or nothing. Members that are not
+/// known are ignored, because older and newer clients send more of them.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: Shape> FromRequest<S> for JsonBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { Error::TooLarge } else { Error::Invalid("the body broke off; send it again".to_owned()) }
+        })?;
+        parse(&bytes).map(Self)
+    }
+}
+
+fn parse<T: Shape>(bytes: &[u8]) -> Result<T, Error> {
+    // serde would take an array for a struct, member by member.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Error::Invalid(format!("the body must be a JSON object; send for example {}", T::EXAMPLE)));
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Error::Invalid(match error.classify() {
+            Category::Data => {
+                format!("a member of the body, at line {line}, column {column}, is of the wrong type or stands there twice; send for example {}", T::EXAMPLE)
+            }
+            Category::Syntax | Category::Eof | Category::Io => format!("the body is not well-formed JSON: see line {line}, column {column}"),
+        })
+    })
+}

@@ -1,0 +1,148 @@
+//! `keywright demo`: everything, with sample data, in a fresh folder.
+
+use crate::serve::mount;
+use anyhow::Context as _;
+use clap::Args;
+use keywright_core::{Context, demo, demo::DemoWorld};
+use keywright_distribution::{
+    Distribution,
+    demo::{DemoOrganizations, seed},
+};
+use keywright_protocol::Clock;
+use keywright_server::{
+    config::{CatalogFrom, Config, Cors},
+    data_dir::{self, DataDir},
+    logging, run,
+};
+use serde_json::{Map, Value, json};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// What the demo takes; all of it may be left out.
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// Address and port to listen on
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Folder to keep the data in; must be empty. Without it a temporary one, removed at the end
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Write everything that was made as JSON into this file (mode 0600)
+    #[arg(long)]
+    credentials_file: Option<PathBuf>,
+    /// Origin whose pages may call this server, such as http://127.0.0.1:8081; repeat it for several
+    #[arg(long = "allow-origin")]
+    allow_origins: Vec<String>,
+}
+
+pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
+    let temporary = match &args.data_dir {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("keywright-demo-").tempdir().context("no temporary folder can be made")?),
+    };
+    let folder = match (&args.data_dir, &temporary) {
+        (Some(folder), _) => folder.clone(),
+        (None, Some(temporary)) => temporary.path().to_owned(),
+        (None, None) => anyhow::bail!("there is no folder"),
+    };
+    let mut config = Config { listen: args.listen, catalog: CatalogFrom { preset: Some("appcircle".to_owned()), file: None }, ..Config::default() };
+    config.cors = Cors { origins: args.allow_origins };
+    config.log.level = "warn".to_owned();
+    logging::start(&config.log);
+    config.check_transport(config.listen.ip())?;
+    let data_dir = DataDir::take_empty(&folder)?;
+    let prepared = run::prepare(config, data_dir, Clock::System).await?;
+
+    let now = prepared.core.clock().now();
+    let world = demo::build(&prepared.core, &Context::system(now)?).await?;
+    let distribution = Distribution::open(&prepared.data_dir.distribution_database()).await?;
+    let organizations = DemoOrganizations { root: world.acme.id, sub: world.mobile.id, other: world.globex.id };
+    seed(&distribution, organizations, now).await?;
+
+    let base = prepared.core.issuer().to_owned();
+    let mounted = mount(&distribution, &prepared.app)?;
+    let running = prepared.start(vec![mounted])?;
+    if let Some(path) = &args.credentials_file {
+        let text = serde_json::to_string_pretty(&credentials(&base, &world))?;
+        data_dir::write_private(path, &text).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    println!("{}", introduction(&base, &world, &folder));
+    running.until_asked_to_end().await?;
+    distribution.close().await;
+    Ok(())
+}
+
+/// Everything that was made; this shape is kept stable.
+fn credentials(base: &str, world: &DemoWorld) -> Value {
+    let organization = |of: &demo::DemoOrganization| json!({ "id": of.id, "name": of.name });
+    let users: Map<String, Value> = world
+        .users
+        .iter()
+        .map(|(part, user)| ((*part).to_owned(), json!({ "id": user.id, "email": user.email, "password": user.password.as_str() })))
+        .collect();
+    let keys: Map<String, Value> = world.personal_access_keys.iter().map(|(label, key)| ((*label).to_owned(), json!(key.as_str()))).collect();
+    let api_keys: Map<String, Value> =
+        world.api_keys.iter().map(|(label, key)| ((*label).to_owned(), json!({ "id": key.id, "name": key.name, "secret": key.secret.as_str() }))).collect();
+    json!({
+        "authUrl": base,
+        "apiUrl": base,
+        "consoleUrl": base,
+        "rootOrganization": organization(&world.acme),
+        "subOrganization": organization(&world.mobile),
+        "otherOrganization": organization(&world.globex),
+        "users": users,
+        "personalAccessKeys": keys,
+        "apiKeys": api_keys,
+    })
+}
+
+fn introduction(base: &str, world: &DemoWorld, folder: &std::path::Path) -> String {
+    let key = |label: &str| world.personal_access_keys.get(label).map_or("", |key| key.as_str());
+    let api_key = |label: &str| world.api_keys.get(label).map_or("", |key| key.secret.as_str());
+    let form = "-H \"accept: application/json\" -H \"Content-Type: application/x-www-form-urlencoded\"";
+    let mut text = format!(
+        "Keywright is listening on {base} (data in {folder})
+
+1. Exchange a Personal Access Key for an access token:
+curl -X POST \"{base}/auth/v3/token\" {form} -d \"personalAccessKey={owner}\"
+
+2. Call an API with the token that came back as access_token:
+curl -X GET \"{base}/distribution/v2/profiles\" -H \"accept: application/json\" -H \"Authorization: <the token>\"
+
+Both at once:
+TOKEN=$(curl -s -X POST \"{base}/auth/v3/token\" -d \"personalAccessKey={owner}\" | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')
+curl -s \"{base}/distribution/v2/profiles\" -H \"Authorization: $TOKEN\"
+
+An API Key of the organization, for services:
+curl -X POST \"{base}/auth/v1/api-key/token\" {form} -d \"name=acme-ci&secret={ci}\"
+
+The owner's key for the sub-organization:
+curl -X POST \"{base}/auth/v3/token\" {form} -d \"personalAccessKey={owner}&subOrganization={sub}\"
+
+API documentation: {base}/openapi/index.html
+
+Organizations:
+  {acme}  {acme_id}
+  {mobile}  {sub}  (sub-organization of {acme})
+  {globex}  {globex_id}
+Personal Access Keys:
+",
+        folder = folder.display(),
+        owner = key("owner"),
+        ci = api_key("acme-ci"),
+        sub = world.mobile.id,
+        acme = world.acme.name,
+        acme_id = world.acme.id,
+        mobile = world.mobile.name,
+        globex = world.globex.name,
+        globex_id = world.globex.id,
+    );
+    for (label, key) in &world.personal_access_keys {
+        text.push_str(&format!("  {label:<16}{}\n", key.as_str()));
+    }
+    text.push_str("API Keys:\n");
+    for (label, key) in &world.api_keys {
+        text.push_str(&format!("  {label:<16}{}\n", key.secret.as_str()));
+    }
+    text.push_str("\nCtrl-C ends it.");
+    text
+}

@@ -1,0 +1,112 @@
+//! `keywright distribution`: the distribution API as a process of its own, which knows the server only by URL.
+
+use anyhow::Context as _;
+use clap::Args;
+use keywright_distribution::{
+    Distribution,
+    demo::{DemoOrganizations, seed},
+};
+use keywright_protocol::Clock;
+use keywright_server::{
+    Metrics, Mounted,
+    app::resource_router,
+    config::Config,
+    data_dir::DataDir,
+    listen, logging,
+    openapi::{Spec, SpecAt},
+    outer::Outer,
+    tasks,
+};
+use keywright_verify::{HttpSource, Source as _, Verifier};
+use serde_json::Value;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+/// What it takes.
+#[derive(Args)]
+pub(crate) struct DistributionArgs {
+    /// URL of the server whose tokens are accepted
+    #[arg(long)]
+    issuer: String,
+    /// Address and port to listen on
+    #[arg(long)]
+    listen: SocketAddr,
+    /// Audience that tokens must be for; without it the issuer
+    #[arg(long)]
+    audience: Option<String>,
+    /// Folder of its own database
+    #[arg(long, default_value = "./keywright-distribution-data")]
+    data_dir: PathBuf,
+    /// Origin whose pages may call this API besides the issuer's; repeat it for several
+    #[arg(long = "allow-origin")]
+    allow_origins: Vec<String>,
+    /// Take keys from an issuer over plain HTTP, or listen without TLS on an address that others reach
+    #[arg(long)]
+    insecure_http: bool,
+    /// Fill an empty database with the demo's profiles; the file that `keywright demo --credentials-file` wrote
+    #[arg(long)]
+    demo_credentials: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: DistributionArgs) -> anyhow::Result<()> {
+    let issuer = args.issuer.trim_end_matches('/').to_owned();
+    let config = Config { listen: args.listen, insecure_http: args.insecure_http, ..Config::default() };
+    logging::start(&config.log);
+    config.check_transport(config.listen.ip())?;
+    let made = if args.insecure_http { HttpSource::over_plain_http(&issuer) } else { HttpSource::new(&issuer) };
+    let source = made.with_context(|| format!("--issuer {issuer}"))?;
+    let data_dir = DataDir::take(&args.data_dir)?;
+    let (listener, address) = listen::bind(config.listen).await?;
+    let distribution = Distribution::open(&data_dir.distribution_database()).await?;
+    if let Some(path) = &args.demo_credentials {
+        fill(&distribution, path).await?;
+    }
+    // The issuer may start later: then the first requests are answered with 503, and refresh by themselves.
+    drop(source.refresh().await);
+
+    let audience = args.audience.unwrap_or_else(|| issuer.clone());
+    let verifier = Arc::new(Verifier::new(keywright_verify::Config::new(&issuer, audience), Arc::new(source.clone())));
+    let spec = Spec { name: "distribution".to_owned(), at: SpecAt::Here(Box::new(keywright_distribution::openapi())) };
+    let mounted = Mounted { router: distribution.router(verifier, Clock::System), spec };
+    let auth = Spec { name: "auth".to_owned(), at: SpecAt::Url(format!("{issuer}/openapi/auth.json")) };
+    let metrics = Arc::new(Metrics::default());
+    let (asked, known) = (distribution.clone(), source);
+    let ready = move || {
+        let (distribution, source) = (asked.clone(), known.clone());
+        async move {
+            let answers = distribution.ping().await.is_ok() && source.snapshot().is_some();
+            if answers { Ok(()) } else { Err(keywright_core::Error::Unavailable) }
+        }
+    };
+    let mut origins = args.allow_origins;
+    origins.push(issuer);
+    let outer = Arc::new(Outer {
+        router: resource_router(mounted, vec![auth], &metrics, ready),
+        metrics,
+        trusted_proxies: Vec::new(),
+        cors_origins: origins,
+        documentation: format!("http://{address}/openapi/index.html?urls.primaryName=distribution"),
+    });
+    let (stop, sign) = tasks::Stop::new();
+    let serving = tasks::spawn(async move { listen::serve(listener, &config, outer, sign).await });
+    println!("listening on http://{address}");
+    tasks::asked_to_end().await;
+    stop.stop();
+    serving.await.context("serving broke off")??;
+    distribution.close().await;
+    Ok(())
+}
+
+/// The demo's profiles for the organizations of a credentials file. Profiles that are there already stay.
+async fn fill(distribution: &Distribution, path: &std::path::Path) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let credentials: Value = serde_json::from_str(&text).with_context(|| format!("{} is no credentials file", path.display()))?;
+    let id = |name: &str| {
+        let id = credentials.get(name).and_then(|organization| organization.get("id")).and_then(Value::as_str);
+        id.and_then(|id| id.parse().ok()).with_context(|| format!("{}: {name}.id is missing", path.display()))
+    };
+    let organizations = DemoOrganizations { root: id("rootOrganization")?, sub: id("subOrganization")?, other: id("otherOrganization")? };
+    match seed(distribution, organizations, Clock::System.now()).await {
+        Ok(()) | Err(keywright_distribution::Error::NameTaken) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,147 @@
+//! The Keywright binary. Each command is one file; what they do lives in the other rooms.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
+
+mod admin;
+mod demo;
+mod distribution;
+mod serve;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use keywright_cli::admin::AdminCommand;
+use keywright_server::config::{Config, Flags, REFERENCE};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+/// Self-hosted authentication for HTTP APIs: long-lived keys become short-lived signed access tokens.
+#[derive(Parser)]
+#[command(name = "keywright", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start everything with sample data and print lines to paste
+    Demo(demo::DemoArgs),
+    /// Start the server
+    Serve(ServeArgs),
+    /// Run the distribution API by itself, beside a server that it knows only by URL
+    Distribution(distribution::DistributionArgs),
+    /// Organizations, users, members and keys, on the host itself
+    Admin {
+        #[command(flatten)]
+        place: Place,
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
+    /// Configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print an OpenAPI document
+    #[command(hide = true)]
+    Openapi {
+        /// Which
+        name: SpecName,
+    },
+}
+
+/// Where configuration and data are.
+#[derive(Args, Clone)]
+struct Place {
+    /// Configuration file; without it keywright.toml, if there is one
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Folder of database, key file and administration socket
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct ServeArgs {
+    #[command(flatten)]
+    place: Place,
+    /// URL under which others reach this server; the issuer of every token
+    #[arg(long)]
+    public_url: Option<String>,
+    /// Address and port to listen on
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// Listen without TLS on an address that others reach
+    #[arg(long)]
+    insecure_http: bool,
+    /// First start: make the operator organization with this Owner
+    #[arg(long)]
+    owner_email: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Say whether the configuration can be used
+    Check {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print every setting with its default and its meaning
+    Reference,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum SpecName {
+    Auth,
+    Distribution,
+}
+
+impl Place {
+    fn load(&self, flags: Flags) -> anyhow::Result<Config> {
+        Ok(Config::load(self.config.as_deref(), &Flags { data_dir: self.data_dir.clone(), ..flags })?)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")
+        .and_then(|runtime| runtime.block_on(run(cli.command)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("keywright: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
+        Command::Distribution(args) => distribution::run(args).await,
+        Command::Admin { place, json, command } => admin::run(&place, json, command).await,
+        Command::Config(ConfigCommand::Check { place }) => {
+            let config = place.load(Flags::default())?;
+            config.check_transport(config.listen.ip())?;
+            config.settings(config.issuer(config.listen)?)?;
+            println!("the configuration can be used");
+            Ok(())
+        }
+        Command::Config(ConfigCommand::Reference) => {
+            print!("{REFERENCE}");
+            Ok(())
+        }
+        Command::Openapi { name } => {
+            let document = match name {
+                SpecName::Auth => keywright_server::openapi::auth(),
+                SpecName::Distribution => keywright_distribution::openapi(),
+            };
+            println!("{}", document.to_pretty_json()?);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `keywright serve`: the server for real use.
+
+use crate::ServeArgs;
+use anyhow::{Context as _, bail};
+use keywright_distribution::{Distribution, PERMISSIONS};
+use keywright_protocol::{
+    Clock,
+    admin::{AdminReply, AdminRequest},
+};
+use keywright_server::{
+    App, Mounted, admin_socket,
+    config::Flags,
+    data_dir::DataDir,
+    logging,
+    openapi::{Spec, SpecAt},
+    run,
+};
+use std::sync::Arc;
+
+pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let flags = Flags { public_url: args.public_url, listen: args.listen, insecure_http: args.insecure_http.then_some(true), data_dir: None };
+    let config = args.place.load(flags)?;
+    logging::start(&config.log);
+    // What can be wrong with the address is said before the folder is touched.
+    config.check_transport(config.listen.ip())?;
+    config.issuer(config.listen)?;
+    let data_dir = DataDir::take(&config.data_dir)?;
+    let enabled = config.distribution.enabled;
+    let prepared = run::prepare(config, data_dir, Clock::System).await?;
+    let distribution = if enabled { Some(Distribution::open(&prepared.data_dir.distribution_database()).await?) } else { None };
+    let mounted = distribution.as_ref().map(|distribution| mount(distribution, &prepared.app)).transpose()?;
+    if !prepared.core.is_bootstrapped().await? {
+        first_start(&prepared, args.owner_email).await?;
+    }
+    let (address, scheme) = (prepared.address, if prepared.config.tls.is_some() { "https" } else { "http" });
+    let running = prepared.start(mounted.into_iter().collect())?;
+    println!("listening on {scheme}://{address}");
+    running.until_asked_to_end().await?;
+    if let Some(distribution) = distribution {
+        distribution.close().await;
+    }
+    Ok(())
+}
+
+/// The distribution API in this process, protected by the server's own verifier.
+pub(crate) fn mount(distribution: &Distribution, app: &Arc<App>) -> anyhow::Result<Mounted> {
+    let catalog = app.core.catalog();
+    if let Some(missing) = PERMISSIONS.iter().find(|id| catalog.catalog.index(id).is_none()) {
+        bail!("distribution.enabled needs the permission {missing}, which the catalog does not have; set catalog.preset = \"appcircle\"");
+    }
+    let router = distribution.router(Arc::clone(&app.verifier), app.core.clock().clone());
+    let spec = Spec { name: "distribution".to_owned(), at: SpecAt::Here(Box::new(keywright_distribution::openapi())) };
+    Ok(Mounted { router, spec })
+}
+
+/// Makes the operator organization, or says which command does it.
+async fn first_start(prepared: &run::Prepared, owner_email: Option<String>) -> anyhow::Result<()> {
+    let data_dir = prepared.data_dir.path().display();
+    let Some(owner_email) = owner_email else {
+        println!("there is no operator organization yet; make it with: keywright admin --data-dir {data_dir} bootstrap --owner-email you@example.com");
+        return Ok(());
+    };
+    let reply = admin_socket::administer(&prepared.core, AdminRequest::Bootstrap { owner_email }).await;
+    if let AdminReply::Refused { message, .. } = &reply {
+        bail!("the operator organization was not made: {message}");
+    }
+    println!("{}", keywright_cli::admin::render(&reply, false).context("the operator organization was not made")?);
+    Ok(())
+}

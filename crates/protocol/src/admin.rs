@@ -1,0 +1,245 @@
+//! What `keywright admin` says to a server, or does by itself when no server runs: one JSON line each way.
+
+use crate::{
+    ids::{KeyId, OrganizationId, UserId},
+    secret::KeyKind,
+    time::Time,
+};
+use serde::{Deserialize, Serialize};
+
+/// Roles in one organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RolesIn {
+    /// Where.
+    pub organization_id: OrganizationId,
+    /// Role keys.
+    pub roles: Vec<String>,
+}
+
+/// One act of administration on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum AdminRequest {
+    /// Makes the operator organization and its first Owner, with a one-time password.
+    Bootstrap {
+        /// The Owner's address.
+        owner_email: String,
+    },
+    /// All organizations.
+    ListOrganizations,
+    /// Makes an organization.
+    CreateOrganization {
+        /// Its name.
+        name: String,
+        /// The root it belongs to; absent for a root.
+        #[serde(default)]
+        parent: Option<OrganizationId>,
+    },
+    /// Suspends an organization and what hangs under it.
+    SuspendOrganization {
+        /// Which.
+        organization: OrganizationId,
+    },
+    /// Takes a suspension back.
+    ResumeOrganization {
+        /// Which.
+        organization: OrganizationId,
+    },
+    /// All users.
+    ListUsers,
+    /// Makes a user, without a password.
+    CreateUser {
+        /// His address.
+        email: String,
+        /// His name.
+        name: String,
+    },
+    /// Disables a user: nothing of his authenticates.
+    DisableUser {
+        /// Which.
+        user: UserId,
+    },
+    /// Takes that back.
+    EnableUser {
+        /// Which.
+        user: UserId,
+    },
+    /// The direct members of an organization.
+    ListMembers {
+        /// Of which.
+        organization: OrganizationId,
+    },
+    /// Makes a user a direct member, or sets a member's roles anew.
+    SetMember {
+        /// Where.
+        organization: OrganizationId,
+        /// Who.
+        user: UserId,
+        /// Role keys; empty for none of his own.
+        roles: Vec<String>,
+    },
+    /// Ends a direct membership.
+    RemoveMember {
+        /// Where.
+        organization: OrganizationId,
+        /// Who.
+        user: UserId,
+    },
+    /// The keys of an organization.
+    ListKeys {
+        /// Of which.
+        organization: OrganizationId,
+    },
+    /// Makes a Personal Access Key for a direct member.
+    CreatePersonalAccessKey {
+        /// Where.
+        organization: OrganizationId,
+        /// Whose.
+        user: UserId,
+        /// Its name.
+        name: String,
+        /// Absent: the default life.
+        #[serde(default)]
+        expires_at: Option<Time>,
+    },
+    /// Makes an API Key.
+    CreateApiKey {
+        /// Where it lives.
+        organization: OrganizationId,
+        /// Its name.
+        name: String,
+        /// What it may do, where.
+        grants: Vec<RolesIn>,
+        /// Absent: the default life.
+        #[serde(default)]
+        expires_at: Option<Time>,
+    },
+    /// Revokes a key of any kind.
+    RevokeKey {
+        /// Which.
+        key: KeyId,
+    },
+}
+
+/// What comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum AdminReply {
+    /// Done; nothing more to say.
+    Done {
+        /// The position of the change.
+        revision: String,
+    },
+    /// The operator organization stands.
+    Bootstrapped {
+        /// Its id.
+        organization_id: OrganizationId,
+        /// The Owner's id.
+        user_id: UserId,
+        /// Shown once.
+        one_time_password: String,
+    },
+    /// An organization was made.
+    Organization(OrganizationRow),
+    /// Organizations.
+    Organizations {
+        /// In the order they were made.
+        organizations: Vec<OrganizationRow>,
+    },
+    /// A user was made.
+    User(UserRow),
+    /// Users.
+    Users {
+        /// In the order they were made.
+        users: Vec<UserRow>,
+    },
+    /// Members.
+    Members {
+        /// In the order they joined.
+        members: Vec<MemberRow>,
+    },
+    /// Keys.
+    Keys {
+        /// In the order they were made.
+        keys: Vec<KeyRow>,
+    },
+    /// A key was made.
+    KeyCreated {
+        /// Its id.
+        id: KeyId,
+        /// The secret, shown once.
+        secret: String,
+        /// When it expires.
+        expires_at: Time,
+    },
+    /// It was refused, with a sentence that says what to do.
+    Refused {
+        /// A stable code.
+        error: String,
+        /// The sentence.
+        message: String,
+    },
+}
+
+/// An organization in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrganizationRow {
+    /// Its id.
+    pub id: OrganizationId,
+    /// Its name.
+    pub name: String,
+    /// The root it belongs to; itself for a root.
+    pub root_id: OrganizationId,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was suspended, if it is.
+    pub suspended_at: Option<Time>,
+}
+
+/// A user in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserRow {
+    /// His id.
+    pub id: UserId,
+    /// His address.
+    pub email: String,
+    /// His name.
+    pub name: String,
+    /// When he was disabled, if he is.
+    pub disabled_at: Option<Time>,
+}
+
+/// A direct member in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberRow {
+    /// Who.
+    pub user_id: UserId,
+    /// His address.
+    pub email: String,
+    /// His own roles here.
+    pub roles: Vec<String>,
+}
+
+/// A key in a list. Never its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyRow {
+    /// Its id.
+    pub id: KeyId,
+    /// Its kind.
+    pub kind: KeyKind,
+    /// Its name.
+    pub name: String,
+    /// Whose it is, for a Personal Access Key.
+    pub user_id: Option<UserId>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it expires.
+    pub expires_at: Time,
+    /// When it was revoked, if it is.
+    pub revoked_at: Option<Time>,
+}

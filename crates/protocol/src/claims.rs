@@ -1,0 +1,58 @@
+//! What an access token says (RFC 7519 and RFC 9068, with the claims that the contract's clients read).
+
+use crate::{
+    ids::{KeyId, OrganizationId},
+    secret::KeyKind,
+};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// The `typ` header of an access token (RFC 9068, section 2.1).
+pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
+/// The `typ` header of the signed catalog document.
+pub const CATALOG_TYPE: &str = "keywright-catalog+jwt";
+/// An access token is never longer, in bytes.
+pub const MAX_ISSUED_TOKEN_BYTES: usize = 2 * 1024;
+/// `scope` stands in a token only up to this many bytes.
+pub const MAX_SCOPE_BYTES: usize = 1024;
+
+/// The claims of an access token. Every member is required but `scope`.
+///
+/// `scope`, when it stands there, is the whole truth about what the token may do for its audience; otherwise `roles` are
+/// resolved by the catalog.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessClaims<'a> {
+    /// The issuer's public URL (RFC 7519, section 4.1.1).
+    pub iss: Cow<'a, str>,
+    /// The user's id for a Personal Access Key, the key's id for an API Key.
+    pub sub: Cow<'a, str>,
+    /// The one API this token is for.
+    pub aud: Cow<'a, str>,
+    /// Not valid from this second on.
+    pub exp: i64,
+    /// Not valid before this second.
+    pub nbf: i64,
+    /// Issued at this second.
+    pub iat: i64,
+    /// Unique per token.
+    pub jti: Cow<'a, str>,
+    /// The key that was exchanged (RFC 9068, section 2.2).
+    #[serde(rename = "client_id")]
+    pub client_id: Cow<'a, str>,
+    /// Role keys in the organization the token is for.
+    pub roles: Vec<Cow<'a, str>>,
+    /// Permissions, separated by single spaces (RFC 8693, section 4.2).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub scope: Option<Cow<'a, str>>,
+    /// The organization the token is for.
+    pub current_organization_id: OrganizationId,
+    /// The organization the key lives in.
+    pub organization_id: OrganizationId,
+    /// The user's address, or the generated identity of an API Key.
+    pub email: Cow<'a, str>,
+    /// The key that was exchanged.
+    pub key_id: KeyId,
+    /// What kind of key it is.
+    pub key_kind: KeyKind,
+}

@@ -1,0 +1,99 @@
+//! Typed ids: an organization's id does not compile where a user's is meant.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use uuid::Uuid;
+
+/// A text that is not a GUID in its hyphenated form (`8-4-4-4-12` hexadecimal digits, any case).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a valid GUID")]
+pub struct NotAGuid;
+
+/// Reads a GUID in its hyphenated form only; braces, URNs and the bare 32 digits are refused.
+///
+/// # Errors
+/// [`NotAGuid`] for anything else.
+pub fn parse_guid(text: &str) -> Result<Uuid, NotAGuid> {
+    if text.len() != 36 {
+        return Err(NotAGuid);
+    }
+    Uuid::try_parse(text).map_err(|_| NotAGuid)
+}
+
+macro_rules! typed_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// The bare GUID.
+            #[must_use]
+            pub fn as_uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAGuid;
+
+            fn from_str(text: &str) -> Result<Self, NotAGuid> {
+                parse_guid(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.hyphenated().fmt(f)
+            }
+        }
+    };
+}
+
+typed_id! {
+    /// An organization, root or sub-organization. Never used again, also after deletion.
+    OrganizationId
+}
+typed_id! {
+    /// A person.
+    UserId
+}
+typed_id! {
+    /// A user's direct membership in one organization. Leaving and joining again makes another one, so that the keys of the
+    /// first stay dead.
+    MembershipId
+}
+typed_id! {
+    /// A Personal Access Key, an API Key or an operator key; the same through all of its secret versions.
+    KeyId
+}
+typed_id! {
+    /// A distribution profile.
+    ProfileId
+}
+typed_id! {
+    /// One request, as in the `X-Request-Id` header.
+    RequestId
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_hyphenated_form_is_a_guid() {
+        let id = "6F9619FF-8B86-d011-b42d-00c04fc964ff";
+        assert_eq!(id.parse::<OrganizationId>().unwrap().to_string(), id.to_lowercase());
+        for bad in ["", "6f9619ff8b86d011b42d00c04fc964ff", "{6f9619ff-8b86-d011-b42d-00c04fc964ff}", "6f9619ff-8b86-d011-b42d-00c04fc964fg"] {
+            assert_eq!(bad.parse::<OrganizationId>(), Err(NotAGuid), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The words of Keywright on the wire.
+//!
+//! Typed ids, times, the shape of a key, access-token claims, the permission catalog, the bodies of requests, answers and
+//! errors, and the paths. Nothing here does I/O: a resource server in another company compiles this crate and gets no
+//! runtime, no SQL and no HTTP with it.
+//!
+//! Feature `openapi` derives `utoipa::ToSchema` for the bodies.
+
+pub mod admin;
+pub mod auth;
+pub mod catalog;
+pub mod claims;
+pub mod error;
+pub mod ids;
+pub mod jwk;
+pub mod paths;
+pub mod position;
+pub mod secret;
+pub mod time;
+
+pub use catalog::Catalog;
+pub use claims::AccessClaims;
+pub use error::ErrorBody;
+pub use ids::{KeyId, MembershipId, OrganizationId, ProfileId, RequestId, UserId};
+pub use position::Position;
+pub use secret::KeyKind;
+pub use time::{Clock, Time};

@@ -1,0 +1,26 @@
+//! Where things are, relative to the public URL.
+
+/// Exchange of a Personal Access Key; the present form.
+pub const TOKEN_V3: &str = "/auth/v3/token";
+/// Exchange of a Personal Access Key; an older form.
+pub const TOKEN_V2: &str = "/auth/v2/token";
+/// Exchange of a Personal Access Key; the oldest form.
+pub const TOKEN_V1: &str = "/auth/v1/token";
+/// Exchange of an API Key.
+pub const API_KEY_TOKEN: &str = "/auth/v1/api-key/token";
+/// Who holds a token. The realm is a word of the vendor's; any is accepted.
+pub const USERINFO: &str = "/auth/realms/{realm}/protocol/openid-connect/userinfo";
+/// The public keys (RFC 7517).
+pub const JWKS: &str = "/.well-known/jwks.json";
+/// The same as PEM, for gateways that read nothing else.
+pub const JWKS_PEM: &str = "/.well-known/jwks.pem";
+/// The signed catalog in force.
+pub const CATALOG: &str = "/.well-known/keywright-catalog";
+/// Whether the process runs.
+pub const HEALTH: &str = "/healthz";
+/// Whether it can do its work.
+pub const READY: &str = "/readyz";
+/// Metrics in the OpenMetrics text format.
+pub const METRICS: &str = "/metrics";
+/// The API documentation page.
+pub const OPENAPI_PAGE: &str = "/openapi/index.html";

@@ -1,0 +1,101 @@
+//! The routes of the server.
+
+use crate::{
+    CoreSource, Metrics, auth,
+    config::LegacyEndpoints,
+    error::ApiError,
+    health,
+    openapi::{self, Spec, SpecAt},
+    well_known,
+};
+use axum::{
+    Router,
+    extract::State,
+    routing::{get, post},
+};
+use keywright_core::Core;
+use keywright_protocol::paths;
+use keywright_verify::{AuthLayer, Config, Source, Verifier};
+use std::sync::Arc;
+
+/// What handlers share.
+pub struct App {
+    /// The service itself.
+    pub core: Arc<Core>,
+    /// Decides about tokens, here and in what is mounted.
+    pub verifier: Arc<Verifier>,
+    /// Counted here.
+    pub metrics: Arc<Metrics>,
+    /// Whether v1 and v2 of the exchange answer.
+    pub legacy_endpoints: LegacyEndpoints,
+    /// Whether `/metrics` answers.
+    pub expose_metrics: bool,
+}
+
+/// A resource API that lives in this process, with its spec.
+pub struct Mounted {
+    /// Its routes, protected by the verifier it was given.
+    pub router: Router,
+    /// Its spec.
+    pub spec: Spec,
+}
+
+impl App {
+    /// On a core, with a verifier on the core's own memory. Its leeway for `exp` is 0.
+    #[must_use]
+    pub fn new(core: Arc<Core>, legacy_endpoints: LegacyEndpoints, expose_metrics: bool) -> Arc<Self> {
+        let source: Arc<dyn Source> = Arc::new(CoreSource::new(Arc::clone(&core)));
+        let config = Config { leeway_seconds: 0, ..Config::new(core.issuer(), core.issuer()) };
+        let verifier = Arc::new(Verifier::new(config, source));
+        Arc::new(Self { core, verifier, metrics: Arc::new(Metrics::default()), legacy_endpoints, expose_metrics })
+    }
+
+    /// All routes. `more` are specs that the API page lists besides.
+    #[must_use]
+    pub fn router(self: &Arc<Self>, mounted: Vec<Mounted>, more: Vec<Spec>) -> Router {
+        let mut specs = vec![Spec { name: "auth".to_owned(), at: SpecAt::Here(Box::new(openapi::auth())) }];
+        let mut resources = Router::new();
+        for resource in mounted {
+            resources = resources.merge(resource.router);
+            specs.push(resource.spec);
+        }
+        specs.extend(more);
+        let layer = AuthLayer::new(Arc::clone(&self.verifier), self.core.clock().clone());
+        let mut router = Router::new()
+            .route(paths::TOKEN_V3, post(auth::token::v3))
+            .route(paths::TOKEN_V2, post(auth::token::v2))
+            .route(paths::TOKEN_V1, post(auth::token::v1))
+            .route(paths::API_KEY_TOKEN, post(auth::token::api_key))
+            .route(paths::USERINFO, get(auth::userinfo::userinfo).layer(layer))
+            .route(paths::JWKS, get(well_known::jwks))
+            .route(paths::JWKS_PEM, get(well_known::pem))
+            .route(paths::CATALOG, get(well_known::catalog))
+            .route(paths::HEALTH, get(health::alive))
+            .route(paths::READY, get(async |State(app): State<Arc<Self>>| health::ready(app.core.ready().await)));
+        if self.expose_metrics {
+            router = router.route(paths::METRICS, get(async |State(app): State<Arc<Self>>| health::metrics(&app.metrics)));
+        }
+        finish(router.merge(openapi::router(&specs)).with_state(Arc::clone(self)).merge(resources))
+    }
+}
+
+/// The routes of a resource API that runs by itself: its own, its API page, health and metrics. `ready` says whether it can work.
+pub fn resource_router<R, F>(mounted: Mounted, more: Vec<Spec>, metrics: &Arc<Metrics>, ready: R) -> Router
+where
+    R: Fn() -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<(), keywright_core::Error>> + Send,
+{
+    let mut specs = vec![mounted.spec];
+    specs.extend(more);
+    let metrics = Arc::clone(metrics);
+    let router = Router::new()
+        .route(paths::HEALTH, get(health::alive))
+        .route(paths::READY, get(async move || health::ready(ready().await)))
+        .route(paths::METRICS, get(async move || health::metrics(&metrics)));
+    finish(router.merge(openapi::router(&specs)).merge(mounted.router))
+}
+
+/// Errors of routing in the shape of all others.
+fn finish(router: Router) -> Router {
+    router.fallback(async || ApiError::NoSuchPath).method_not_allowed_fallback(async || ApiError::NoSuchMethod)
+}

@@ -1,0 +1,152 @@
+//! Exchange: form in, token out. The compatibility spellings of the contract end here; beyond is one operation.
+
+use super::{
+    docs::{ApiKeyForm, ExchangeAnswers, LegacyAnswers, PatForm, PersonalAccessKeyForm},
+    form::{Fields, Form},
+};
+use crate::{app::App, config::LegacyEndpoints, error::ApiError, outer::RequestInfo};
+use axum::{
+    Extension,
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, Request, header::CONTENT_TYPE, header::LINK, header::USER_AGENT};
+use keywright_core::{Credential, IssuedToken};
+use keywright_protocol::{OrganizationId, paths};
+use std::sync::Arc;
+
+/// Every spelling of the key, the one for errors first. All are taken on all versions.
+const KEY_SPELLINGS: [&str; 3] = ["personalAccessKey", "pat", "personal-access-key"];
+/// Every spelling of the organization asked for.
+const ORGANIZATION_SPELLINGS: [&str; 3] = ["subOrganization", "subOrganizationId", "organizationId"];
+/// When v1 and v2 became old: the day of the new name, as a structured date (RFC 9745).
+const DEPRECATED_SINCE: HeaderValue = HeaderValue::from_static("@1758844800");
+const SUCCESSOR: HeaderValue = HeaderValue::from_static("</auth/v3/token>; rel=\"successor-version\"");
+
+/// `POST /auth/v3/token`.
+#[utoipa::path(
+    post,
+    path = "/auth/v3/token",
+    tag = "Exchange",
+    summary = "Exchange a Personal Access Key",
+    description = "Gives a signed access token for the key's organization, or for a sub-organization of it. The spellings `pat`, `personal-access-key`, `subOrganizationId` and `organizationId` are taken too.",
+    request_body(content = PersonalAccessKeyForm, content_type = "application/x-www-form-urlencoded"),
+    responses(ExchangeAnswers)
+)]
+pub(crate) async fn v3(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, request: Request<Body>) -> Result<Response, ApiError> {
+    personal_access_key(&app, &info, request, "personalAccessKey").await
+}
+
+/// `POST /auth/v2/token`.
+#[utoipa::path(
+    post,
+    path = "/auth/v2/token",
+    tag = "Compatibility",
+    summary = "Exchange a Personal Access Key (older form)",
+    description = "The same as `/auth/v3/token` with older names. Answers carry `Deprecation` and `Link`.",
+    request_body(content = PatForm, content_type = "application/x-www-form-urlencoded"),
+    responses(ExchangeAnswers, LegacyAnswers)
+)]
+pub(crate) async fn v2(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, request: Request<Body>) -> Response {
+    legacy(&app, &info, request).await
+}
+
+/// `POST /auth/v1/token`.
+#[utoipa::path(
+    post,
+    path = "/auth/v1/token",
+    tag = "Compatibility",
+    summary = "Exchange a Personal Access Key (oldest form)",
+    description = "The same as `/auth/v3/token` with older names. Answers carry `Deprecation` and `Link`.",
+    request_body(content = PatForm, content_type = "application/x-www-form-urlencoded"),
+    responses(ExchangeAnswers, LegacyAnswers)
+)]
+pub(crate) async fn v1(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, request: Request<Body>) -> Response {
+    legacy(&app, &info, request).await
+}
+
+/// The same as v3 with other names, marked as old.
+async fn legacy(app: &Arc<App>, info: &RequestInfo, request: Request<Body>) -> Response {
+    match app.legacy_endpoints {
+        LegacyEndpoints::On => {}
+        LegacyEndpoints::Warn => {
+            let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            tracing::warn!(path = request.uri().path(), client = ?info.client_ip, user_agent, "an old endpoint is in use");
+        }
+        LegacyEndpoints::Off => return ApiError::Gone(paths::TOKEN_V3).into_response(),
+    }
+    let mut response = personal_access_key(app, info, request, "pat").await.into_response();
+    response.headers_mut().insert("Deprecation", DEPRECATED_SINCE);
+    response.headers_mut().insert(LINK, SUCCESSOR);
+    response
+}
+
+/// `POST /auth/v1/api-key/token`.
+#[utoipa::path(
+    post,
+    path = "/auth/v1/api-key/token",
+    tag = "Exchange",
+    summary = "Exchange an API Key",
+    description = "Gives a signed access token for the key's organization, or for a sub-organization that its roles cover. The secret selects the key; the name is checked.",
+    request_body(content = ApiKeyForm, content_type = "application/x-www-form-urlencoded"),
+    responses(ExchangeAnswers)
+)]
+pub(crate) async fn api_key(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, request: Request<Body>) -> Result<Response, ApiError> {
+    let (form, target_names) = (read(request, &["name", "secret"]).await?, ORGANIZATION_SPELLINGS);
+    let fields = form.fields()?;
+    let name = required(&fields, &["name"], "name", "the API Key's name")?;
+    let secret = required(&fields, &["secret"], "secret", "the API Key's secret")?;
+    exchange(&app, &info, Credential::ApiKey { name, secret }, target(&fields, &target_names)?, "api-key").await
+}
+
+async fn personal_access_key(app: &Arc<App>, info: &RequestInfo, request: Request<Body>, shown: &'static str) -> Result<Response, ApiError> {
+    let form = read(request, &KEY_SPELLINGS).await?;
+    let fields = form.fields()?;
+    let key = required(&fields, &KEY_SPELLINGS, shown, "your Personal Access Key")?;
+    exchange(app, info, Credential::PersonalAccessKey(key), target(&fields, &ORGANIZATION_SPELLINGS)?, "personal-access-key").await
+}
+
+async fn exchange(
+    app: &Arc<App>,
+    info: &RequestInfo,
+    credential: Credential<'_>,
+    target: Option<OrganizationId>,
+    endpoint: &'static str,
+) -> Result<Response, ApiError> {
+    let exchanged = app.core.exchange(&info.context(app.core.clock()), credential, target).await;
+    app.metrics.exchanged(endpoint, exchanged.as_ref().map_or_else(keywright_core::Error::code, |_| "issued"));
+    Ok(render(&exchanged?))
+}
+
+/// The form of a request; a secret in the URL is refused, it would end in logs.
+async fn read(request: Request<Body>, secrets: &[&str]) -> Result<Form, ApiError> {
+    let (head, body) = request.into_parts();
+    if let Some(query) = head.uri.query()
+        && let Some((name, _)) = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| secrets.contains(&name.as_ref()))
+    {
+        return Err(ApiError::BadRequest(format!(
+            "send {name} in the body, not in the URL: URLs end up in logs; and replace this key, it may be there already"
+        )));
+    }
+    Form::read(&head.headers, body).await
+}
+
+fn required<'a>(fields: &'a Fields<'_>, spellings: &[&str], shown: &str, what: &str) -> Result<&'a str, ApiError> {
+    fields
+        .one_of(spellings, shown)?
+        .ok_or_else(|| ApiError::BadRequest(format!("the parameter {shown} is missing or empty; send {what} in it, as a form field")))
+}
+
+fn target(fields: &Fields<'_>, spellings: &[&str]) -> Result<Option<OrganizationId>, ApiError> {
+    let shown = spellings.first().copied().unwrap_or_default();
+    fields.one_of(spellings, shown)?.map(|id| id.parse().map_err(|_| ApiError::NotAGuid)).transpose()
+}
+
+fn render(issued: &IssuedToken) -> Response {
+    // A token is base64url and dots: nothing to escape.
+    let body = format!(r#"{{"access_token":"{}","token_type":"Bearer","expires_in":{}}}"#, issued.access_token, issued.expires_in);
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    (headers, body).into_response()
+}

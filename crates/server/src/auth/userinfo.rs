@@ -1,0 +1,38 @@
+//! Who holds a token.
+
+use crate::{app::App, error::ApiError, outer::RequestInfo};
+use axum::{Extension, Json, extract::State};
+use keywright_protocol::{ErrorBody, auth::UserInfo};
+use keywright_verify::Authenticated;
+use std::sync::Arc;
+
+/// `GET /auth/realms/{realm}/protocol/openid-connect/userinfo`.
+#[utoipa::path(
+    get,
+    path = "/auth/realms/{realm}/protocol/openid-connect/userinfo",
+    tag = "Token",
+    summary = "Who holds this token",
+    description = "The person or the API Key behind an access token, and the organization it is for. The key must still live: this answer is never given for a key that has been revoked.",
+    params(("realm" = String, Path, description = "Any; the contract's clients send `appcircle`.", example = "appcircle")),
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "The holder.", body = UserInfo, example = json!({"sub": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+            "email": "owner@acme.example", "name": "owner", "preferred_username": "owner@acme.example",
+            "currentOrganizationId": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11"})),
+        (status = 401, description = "No token, not a good one, or its key is dead.", body = ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason (RFC 6750).")),
+            example = json!({"error": "unauthorized", "error_description": "send an access token in the Authorization header", "message": "send an access token in the Authorization header"})),
+        (status = 503, description = "It cannot be decided at the moment; try again.", body = ErrorBody,
+            headers(("Retry-After" = String, description = "Seconds to wait.")),
+            example = json!({"error": "temporarily_unavailable", "error_description": "the database does not answer at the moment; try again in a second", "message": "the database does not answer at the moment; try again in a second"})),
+    )
+)]
+pub(crate) async fn userinfo(
+    State(app): State<Arc<App>>,
+    Extension(info): Extension<RequestInfo>,
+    Authenticated(verified): Authenticated,
+) -> Result<Json<UserInfo>, ApiError> {
+    let now = info.context(app.core.clock()).now;
+    let claims = &verified.claims;
+    app.core.user_info(now, claims.key_id, claims.current_organization_id).await.map(Json).map_err(ApiError::DeadToken)
+}

@@ -1,0 +1,166 @@
+//! The data folder: the database, the key file beside it, and the lock that keeps a second process away.
+
+use keywright_core::{KeyFile, Location};
+use std::{
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    io::{ErrorKind, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+const DATABASE: &str = "keywright.sqlite3";
+const DISTRIBUTION_DATABASE: &str = "distribution.sqlite3";
+const KEY_FILE: &str = "keywright.key";
+const LOCK: &str = "keywright.lock";
+const SOCKET: &str = "admin.sock";
+
+/// Why a data folder cannot be used; one sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// It cannot be made or written.
+    #[error("the data folder {path} cannot be used: {error}; give a folder that this user may write with --data-dir", path = .path.display())]
+    NotWritable {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Another process holds it.
+    #[error("another Keywright process uses the data folder {path}; stop it first, or give another folder with --data-dir", path = .0.display())]
+    InUse(PathBuf),
+    /// A database without its key file.
+    #[error("the key file {path} is missing beside its database; put it back from your backup: without it no key in the database is of any use", path = .0.display())]
+    KeyFileMissing(PathBuf),
+    /// The key file cannot be read.
+    #[error("the key file {path} cannot be read: {reason}", path = .path.display())]
+    KeyFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The demo wants a fresh one.
+    #[error("the folder {path} is not empty; the demo starts in a fresh one. To go on with that data, use serve: keywright serve --data-dir {path}", path = .0.display())]
+    NotEmpty(PathBuf),
+}
+
+/// A data folder that this process holds.
+pub struct DataDir {
+    path: PathBuf,
+    /// Held as long as this lives; the system lets go of it with the process.
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the folder if need be, for this user alone, and takes it.
+    ///
+    /// # Errors
+    /// [`DataDirError`].
+    pub fn take(path: &Path) -> Result<Self, DataDirError> {
+        let not_writable = |error| DataDirError::NotWritable { path: path.to_owned(), error };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(not_writable)?;
+        let lock = private(OpenOptions::new().create(true).truncate(false).write(true)).open(path.join(LOCK)).map_err(not_writable)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => Err(not_writable(error)),
+        }
+    }
+
+    /// The same, for a folder that must be empty or not there yet.
+    ///
+    /// # Errors
+    /// [`DataDirError::NotEmpty`] and the others.
+    pub fn take_empty(path: &Path) -> Result<Self, DataDirError> {
+        match std::fs::read_dir(path) {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
+                    return Err(DataDirError::NotEmpty(path.to_owned()));
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(DataDirError::NotWritable { path: path.to_owned(), error }),
+        }
+        Self::take(path)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The identity database.
+    #[must_use]
+    pub fn database(&self) -> Location {
+        Location::Sqlite { path: self.path.join(DATABASE) }
+    }
+
+    /// The distribution API's own database.
+    #[must_use]
+    pub fn distribution_database(&self) -> Location {
+        Location::Sqlite { path: self.path.join(DISTRIBUTION_DATABASE) }
+    }
+
+    /// The administration socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        socket(&self.path)
+    }
+
+    /// Reads the key file, or makes one if there is no database yet.
+    ///
+    /// # Errors
+    /// [`DataDirError::KeyFileMissing`] and the others.
+    pub fn key_file(&self) -> Result<KeyFile, DataDirError> {
+        let path = self.path.join(KEY_FILE);
+        let unreadable = |reason: String| DataDirError::KeyFile { path: path.clone(), reason };
+        match File::open(&path) {
+            Ok(mut file) => {
+                let mut text = zeroize::Zeroizing::new(String::new());
+                file.read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
+                KeyFile::parse(&text).map_err(|error| unreadable(error.to_string()))
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(unreadable(error.to_string())),
+            Err(_) if self.path.join(DATABASE).exists() => Err(DataDirError::KeyFileMissing(path)),
+            Err(_) => self.write_key_file(&path),
+        }
+    }
+
+    /// Written under another name first and then moved: a crash leaves a whole key file or none.
+    fn write_key_file(&self, path: &Path) -> Result<KeyFile, DataDirError> {
+        let not_writable = |error| DataDirError::NotWritable { path: self.path.clone(), error };
+        let broken = |error: keywright_core::Error| DataDirError::KeyFile { path: path.to_owned(), reason: error.to_string() };
+        let key_file = KeyFile::generate().map_err(broken)?;
+        let text = key_file.to_text().map_err(broken)?;
+        let draft = path.with_extension("key.new");
+        let mut file = private(OpenOptions::new().create(true).truncate(true).write(true)).open(&draft).map_err(not_writable)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(not_writable)?;
+        std::fs::rename(&draft, path).map_err(not_writable)?;
+        File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(not_writable)?;
+        Ok(key_file)
+    }
+}
+
+/// The administration socket of a data folder.
+#[must_use]
+pub fn socket(data_dir: &Path) -> PathBuf {
+    data_dir.join(SOCKET)
+}
+
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.mode(0o600)
+}
+
+/// Writes a file that only this user may read, replacing what is there.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut file = private(OpenOptions::new().create(true).truncate(true).write(true)).open(path)?;
+    // A file that was there before keeps its mode otherwise.
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}

@@ -1,0 +1,159 @@
+//! Errors on the wire: one mapping, one match, one shape.
+
+use axum::response::{IntoResponse, Response};
+use http::{
+    HeaderValue, StatusCode,
+    header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use keywright_core::Error;
+use keywright_protocol::{ErrorBody, auth::GUID_SENTENCE};
+
+/// What an answer other than success is made of.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// An operation refused.
+    Core(Error),
+    /// The key behind a token that verifies is dead, or has no grant any more.
+    DeadToken(Error),
+    /// The request cannot be read; the sentence says what to send.
+    BadRequest(String),
+    /// An organization id that is no GUID.
+    NotAGuid,
+    /// Not a form.
+    NotAForm,
+    /// Longer than allowed, in bytes.
+    TooLarge(usize),
+    /// The headers together are longer than allowed, in bytes.
+    HeadersTooLarge(usize),
+    /// Nothing is there.
+    NoSuchPath,
+    /// Not by this method; `Allow` is set by the router.
+    NoSuchMethod,
+    /// An old endpoint that the operator has switched off.
+    Gone(&'static str),
+    /// It took too long to come in.
+    TooLate,
+    /// A handler broke; the log knows more.
+    Broken,
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        Self::Core(error)
+    }
+}
+
+impl ApiError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Core(error) => match error {
+                Error::Refused(_) => StatusCode::UNAUTHORIZED,
+                Error::OutOfReach | Error::NothingGranted | Error::HostOnly => StatusCode::FORBIDDEN,
+                Error::Invalid { .. } | Error::Catalog(_) => StatusCode::BAD_REQUEST,
+                Error::NotFound(_) => StatusCode::NOT_FOUND,
+                Error::Conflict(_) => StatusCode::CONFLICT,
+                Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+            Self::DeadToken(error) => match error {
+                Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+                Error::Refused(_)
+                | Error::OutOfReach
+                | Error::NothingGranted
+                | Error::HostOnly
+                | Error::Invalid { .. }
+                | Error::NotFound(_)
+                | Error::Conflict(_)
+                | Error::Catalog(_) => StatusCode::UNAUTHORIZED,
+            },
+            Self::BadRequest(_) | Self::NotAGuid => StatusCode::BAD_REQUEST,
+            Self::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadersTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Gone(_) => StatusCode::GONE,
+            Self::TooLate => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn body(&self) -> ErrorBody {
+        const INTERNAL: &str = "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer";
+        match self {
+            Self::Core(Error::Internal(text)) | Self::DeadToken(Error::Internal(text)) => {
+                tracing::error!(text, "an operation broke");
+                ErrorBody::new("server_error", INTERNAL)
+            }
+            Self::Core(error) => ErrorBody::new(error.code(), error.to_string()),
+            Self::DeadToken(Error::Unavailable) => ErrorBody::new(Error::Unavailable.code(), Error::Unavailable.to_string()),
+            Self::DeadToken(error) => ErrorBody::new("invalid_token", format!("the key of this token does not open this any more: {error}")),
+            Self::BadRequest(sentence) => ErrorBody::new("invalid_request", sentence),
+            Self::NotAGuid => ErrorBody::new(GUID_SENTENCE, format!("{GUID_SENTENCE}, such as 6f9619ff-8b86-4011-b42d-00c04fc964ff")),
+            Self::NotAForm => ErrorBody::new(
+                "unsupported_media_type",
+                "send a form: Content-Type: application/x-www-form-urlencoded and a body such as personalAccessKey=kw_pak_...",
+            ),
+            Self::TooLarge(limit) => ErrorBody::new("request_too_large", format!("the body is longer than {limit} bytes, which is the limit here")),
+            Self::HeadersTooLarge(limit) => {
+                ErrorBody::new("headers_too_large", format!("the headers are longer than {limit} bytes together, which is the limit here"))
+            }
+            Self::NoSuchPath => ErrorBody::new("not_found", "there is nothing at this path; see the API documentation for what there is"),
+            Self::NoSuchMethod => ErrorBody::new("method_not_allowed", "this path does not take this method; the Allow header lists those that it takes"),
+            Self::Gone(successor) => {
+                ErrorBody::new("endpoint_switched_off", format!("this old endpoint is switched off here; send personalAccessKey to {successor}"))
+            }
+            Self::TooLate => ErrorBody::new("request_timeout", "the request took too long to come in; send it again"),
+            Self::Broken => ErrorBody::new("server_error", INTERNAL),
+        }
+    }
+}
+
+/// An error body as an answer.
+pub(crate) fn render(status: StatusCode, body: &ErrorBody) -> Response {
+    let text = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = (status, text).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Where this server's documentation is; put into every error body by [`crate::outer`].
+#[derive(Clone)]
+pub(crate) struct Undocumented(pub(crate) ErrorBody);
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let body = self.body();
+        let mut response = render(status, &body);
+        let headers = response.headers_mut();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = match self {
+                Self::DeadToken(_) => r#"Bearer realm="keywright", error="invalid_token""#,
+                Self::Core(_)
+                | Self::BadRequest(_)
+                | Self::NotAGuid
+                | Self::NotAForm
+                | Self::TooLarge(_)
+                | Self::HeadersTooLarge(_)
+                | Self::NoSuchPath
+                | Self::NoSuchMethod
+                | Self::Gone(_)
+                | Self::TooLate
+                | Self::Broken => r#"Bearer realm="keywright""#,
+            };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            // RFC 9110, section 15.5.16: without a coding of the content there is nothing to list here but identity.
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            headers.insert("Accept-Post", HeaderValue::from_static("application/x-www-form-urlencoded"));
+        }
+        response.extensions_mut().insert(Undocumented(body));
+        response
+    }
+}

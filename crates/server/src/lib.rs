@@ -1,0 +1,26 @@
+//! HTTP around `core`: the auth API, the public documents, the API page, metrics, configuration, serving.
+//!
+//! A request comes in at [`outer`], which gives it an id and every answer its common headers; then the router of [`app`]
+//! takes it to a handler, which parses, calls one operation of `core`, and renders.
+
+pub mod admin_socket;
+pub mod app;
+mod auth;
+pub mod config;
+pub mod data_dir;
+mod error;
+mod health;
+pub mod listen;
+pub mod logging;
+mod metrics;
+pub mod openapi;
+pub mod outer;
+pub mod run;
+mod source;
+pub mod tasks;
+mod tls;
+mod well_known;
+
+pub use app::{App, Mounted};
+pub use metrics::Metrics;
+pub use source::CoreSource;

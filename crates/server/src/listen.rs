@@ -1,0 +1,134 @@
+//! Accepting connections: HTTP/1.1 and HTTP/2, with or without TLS, until asked to stop.
+
+use crate::{
+    config::{Config, ConfigError},
+    outer::Outer,
+    tasks::{self, Stop},
+    tls::Reloading,
+};
+use axum::body::Body;
+use hyper::service::service_fn;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_rustls::TlsAcceptor;
+
+/// Between the first byte and the end of a request's headers, and for a TLS handshake.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// A request with its whole body, from the end of its headers to the headers of its answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// What may still be finished after the sign to stop.
+const GRACE: Duration = Duration::from_secs(4);
+/// Connections at the same time; more wait in the system's queue.
+const MAX_CONNECTIONS: usize = 8_192;
+/// Headers above this are cut off by the parser; the documented limit below it is answered in words.
+const MAX_BUFFER: usize = 64 * 1024;
+
+/// Takes an address.
+///
+/// # Errors
+/// [`ConfigError`] says that the port is taken, or what else the system says.
+pub async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ConfigError> {
+    let wrong = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => ConfigError(format!("{address} is taken by another program; stop that one, or choose another address with --listen")),
+        _ => ConfigError(format!("{address} cannot be listened on: {error}")),
+    };
+    let listener = TcpListener::bind(address).await.map_err(wrong)?;
+    let actual = listener.local_addr().map_err(wrong)?;
+    Ok((listener, actual))
+}
+
+/// Serves until the sign to stop, then finishes what is in flight, for some seconds at most.
+///
+/// # Errors
+/// [`ConfigError`] if the TLS files cannot be used.
+pub async fn serve(listener: TcpListener, config: &Config, outer: Arc<Outer>, mut stop: Stop) -> Result<(), ConfigError> {
+    let tls = match &config.tls {
+        None => None,
+        Some(files) => {
+            let reloading = Reloading::open(files)?;
+            let acceptor = TlsAcceptor::from(Arc::clone(&reloading.config));
+            tasks::spawn(reloading.follow(stop.clone()));
+            Some(acceptor)
+        }
+    };
+    let graceful = Arc::new(GracefulShutdown::new());
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let (stream, peer) = tokio::select! {
+            () = stop.wait() => break,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, for one: that passes, and the server must not spin meanwhile.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            }
+        };
+        let (outer, tls, watcher) = (Arc::clone(&outer), tls.clone(), graceful.watcher());
+        tasks::spawn(async move {
+            connection(stream, peer, tls, outer, watcher).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    match Arc::try_unwrap(graceful) {
+        Ok(graceful) => {
+            if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+                tracing::warn!("some requests were not finished in time and are cut off");
+            }
+        }
+        Err(_shared) => {}
+    }
+    Ok(())
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, outer: Arc<Outer>, watcher: hyper_util::server::graceful::Watcher) {
+    // Small answers go out at once.
+    let _ = stream.set_nodelay(true);
+    match tls {
+        None => requests(stream, peer, outer, watcher).await,
+        Some(acceptor) => {
+            if let Ok(Ok(stream)) = tokio::time::timeout(HEADER_TIMEOUT, acceptor.accept(stream)).await {
+                requests(stream, peer, outer, watcher).await;
+            }
+        }
+    }
+}
+
+async fn requests<S>(stream: S, peer: SocketAddr, outer: Arc<Outer>, watcher: hyper_util::server::graceful::Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let outer = Arc::clone(&outer);
+        async move {
+            let answer = outer.answer(request.map(Body::new), Some(peer.ip()));
+            match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
+                Ok(response) => Ok::<_, Infallible>(response),
+                Err(_late) => Ok(outer.too_late()),
+            }
+        }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(20))
+        .max_concurrent_streams(100)
+        .max_header_list_size(u32::try_from(MAX_BUFFER).unwrap_or(u32::MAX));
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    // What a client does to its own connection is its own business.
+    let _ = watcher.watch(connection).await;
+}

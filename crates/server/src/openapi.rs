@@ -1,0 +1,160 @@
+//! The API documentation: one page, several specs by name.
+
+use crate::{auth, well_known};
+use axum::{
+    Router,
+    extract::Path,
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use http::{
+    HeaderValue,
+    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE},
+};
+use std::sync::Arc;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+use utoipa_swagger_ui::{Config, Url};
+
+/// A spec that the page lists.
+#[derive(Clone)]
+pub struct Spec {
+    /// As in `?urls.primaryName=`.
+    pub name: String,
+    /// Where it is: here, or at another server's address.
+    pub at: SpecAt,
+}
+
+/// Where a spec is.
+#[derive(Clone)]
+pub enum SpecAt {
+    /// This server serves it.
+    Here(Box<Document>),
+    /// Another one does, at this URL.
+    Url(String),
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Keywright auth API",
+        description = "Exchange a long-lived key for a short-lived access token, and check tokens.\n\n**How to authenticate**: `POST /auth/v3/token` with your Personal Access Key, or `POST /auth/v1/api-key/token` with an API Key's name and secret. Copy `access_token` from the answer, press *Authorize* on this page, paste it, and try the other operations; in your own code send it in the `Authorization` header, with or without `Bearer` before it.\n\n**Errors** are `application/json` with `error` (a stable code), `error_description` and `message` (one sentence that says what to do). Every answer has `X-Request-Id`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "/", description = "This server")),
+    paths(
+        auth::token::v3,
+        auth::token::api_key,
+        auth::token::v2,
+        auth::token::v1,
+        auth::userinfo::userinfo,
+        well_known::jwks,
+        well_known::pem,
+        well_known::catalog
+    ),
+    tags(
+        (name = "Exchange", description = "A key in, a token out."),
+        (name = "Token", description = "About a token."),
+        (name = "Verification", description = "What a resource server needs to check tokens by itself."),
+        (name = "Compatibility", description = "Older forms, for existing clients.")
+    ),
+    modifiers(&TokenScheme)
+)]
+struct AuthApi;
+
+struct TokenScheme;
+
+impl Modify for TokenScheme {
+    fn modify(&self, document: &mut Document) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("An access token. `Bearer` before it is optional, in any case."))
+            .build();
+        document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The spec `auth`.
+#[must_use]
+pub fn auth() -> Document {
+    AuthApi::openapi()
+}
+
+/// The page at `/openapi/index.html` with these specs, and the documents of those that are served here.
+#[must_use]
+pub fn router<S: Clone + Send + Sync + 'static>(specs: &[Spec]) -> Router<S> {
+    let mut router = Router::new().route("/openapi", get(|| async { Redirect::permanent("/openapi/index.html") }));
+    let mut urls = Vec::new();
+    for spec in specs {
+        let url = match &spec.at {
+            SpecAt::Url(url) => url.clone(),
+            SpecAt::Here(document) => {
+                let path = format!("/openapi/{}.json", spec.name);
+                let text = document.to_json().unwrap_or_default();
+                router = router.route(&path, get(move || async move { file("application/json", text.into_bytes()) }));
+                path
+            }
+        };
+        urls.push((spec.name.clone(), url));
+    }
+    let urls = Arc::new(urls);
+    let policy = policy(specs);
+    router.route("/openapi/{file}", get(move |Path(name): Path<String>| async move { page_file(&name, &urls, policy) }))
+}
+
+/// A file of the page; `swagger-initializer.js` among them lists the specs.
+fn page_file(name: &str, urls: &[(String, String)], policy: HeaderValue) -> Response {
+    let urls = urls.iter().map(|(name, url)| Url::new(name, url));
+    let config = Config::new(urls).try_it_out_enabled(true).persist_authorization(false).display_request_duration(true);
+    match utoipa_swagger_ui::serve(name, Arc::new(config)) {
+        Ok(Some(found)) => {
+            let mut response = file("application/octet-stream", found.bytes.into_owned());
+            let headers = response.headers_mut();
+            if let Ok(content_type) = HeaderValue::from_str(&found.content_type) {
+                headers.insert(CONTENT_TYPE, content_type);
+            }
+            headers.insert(CONTENT_SECURITY_POLICY, policy);
+            response
+        }
+        Ok(None) => crate::error::ApiError::NoSuchPath.into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the API page cannot be made");
+            crate::error::ApiError::Broken.into_response()
+        }
+    }
+}
+
+fn file(content_type: &'static str, bytes: Vec<u8>) -> Response {
+    let headers = [(CONTENT_TYPE, HeaderValue::from_static(content_type)), (CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+    (headers, bytes).into_response()
+}
+
+/// The page runs its own scripts only, and talks to the servers of its specs only.
+fn policy(specs: &[Spec]) -> HeaderValue {
+    let mut connect = "'self'".to_owned();
+    for spec in specs {
+        if let SpecAt::Url(url) = &spec.at
+            && let Some(origin) = origin(url)
+        {
+            connect.push(' ');
+            connect.push_str(&origin);
+        }
+    }
+    let policy = format!(
+        "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+         connect-src {connect}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+}
+
+/// Scheme, host and port of a URL.
+fn origin(url: &str) -> Option<String> {
+    let uri: http::Uri = url.parse().ok()?;
+    Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
+}

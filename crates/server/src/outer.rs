@@ -1,0 +1,226 @@
+//! What happens to every request before routing, and to every answer after it.
+
+use crate::{
+    Metrics,
+    error::{ApiError, Undocumented, render},
+};
+use axum::{
+    Router,
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt as _;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
+    header::{
+        ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+        ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, CONTENT_LENGTH, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+    },
+};
+use ipnet::IpNet;
+use keywright_core::{Actor, Context};
+use keywright_protocol::{Clock, RequestId};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
+use tower::Service as _;
+
+/// Longest headers, names and values together, in bytes.
+const MAX_HEADERS: usize = 16 * 1024;
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// What handlers are told about a request.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestInfo {
+    /// As in `X-Request-Id`.
+    pub request_id: RequestId,
+    /// Where it came from, through the trusted proxies.
+    pub client_ip: Option<IpAddr>,
+}
+
+impl RequestInfo {
+    /// The context of an operation by somebody who has not been verified yet.
+    #[must_use]
+    pub fn context(&self, clock: &Clock) -> Context {
+        Context { now: clock.now(), actor: Actor::Anonymous, request_id: self.request_id, client_ip: self.client_ip }
+    }
+}
+
+/// What is set for all requests.
+pub struct Outer {
+    /// The routes.
+    pub router: Router,
+    /// Counted here.
+    pub metrics: Arc<Metrics>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Origins whose pages may call this server.
+    pub cors_origins: Vec<String>,
+    /// Where the API documentation is; stands in every error body.
+    pub documentation: String,
+}
+
+impl Outer {
+    /// Answers one request. Whatever happens inside, there is an answer.
+    pub async fn answer(&self, mut request: Request<Body>, peer: Option<IpAddr>) -> Response {
+        let started = tokio::time::Instant::now();
+        let origin = request.headers().get(ORIGIN).cloned();
+        let public = is_public(request.uri().path());
+        let Ok(request_id) = request_id(request.headers()) else {
+            return ApiError::Broken.into_response();
+        };
+        let info = RequestInfo { request_id, client_ip: client_ip(peer, request.headers(), &self.trusted_proxies) };
+        let mut response = if header_bytes(request.headers()) > MAX_HEADERS {
+            ApiError::HeadersTooLarge(MAX_HEADERS).into_response()
+        } else if let Some(preflight) = self.preflight(&request, origin.as_ref(), public) {
+            preflight
+        } else {
+            if let Some(uri) = without_double_slashes(request.uri()) {
+                *request.uri_mut() = uri;
+            }
+            request.extensions_mut().insert(info);
+            self.route(request).await
+        };
+        if let Some(Undocumented(body)) = response.extensions_mut().remove() {
+            *response.body_mut() = render(StatusCode::OK, &body.with_doc(&self.documentation)).into_body();
+            // The router wrote the length of the body before.
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
+        self.dress(&mut response, info.request_id, origin.as_ref(), public);
+        self.metrics.answered(response.status().as_u16(), started.elapsed());
+        response
+    }
+
+    /// The answer to a request that took too long, most often to send its own body.
+    #[must_use]
+    pub fn too_late(&self) -> Response {
+        ApiError::TooLate.into_response()
+    }
+
+    async fn route(&self, request: Request<Body>) -> Response {
+        let mut router = self.router.clone();
+        match AssertUnwindSafe(router.call(request)).catch_unwind().await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_panic) => {
+                tracing::error!("a handler panicked");
+                ApiError::Broken.into_response()
+            }
+        }
+    }
+
+    /// The headers that every answer has.
+    fn dress(&self, response: &mut Response, request_id: RequestId, origin: Option<&HeaderValue>, public: bool) {
+        let allowed = origin.filter(|origin| public || self.allows(origin));
+        let headers = response.headers_mut();
+        let mut text = [0; 36];
+        if let Ok(value) = HeaderValue::from_str(request_id.as_uuid().hyphenated().encode_lower(&mut text)) {
+            headers.insert(REQUEST_ID, value);
+        }
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.append(VARY, HeaderValue::from_static("Authorization, Origin"));
+        if let Some(origin) = allowed {
+            let value = if public { HeaderValue::from_static("*") } else { origin.clone() };
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, value);
+            let exposed = "X-Request-Id, Retry-After, WWW-Authenticate, Deprecation, Link, X-Total-Count";
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
+        }
+    }
+
+    fn allows(&self, origin: &HeaderValue) -> bool {
+        self.cors_origins.iter().any(|known| known.as_bytes() == origin.as_bytes())
+    }
+
+    /// The answer to a browser that asks first (CORS preflight). Credentials are never allowed: tokens travel in a header.
+    fn preflight(&self, request: &Request<Body>, origin: Option<&HeaderValue>, public: bool) -> Option<Response> {
+        let asks = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        if !asks || !origin.is_some_and(|origin| public || self.allows(origin)) {
+            return None;
+        }
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"));
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type, Accept, X-Request-Id"));
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        Some(response)
+    }
+}
+
+/// Documents that any page may read.
+fn is_public(path: &str) -> bool {
+    path.starts_with("/.well-known/") || (path.starts_with("/openapi/") && path.ends_with(".json"))
+}
+
+fn request_id(headers: &HeaderMap) -> Result<RequestId, keywright_core::Error> {
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    given.map_or_else(keywright_core::chance::id, Ok)
+}
+
+fn header_bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
+/// The last address in `X-Forwarded-For` that is no trusted proxy, if the peer itself is one.
+fn client_ip(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
+    let mut client = peer.map(|address| address.to_canonical())?;
+    if trusted.is_empty() || !is_trusted(&client) {
+        return Some(client);
+    }
+    let hops: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
+    for hop in hops.into_iter().rev() {
+        // What a proxy that is trusted did not understand is not guessed at: the last sure address stands.
+        let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+        client = address.to_canonical();
+        if !is_trusted(&client) {
+            break;
+        }
+    }
+    Some(client)
+}
+
+/// The URI with runs of slashes collapsed; `None` if there are none.
+fn without_double_slashes(uri: &Uri) -> Option<Uri> {
+    if !uri.path().contains("//") {
+        return None;
+    }
+    let mut path = String::with_capacity(uri.path().len());
+    for character in uri.path().chars() {
+        if character != '/' || !path.ends_with('/') {
+            path.push(character);
+        }
+    }
+    if let Some(query) = uri.query() {
+        path.push('?');
+        path.push_str(query);
+    }
+    path.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slashes_collapse_and_the_query_stays() {
+        let collapse = |text: &str| without_double_slashes(&text.parse().unwrap()).map(|uri| uri.to_string());
+        assert_eq!(collapse("//auth//v1/token?a=//b").as_deref(), Some("/auth/v1/token?a=//b"));
+        assert_eq!(collapse("/auth/v1/token?a=//b"), None);
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_where_a_request_comes_from() {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let client = |peer: &str, forwarded: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(FORWARDED_FOR, forwarded.parse().unwrap());
+            client_ip(Some(ip(peer)), &headers, &trusted).unwrap()
+        };
+        assert_eq!(client("192.0.2.1", "198.51.100.7"), ip("192.0.2.1"), "no proxy of ours");
+        assert_eq!(client("10.0.0.1", "198.51.100.7"), ip("198.51.100.7"));
+        assert_eq!(client("10.0.0.1", "203.0.113.9, 198.51.100.7, 10.0.0.2"), ip("198.51.100.7"), "what the client wrote itself is not believed");
+        assert_eq!(client("10.0.0.1", "198.51.100.7, unknown"), ip("10.0.0.1"));
+        assert_eq!(client("::ffff:10.0.0.1", "198.51.100.7"), ip("198.51.100.7"));
+    }
+}

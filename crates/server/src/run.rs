@@ -1,0 +1,139 @@
+//! Putting a server together: what `serve`, `demo` and the tests start.
+
+use crate::{
+    App, Mounted, admin_socket,
+    config::{Config, ConfigError},
+    data_dir::{DataDir, DataDirError},
+    listen,
+    openapi::{Spec, SpecAt},
+    outer::Outer,
+    tasks::{self, Stop, StopHandle},
+};
+use keywright_core::{Core, StartError};
+use keywright_protocol::Clock;
+use std::{net::SocketAddr, sync::Arc};
+use tokio::net::TcpListener;
+
+/// Why a server does not start, or stopped; one sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Configuration, address or TLS.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Folder, lock or key file.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// Database or settings.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The administration socket.
+    #[error("the administration socket {path} cannot be opened: {error}", path = .path.display())]
+    Socket {
+        /// Where.
+        path: std::path::PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+/// A server that has its address, its folder and its core, and answers nothing yet.
+pub struct Prepared {
+    /// The configuration it was made of.
+    pub config: Config,
+    /// The address it listens on.
+    pub address: SocketAddr,
+    /// The folder it holds.
+    pub data_dir: DataDir,
+    /// The service.
+    pub core: Arc<Core>,
+    /// Routes' state, with the verifier for whatever is mounted.
+    pub app: Arc<App>,
+    listener: TcpListener,
+}
+
+/// Takes the address and the folder and starts the core.
+///
+/// # Errors
+/// [`RunError`].
+pub async fn prepare(config: Config, data_dir: DataDir, clock: Clock) -> Result<Prepared, RunError> {
+    config.check_transport(config.listen.ip())?;
+    let (listener, address) = listen::bind(config.listen).await?;
+    let issuer = config.issuer(address)?;
+    let settings = config.settings(issuer)?;
+    let core = Core::start(&data_dir.database(), data_dir.key_file()?, settings, clock).await?;
+    let app = App::new(Arc::clone(&core), config.legacy_endpoints, config.metrics.enabled);
+    Ok(Prepared { config, address, data_dir, core, app, listener })
+}
+
+/// A server that answers.
+pub struct Running {
+    stop: StopHandle,
+    http: tokio::task::JoinHandle<Result<(), ConfigError>>,
+    socket: tokio::task::JoinHandle<()>,
+    core: Arc<Core>,
+    _data_dir: DataDir,
+}
+
+impl Prepared {
+    /// Starts answering, also on the administration socket.
+    ///
+    /// # Errors
+    /// [`RunError::Socket`].
+    pub fn start(self, mounted: Vec<Mounted>) -> Result<Running, RunError> {
+        let path = self.data_dir.socket();
+        let socket = admin_socket::open(&path).map_err(|error| RunError::Socket { path: path.clone(), error })?;
+        let outer = Arc::new(Outer {
+            router: self.app.router(mounted, remote_specs(&self.config)),
+            metrics: Arc::clone(&self.app.metrics),
+            trusted_proxies: self.config.trusted_proxies.clone(),
+            cors_origins: self.config.cors.origins.clone(),
+            documentation: format!("{}/openapi/index.html?urls.primaryName=auth", self.core.issuer()),
+        });
+        let (stop, sign) = Stop::new();
+        let socket = tasks::spawn(admin_socket::serve(socket, path, Arc::clone(&self.core), sign.clone()));
+        let (listener, config) = (self.listener, self.config);
+        let http = tasks::spawn(async move { listen::serve(listener, &config, outer, sign).await });
+        Ok(Running { stop, http, socket, core: self.core, _data_dir: self.data_dir })
+    }
+}
+
+/// Specs of other servers that the API page lists.
+#[must_use]
+pub fn remote_specs(config: &Config) -> Vec<Spec> {
+    let remote = |spec: &crate::config::RemoteSpec| Spec { name: spec.name.clone(), at: SpecAt::Url(spec.url.clone()) };
+    config.openapi.specs.iter().map(remote).collect()
+}
+
+impl Running {
+    /// Answers until the process is asked to end, then finishes what is in flight.
+    ///
+    /// # Errors
+    /// [`RunError::Config`] if serving broke off by itself.
+    pub async fn until_asked_to_end(mut self) -> Result<(), RunError> {
+        tokio::select! {
+            () = tasks::asked_to_end() => {}
+            ended = &mut self.http => {
+                if let Ok(ended) = ended {
+                    ended?;
+                }
+                return Ok(());
+            }
+        }
+        self.end().await
+    }
+
+    /// Stops: what is in flight is finished, the database is closed.
+    ///
+    /// # Errors
+    /// [`RunError::Config`] if serving had broken off.
+    pub async fn end(self) -> Result<(), RunError> {
+        self.stop.stop();
+        let _ = self.socket.await;
+        let served = self.http.await;
+        self.core.close().await;
+        if let Ok(served) = served {
+            served?;
+        }
+        Ok(())
+    }
+}

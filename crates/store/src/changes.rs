@@ -1,0 +1,87 @@
+//! The log of changes: what whoever remembers something has to forget.
+
+use crate::{StoreError, statements};
+use keywright_db::Tx;
+use keywright_protocol::Position;
+use uuid::Uuid;
+
+statements! {
+    INSERT = "INSERT INTO changes (history, n, ordinal, kind, subject, bits) VALUES ($1, $2, $3, $4, $5, $6)";
+    LIST_AFTER = "SELECT history, n, kind, subject FROM changes WHERE history > $1 OR (history = $1 AND n > $2) ORDER BY history, n, ordinal";
+    POSITION = "SELECT history, n FROM revision WHERE id = 1";
+}
+
+/// What a change is about. The subject's id says which one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// One key: anything about it or its grants.
+    Key,
+    /// An organization: what is in it and below it.
+    Organization,
+    /// A user: everything of his.
+    User,
+    /// The catalog; the subject means nothing.
+    Catalog,
+    /// The signing keys; the subject means nothing.
+    SigningKeys,
+}
+
+impl ChangeKind {
+    const ALL: [Self; 5] = [Self::Key, Self::Organization, Self::User, Self::Catalog, Self::SigningKeys];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Organization => "organization",
+            Self::User => "user",
+            Self::Catalog => "catalog",
+            Self::SigningKeys => "signing-keys",
+        }
+    }
+}
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// When, in the order of changes.
+    pub position: Position,
+    /// What it is about.
+    pub kind: ChangeKind,
+    /// Which one.
+    pub subject: Uuid,
+}
+
+/// Appends to the change that `tx` is. `ordinal` tells the lines of one change apart; `bits` are the status indices that it
+/// ends.
+///
+/// # Errors
+/// `Conflict` if the ordinal is taken.
+pub async fn insert(tx: &mut Tx, ordinal: i64, kind: ChangeKind, subject: Uuid, bits: &[i64]) -> Result<(), StoreError> {
+    let position = tx.position();
+    let bits = bits.iter().map(i64::to_string).collect::<Vec<_>>().join(" ");
+    tx.execute_one(INSERT, &[position.history.into(), position.n.into(), ordinal.into(), kind.as_str().into(), subject.into(), bits.into()]).await
+}
+
+/// Everything after a position, in order.
+///
+/// # Errors
+/// `Corrupt` for a kind of change that this program does not know: it must not guess what to forget.
+pub async fn list_after(tx: &mut Tx, after: Position) -> Result<Vec<Change>, StoreError> {
+    let rows = tx.fetch_all(LIST_AFTER, &[after.history.into(), after.n.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            let kind: String = row.get("kind")?;
+            let kind = ChangeKind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or(StoreError::Corrupt)?;
+            Ok(Change { position: Position { history: row.get("history")?, n: row.get("n")? }, kind, subject: row.get("subject")? })
+        })
+        .collect()
+}
+
+/// The position of this snapshot.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn position(tx: &mut Tx) -> Result<Position, StoreError> {
+    let row = tx.fetch_one(POSITION, &[]).await?;
+    Ok(Position { history: row.get("history")?, n: row.get("n")? })
+}

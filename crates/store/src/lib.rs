@@ -1,0 +1,54 @@
+//! Rows and SQL of identity, one file a table family. Every statement stands once, and names no engine.
+//!
+//! The functions take the transaction they run in; what belongs together is the caller's to decide. Verbs: `find_*` answers
+//! an `Option`, `get` fails with `NotFound`, `list`, `insert`, `update`, `revoke`, `delete`.
+
+pub mod catalogs;
+pub mod changes;
+pub mod generations;
+pub mod keys;
+pub mod memberships;
+pub mod organizations;
+pub mod settings;
+pub mod signing_keys;
+pub mod users;
+
+use keywright_db::Migration;
+pub use keywright_db::StoreError;
+
+/// The migrations of the identity database, in order.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "identity",
+    sqlite: include_str!("../migrations/sqlite/0001_identity.sql"),
+    postgres: include_str!("../migrations/postgres/0001_identity.sql"),
+}];
+
+/// Defines the statements of one file and the list of them, so that a test can prepare each on both engines.
+macro_rules! statements {
+    ($($name:ident = $sql:expr;)+) => {
+        $(const $name: &str = $sql;)+
+
+        /// Every statement of this file.
+        pub const STATEMENTS: &[&str] = &[$($name),+];
+    };
+}
+use statements;
+
+/// Every statement of this crate.
+pub fn all_statements() -> impl Iterator<Item = &'static str> {
+    [
+        catalogs::STATEMENTS,
+        changes::STATEMENTS,
+        generations::STATEMENTS,
+        keys::STATEMENTS,
+        memberships::STATEMENTS,
+        organizations::STATEMENTS,
+        settings::STATEMENTS,
+        signing_keys::STATEMENTS,
+        users::STATEMENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}

@@ -1,0 +1,207 @@
+//! Development only: a whole server in process with the demo's world, actors who call it, and a clock to step.
+//!
+//! What fails here fails the test: it panics with a sentence.
+
+#![expect(clippy::expect_used, reason = "a test's support fails the test")]
+
+use keywright_core::{Context, Core, demo, demo::DemoWorld};
+use keywright_distribution::{Distribution, demo::DemoOrganizations};
+use keywright_protocol::{Clock, Time, auth::TokenResponse, paths};
+use keywright_server::{
+    Mounted,
+    config::{CatalogFrom, Config},
+    data_dir::DataDir,
+    openapi::{Spec, SpecAt},
+    run,
+};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+use tempfile::TempDir;
+
+/// A running server.
+pub struct TestServer {
+    /// Where it is, without a slash at the end.
+    pub base: String,
+    /// The service behind it, for acts of administration.
+    pub core: Arc<Core>,
+    /// What it takes for now.
+    pub clock: Clock,
+    /// Everything that was made.
+    pub demo: DemoWorld,
+    client: reqwest::Client,
+    running: run::Running,
+    distribution: Distribution,
+    _folder: TempDir,
+}
+
+/// Who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// Without a token.
+    Anonymous,
+    /// Owner of Acme.
+    Owner,
+    /// Every `manage-*` role in Acme.
+    Manager,
+    /// Every `view-*` role in Acme.
+    Viewer,
+    /// Direct member of Acme Mobile alone.
+    Submember,
+    /// Owner of another root.
+    OtherOwner,
+    /// The API Key `acme-ci`.
+    ApiKey,
+}
+
+impl Actor {
+    fn key_label(self) -> Option<&'static str> {
+        match self {
+            Self::Anonymous | Self::ApiKey => None,
+            Self::Owner => Some("owner"),
+            Self::Manager => Some("manager"),
+            Self::Viewer => Some("viewer"),
+            Self::Submember => Some("submember"),
+            Self::OtherOwner => Some("globexowner"),
+        }
+    }
+}
+
+/// An answer that has been read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// Its body.
+    pub text: String,
+}
+
+impl Answer {
+    async fn read(response: Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self { status, headers, text: response.text().await.expect("the body is text") }
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).expect("the body is JSON")
+    }
+
+    /// A member of the body, as text.
+    #[must_use]
+    pub fn member(&self, name: &str) -> String {
+        self.json().get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    /// A header, as text; empty if it is not there.
+    #[must_use]
+    pub fn header(&self, name: &str) -> String {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+    }
+}
+
+impl TestServer {
+    /// Starts one on a free port of 127.0.0.1, with the distribution API in it.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// The same with another configuration than the demo's.
+    pub async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let clock = Clock::stepped(Time::from_seconds(1_800_000_000));
+        let mut config = Config {
+            listen: "127.0.0.1:0".parse().expect("an address"),
+            catalog: CatalogFrom { preset: Some("appcircle".to_owned()), file: None },
+            ..Config::default()
+        };
+        configure(&mut config);
+        let data_dir = DataDir::take(folder.path()).expect("the folder is free");
+        let prepared = run::prepare(config, data_dir, clock.clone()).await.expect("the server can start");
+        let ctx = Context::system(clock.now()).expect("randomness");
+        let demo = demo::build(&prepared.core, &ctx).await.expect("the demo's world");
+        let distribution = Distribution::open(&prepared.data_dir.distribution_database()).await.expect("the distribution database");
+        let organizations = DemoOrganizations { root: demo.acme.id, sub: demo.mobile.id, other: demo.globex.id };
+        keywright_distribution::demo::seed(&distribution, organizations, clock.now()).await.expect("profiles");
+        let mounted = Mounted {
+            router: distribution.router(Arc::clone(&prepared.app.verifier), clock.clone()),
+            spec: Spec { name: "distribution".to_owned(), at: SpecAt::Here(Box::new(keywright_distribution::openapi())) },
+        };
+        let (base, core) = (format!("http://{}", prepared.address), Arc::clone(&prepared.core));
+        let running = prepared.start(vec![mounted]).expect("the server starts");
+        let client =
+            reqwest::Client::builder().timeout(Duration::from_secs(20)).redirect(reqwest::redirect::Policy::none()).no_proxy().build().expect("a client");
+        Self { base, core, clock, demo, client, running, distribution, _folder: folder }
+    }
+
+    /// Stops it in good order.
+    pub async fn end(self) {
+        self.running.end().await.expect("it ends in good order");
+        self.distribution.close().await;
+    }
+
+    /// The context of an act on the host.
+    #[must_use]
+    pub fn host(&self) -> Context {
+        Context::system(self.clock.now()).expect("randomness")
+    }
+
+    /// A request to build on.
+    #[must_use]
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    /// Sends a request and reads the answer.
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        Answer::read(request.send().await.expect("the server answers")).await
+    }
+
+    /// `GET` by an actor.
+    pub async fn get(&self, actor: Actor, path: &str) -> Answer {
+        self.call(actor, Method::GET, path, None).await
+    }
+
+    /// Any method by an actor, with a JSON body.
+    pub async fn call(&self, actor: Actor, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let mut request = self.request(method, path);
+        if actor != Actor::Anonymous {
+            request = request.bearer_auth(self.token(actor).await);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.send(request).await
+    }
+
+    /// `POST` of a form, as it is.
+    pub async fn form(&self, path: &str, body: &str) -> Answer {
+        let request = self.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(body.to_owned())).await
+    }
+
+    /// The secret of somebody's Personal Access Key, by its label in the demo.
+    #[must_use]
+    pub fn key(&self, label: &str) -> &str {
+        self.demo.personal_access_keys.get(label).map(|key| key.as_str()).expect("the demo has this key")
+    }
+
+    /// The secret of an API Key, by its name in the demo.
+    #[must_use]
+    pub fn api_key(&self, name: &str) -> &str {
+        self.demo.api_keys.get(name).map(|key| key.secret.as_str()).expect("the demo has this key")
+    }
+
+    /// A fresh access token of an actor.
+    pub async fn token(&self, actor: Actor) -> String {
+        let answer = match actor.key_label() {
+            Some(label) => self.form(paths::TOKEN_V3, &format!("personalAccessKey={}", self.key(label))).await,
+            None => self.form(paths::API_KEY_TOKEN, &format!("name=acme-ci&secret={}", self.api_key("acme-ci"))).await,
+        };
+        let issued: TokenResponse = serde_json::from_str(&answer.text).expect("the exchange succeeds");
+        issued.access_token
+    }
+}

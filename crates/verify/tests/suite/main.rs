@@ -1,0 +1,14 @@
+//! What a verifier accepts and, above all, what it does not.
+
+#[cfg(test)]
+mod accepted;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+#[cfg(feature = "http")]
+mod http_source;
+#[cfg(test)]
+#[cfg(feature = "axum")]
+mod layer;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,77 @@
+//! The project's own commands: `cargo xtask test`, `tidy`, `openapi`, `bench`.
+//!
+//! Each is a plain program over the tools that the project needs anyway; `test` brings what a fresh machine lacks.
+
+#![expect(clippy::print_stdout, reason = "a command line tool talks to its user")]
+
+mod bench;
+mod clients;
+mod openapi;
+mod postgres;
+mod process;
+mod steps;
+mod test;
+mod tidy;
+mod tools;
+
+use clap::{Parser, Subcommand};
+use std::{path::Path, process::ExitCode};
+
+#[derive(Parser)]
+#[command(about = "Keywright's own commands")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that must hold before a change lands; installs what is missing (Debian, as root).
+    Test {
+        /// Twenty times as many generated cases, and the long runs at full length.
+        #[arg(long)]
+        full: bool,
+    },
+    /// The rules of the house that no compiler checks: arrows between crates, budgets, words, tracked files.
+    Tidy,
+    /// Writes docs/openapi/*.json from the binary.
+    Openapi {
+        /// Only compares, and fails on a difference.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Measures the service against the limit programs and writes docs/BENCHMARKS.md.
+    Bench {
+        /// How often everything is measured in turn; the table shows medians.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Counted requests of each program and round.
+        #[arg(long, default_value_t = 40_000)]
+        requests: u64,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(root()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(root: &Path) -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Task::Test { full } => test::run(root, if full { test::Extent::Full } else { test::Extent::Short }),
+        Task::Tidy => tidy::run(root),
+        Task::Openapi { check } => openapi::run(root, if check { openapi::Mode::Compare } else { openapi::Mode::Write }),
+        Task::Bench { rounds, requests } => bench::run(root, rounds, requests),
+    }
+}
+
+/// The repository: the folder above this package's.
+fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
