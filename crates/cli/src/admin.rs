@@ -229,15 +229,24 @@ pub async fn send(socket: &Path, request: &AdminRequest) -> anyhow::Result<Optio
     Ok(Some(serde_json::from_str(&reply).context("the server's answer cannot be read; is it of another version?")?))
 }
 
-/// A reply as text for people, or as JSON for programs.
+/// For whom a reply is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Lines for people.
+    Text,
+    /// JSON for programs.
+    Json,
+}
+
+/// A reply as it is printed.
 ///
 /// # Errors
 /// A refusal, as the sentence it came with.
-pub fn render(reply: &AdminReply, json: bool) -> anyhow::Result<String> {
+pub fn render(reply: &AdminReply, format: Format) -> anyhow::Result<String> {
     if let AdminReply::Refused { message, .. } = reply {
         bail!("{message}");
     }
-    if json {
+    if format == Format::Json {
         return Ok(serde_json::to_string_pretty(reply)?);
     }
     Ok(match reply {
@@ -288,7 +297,7 @@ mod tests {
     #[test]
     fn a_refusal_is_an_error_in_both_forms() {
         let refused = AdminReply::Refused { error: "conflict".into(), message: "taken".into() };
-        assert!(render(&refused, true).is_err() && render(&refused, false).is_err());
-        assert_eq!(render(&AdminReply::Users { users: Vec::new() }, false).unwrap(), "none");
+        assert!(render(&refused, Format::Json).is_err() && render(&refused, Format::Text).is_err());
+        assert_eq!(render(&AdminReply::Users { users: Vec::new() }, Format::Text).unwrap(), "none");
     }
 }

@@ -74,6 +74,7 @@ fn read(text: &str) -> Result<Document, Error> {
 
 /// APIs and roles of the same name are united; what the upper one says about a name or an audience holds.
 fn lay_over(lower: &mut Document, upper: Document) {
+    lower.default_audience = upper.default_audience.or(lower.default_audience.take());
     for (name, api) in upper.apis {
         let known = lower.apis.entry(name).or_default();
         known.audience = api.audience.or(known.audience.take());

@@ -4,7 +4,7 @@ use crate::{
     Context, Core, Error, Refusal,
     alive::alive,
     chance, grant,
-    memory::{Entry, Stale},
+    memory::Entry,
     secret::{self, Bound, KeyDigest},
 };
 use keywright_protocol::{
@@ -80,9 +80,8 @@ impl Core {
             let asked = target.unwrap_or(row.organization_id);
             let claims = self.fixed_claims(&row, &grant, &catalog.catalog)?;
             let entry = Arc::new(Entry { credential: row, asked, grant, status_index, claims });
-            match self.memory.insert(digest, Arc::clone(&entry)) {
-                Ok(()) => return Ok(entry),
-                Err(Stale) => {}
+            if self.memory.insert(digest, Arc::clone(&entry)).is_ok() {
+                return Ok(entry);
             }
         }
         Err(Error::Unavailable)
@@ -115,7 +114,7 @@ impl Core {
         let mut claims = AccessClaims {
             iss: Cow::Borrowed(&self.issuer),
             sub: Cow::Borrowed(&subject),
-            aud: Cow::Borrowed(&self.issuer),
+            aud: Cow::Borrowed(catalog.default_audience().unwrap_or(&self.issuer)),
             exp: 0,
             nbf: 0,
             iat: 0,

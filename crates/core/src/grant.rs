@@ -14,7 +14,7 @@ pub struct Grant {
     pub organization_id: OrganizationId,
     /// Role keys that the catalog knows, sorted. An Owner needs no other.
     pub roles: Vec<String>,
-    /// The permissions of the issuer's own audience.
+    /// What they permit at the catalog's default audience, which the token is for.
     pub permissions: PermissionSet,
 }
 
@@ -35,7 +35,7 @@ pub fn effective(credential: &CredentialRow, catalog: &Catalog) -> Result<Grant,
         roles = vec![OWNER.to_owned()];
     }
     let mut permissions = catalog.permissions(&roles);
-    match catalog.audience(None) {
+    match catalog.audience(catalog.default_audience()) {
         Some(of_audience) => permissions.intersect(of_audience),
         None => return Err(Error::NothingGranted),
     }

@@ -8,6 +8,7 @@ use crate::{
 use keywright_db::{Committed, Tx};
 use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time, UserId, admin::RolesIn, secret as shape};
 use keywright_store::{
+    StoreError,
     changes::{self, ChangeKind},
     generations,
     keys::{self, KeyRow, NewKey, NewVersion},
@@ -107,10 +108,10 @@ impl Core {
         let now = ctx.now;
         self.write(move |tx| {
             Box::pin(async move {
-                keys::revoke(tx, id, now).await.map_err(|error| match error {
-                    keywright_store::StoreError::NotFound => Error::NotFound("key"),
-                    other => other.into(),
-                })?;
+                match keys::revoke(tx, id, now).await {
+                    Err(StoreError::NotFound) => return Err(Error::NotFound("key")),
+                    revoked => revoked?,
+                };
                 let bits = generations::end_of_key(tx, id, now).await?;
                 changes::insert(tx, 0, ChangeKind::Key, id.as_uuid(), &bits).await?;
                 Ok(())

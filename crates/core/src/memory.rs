@@ -147,3 +147,121 @@ fn concerns(entry: &Entry, organizations: &HashSet<Uuid>, users: &HashSet<Uuid>)
 /// A snapshot that the log has gone past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stale;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keywright_protocol::{KeyKind, Time, catalog::PermissionSet};
+    use keywright_store::keys::{Holder, Target};
+
+    const fn at(n: i64) -> Position {
+        Position { history: 1, n }
+    }
+
+    fn id(n: u128) -> Uuid {
+        Uuid::from_u128(n)
+    }
+
+    /// An entry of key `key` of user 3 in organization 1, for organization `asked`, read at a position.
+    fn entry(key: u128, asked: u128, position: Position) -> Arc<Entry> {
+        let holder = Holder { user_id: id(3).into(), email: String::new(), name: String::new(), dead_at: None, membership_ended_at: None };
+        let (own_roles, root_roles, key_roles) = (Vec::new(), Vec::new(), Vec::new());
+        let target = Target { id: id(asked).into(), root_id: id(1).into(), dead_at: None, status_index: Some(0), own_roles, root_roles, key_roles };
+        let credential = CredentialRow {
+            position,
+            key_id: id(key).into(),
+            kind: KeyKind::PersonalAccessKey,
+            organization_id: id(1).into(),
+            root_id: id(1).into(),
+            name: String::new(),
+            names: Vec::new(),
+            key_email: None,
+            not_before: Time::from_seconds(0),
+            expires_at: Time::from_seconds(0),
+            suspended_at: None,
+            revoked_at: None,
+            version: 1,
+            digest: Vec::new(),
+            tag: Vec::new(),
+            version_ends_at: None,
+            version_ended_at: None,
+            organization_dead_at: None,
+            root_dead_at: None,
+            holder: Some(holder),
+            target: Some(target),
+        };
+        let grant = Grant { organization_id: id(asked).into(), roles: Vec::new(), permissions: PermissionSet::default() };
+        Arc::new(Entry { credential, asked: id(asked).into(), grant, status_index: 0, claims: String::new() })
+    }
+
+    fn digest(n: u8) -> KeyDigest {
+        let pepper = crate::secret::Pepper::new(&[n; 32]);
+        let text = keywright_protocol::secret::compose("kw", KeyKind::ApiKey, &[n; 32]);
+        pepper.digest(keywright_protocol::secret::inspect(&text).unwrap())
+    }
+
+    fn change(n: i64, kind: ChangeKind, subject: u128) -> Change {
+        Change { position: at(n), kind, subject: id(subject) }
+    }
+
+    #[test]
+    fn what_is_kept_is_found_for_the_organization_it_was_asked_for() {
+        let cache = GrantCache::new(10, at(5));
+        cache.insert(digest(1), entry(4, 1, at(5))).unwrap();
+        cache.insert(digest(1), entry(4, 2, at(6))).unwrap();
+        assert!(cache.find(digest(1), None).is_some_and(|entry| entry.asked == id(1).into()));
+        assert!(cache.find(digest(1), Some(id(2).into())).is_some_and(|entry| entry.asked == id(2).into()));
+        assert!(cache.find(digest(1), Some(id(7).into())).is_none());
+        assert!(cache.find(digest(2), None).is_none());
+    }
+
+    /// Reddens when the judgement in `insert` is left out: the late fill of consistency's traps.
+    #[test]
+    fn a_read_from_before_a_change_is_not_kept_after_it() {
+        let cache = GrantCache::new(10, at(5));
+        let late = entry(4, 1, at(5));
+        cache.apply(at(6), &[change(6, ChangeKind::Key, 4)]);
+        assert_eq!(cache.insert(digest(1), Arc::clone(&late)), Err(Stale));
+        assert_eq!(cache.judge(late.credential.position), Err(Stale));
+        assert!(cache.find(digest(1), None).is_none());
+        cache.insert(digest(1), entry(4, 1, at(6))).unwrap();
+    }
+
+    #[test]
+    fn another_history_is_not_kept_however_high_its_number() {
+        let cache = GrantCache::new(10, Position { history: 2, n: 1 });
+        assert_eq!(cache.insert(digest(1), entry(4, 1, at(900))), Err(Stale));
+        assert_eq!(cache.insert(digest(1), entry(4, 1, Position { history: 3, n: 1 })), Err(Stale));
+    }
+
+    #[test]
+    fn each_kind_of_change_forgets_what_it_is_about_and_nothing_else() {
+        // The key, its organization, its root, its holder, the organization asked for, and everything.
+        for (kind, subject) in [
+            (ChangeKind::Key, 4),
+            (ChangeKind::Organization, 1),
+            (ChangeKind::Organization, 2),
+            (ChangeKind::User, 3),
+            (ChangeKind::Catalog, 0),
+            (ChangeKind::SigningKeys, 0),
+        ] {
+            let cache = GrantCache::new(10, at(1));
+            cache.insert(digest(1), entry(4, 2, at(1))).unwrap();
+            cache.apply(at(2), &[change(2, ChangeKind::Key, 5), change(2, ChangeKind::Organization, 8), change(2, ChangeKind::User, 9)]);
+            assert!(cache.find(digest(1), Some(id(2).into())).is_some());
+            cache.apply(at(3), &[change(3, kind, subject)]);
+            assert!(cache.find(digest(1), Some(id(2).into())).is_none(), "{kind:?} {subject}");
+            assert_eq!(cache.applied(), at(3));
+        }
+    }
+
+    #[test]
+    fn a_key_cannot_fill_memory_by_asking_for_many_organizations() {
+        let cache = GrantCache::new(10, at(1));
+        for asked in 0..100 {
+            cache.insert(digest(1), entry(4, asked, at(1))).unwrap();
+        }
+        let kept = (0..100).filter(|asked| cache.find(digest(1), Some(id(*asked).into())).is_some()).count();
+        assert_eq!(kept, TARGETS_PER_KEY);
+    }
+}

@@ -228,3 +228,35 @@ fn append(token: &mut String, signature: &[u8]) {
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, token);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_thumbprint_is_that_of_the_standard() {
+        // RFC 7638, section 3.1, gives this key and its thumbprint; the text that is hashed is what `public_half` composes.
+        let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMs\
+                 tn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n\
+                 91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+        let text = format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#);
+        assert_eq!(URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes())), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    }
+
+    #[test]
+    fn every_algorithm_is_made_sealed_opened_and_signs() {
+        let key_file = KeyFile::generate().unwrap();
+        for algorithm in [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256] {
+            let row = Signer::generate(Purpose::AccessToken, algorithm, &key_file, Time::from_seconds(1)).unwrap();
+            let signer = Signer::open(&row, &key_file).unwrap();
+            assert_eq!((signer.jwk().alg.as_str(), signer.jwk().kid.len()), (algorithm.as_str(), 43));
+            let token = signer.sign_token(b"{}").unwrap();
+            assert_eq!(token.len(), signer.token_length(2), "the length is known before");
+            assert!(signer.pem().lines().all(|line| line.len() <= 64));
+            // Sealed for one kid and purpose: the row of another key does not open.
+            let moved = SigningKeyRow { purpose: Purpose::Document, ..row.clone() };
+            assert!(Signer::open(&moved, &key_file).is_err());
+            assert!(Signer::open(&row, &KeyFile::generate().unwrap()).is_err());
+        }
+    }
+}

@@ -57,9 +57,9 @@ impl Error {
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "insufficient_permission"),
             Self::NotFound => (StatusCode::NOT_FOUND, "profile_not_found"),
             Self::NameTaken => (StatusCode::CONFLICT, "profile_name_taken"),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
         }
     }
 

@@ -1,12 +1,12 @@
 //! `keywright admin`: through the socket of a server that runs, or on the database when none does.
 
 use crate::Place;
-use keywright_cli::admin::{self, AdminCommand};
+use keywright_cli::admin::{self, AdminCommand, Format};
 use keywright_core::{Core, Location};
 use keywright_protocol::{Clock, admin::AdminRequest};
 use keywright_server::{admin_socket, config::Flags, data_dir, data_dir::DataDir};
 
-pub(crate) async fn run(place: &Place, json: bool, command: AdminCommand) -> anyhow::Result<()> {
+pub(crate) async fn run(place: &Place, format: Format, command: AdminCommand) -> anyhow::Result<()> {
     let config = place.load(Flags::default())?;
     let request = AdminRequest::from(command);
     let reply = match admin::send(&data_dir::socket(&config.data_dir), &request).await? {
@@ -32,6 +32,6 @@ pub(crate) async fn run(place: &Place, json: bool, command: AdminCommand) -> any
             reply
         }
     };
-    println!("{}", admin::render(&reply, json)?);
+    println!("{}", admin::render(&reply, format)?);
     Ok(())
 }

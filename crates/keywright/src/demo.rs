@@ -13,6 +13,7 @@ use keywright_server::{
     config::{CatalogFrom, Config, Cors},
     data_dir::{self, DataDir},
     logging, run,
+    tasks::EndSignals,
 };
 use serde_json::{Map, Value, json};
 use std::{net::SocketAddr, path::PathBuf};
@@ -35,6 +36,8 @@ pub(crate) struct DemoArgs {
 }
 
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
+    // From here on, so that the temporary folder goes whenever the demo is asked to end.
+    let signals = EndSignals::take().context("signals cannot be taken over")?;
     let temporary = match &args.data_dir {
         Some(_) => None,
         None => Some(tempfile::Builder::new().prefix("keywright-demo-").tempdir().context("no temporary folder can be made")?),
@@ -66,7 +69,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
         data_dir::write_private(path, &text).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     println!("{}", introduction(&base, &world, &folder));
-    running.until_asked_to_end().await?;
+    running.until_asked_to_end(signals).await?;
     distribution.close().await;
     Ok(())
 }

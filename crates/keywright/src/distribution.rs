@@ -86,10 +86,11 @@ pub(crate) async fn run(args: DistributionArgs) -> anyhow::Result<()> {
         cors_origins: origins,
         documentation: format!("http://{address}/openapi/index.html?urls.primaryName=distribution"),
     });
+    let mut signals = tasks::EndSignals::take().context("signals cannot be taken over")?;
     let (stop, sign) = tasks::Stop::new();
     let serving = tasks::spawn(async move { listen::serve(listener, &config, outer, sign).await });
     println!("listening on http://{address}");
-    tasks::asked_to_end().await;
+    signals.wait().await;
     stop.stop();
     serving.await.context("serving broke off")??;
     distribution.close().await;

@@ -9,8 +9,11 @@ mod serve;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use keywright_cli::admin::AdminCommand;
-use keywright_server::config::{Config, Flags, REFERENCE};
+use keywright_cli::admin::{AdminCommand, Format};
+use keywright_server::{
+    config::{Config, Flags, REFERENCE},
+    listen,
+};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 /// Self-hosted authentication for HTTP APIs: long-lived keys become short-lived signed access tokens.
@@ -123,10 +126,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Distribution(args) => distribution::run(args).await,
-        Command::Admin { place, json, command } => admin::run(&place, json, command).await,
+        Command::Admin { place, json, command } => admin::run(&place, if json { Format::Json } else { Format::Text }, command).await,
         Command::Config(ConfigCommand::Check { place }) => {
             let config = place.load(Flags::default())?;
             config.check_transport(config.listen.ip())?;
+            listen::check_tls(&config)?;
             config.settings(config.issuer(config.listen)?)?;
             println!("the configuration can be used");
             Ok(())

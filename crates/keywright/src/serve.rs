@@ -2,6 +2,7 @@
 
 use crate::ServeArgs;
 use anyhow::{Context as _, bail};
+use keywright_cli::admin::{Format, render};
 use keywright_distribution::{Distribution, PERMISSIONS};
 use keywright_protocol::{
     Clock,
@@ -11,9 +12,10 @@ use keywright_server::{
     App, Mounted, admin_socket,
     config::Flags,
     data_dir::DataDir,
-    logging,
+    listen, logging,
     openapi::{Spec, SpecAt},
     run,
+    tasks::EndSignals,
 };
 use std::sync::Arc;
 
@@ -21,8 +23,9 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let flags = Flags { public_url: args.public_url, listen: args.listen, insecure_http: args.insecure_http.then_some(true), data_dir: None };
     let config = args.place.load(flags)?;
     logging::start(&config.log);
-    // What can be wrong with the address is said before the folder is touched.
+    // What can be wrong with address and certificate is said before the folder is touched.
     config.check_transport(config.listen.ip())?;
+    listen::check_tls(&config)?;
     config.issuer(config.listen)?;
     let data_dir = DataDir::take(&config.data_dir)?;
     let enabled = config.distribution.enabled;
@@ -33,9 +36,10 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         first_start(&prepared, args.owner_email).await?;
     }
     let (address, scheme) = (prepared.address, if prepared.config.tls.is_some() { "https" } else { "http" });
+    let signals = EndSignals::take().context("signals cannot be taken over")?;
     let running = prepared.start(mounted.into_iter().collect())?;
     println!("listening on {scheme}://{address}");
-    running.until_asked_to_end().await?;
+    running.until_asked_to_end(signals).await?;
     if let Some(distribution) = distribution {
         distribution.close().await;
     }
@@ -64,6 +68,6 @@ async fn first_start(prepared: &run::Prepared, owner_email: Option<String>) -> a
     if let AdminReply::Refused { message, .. } = &reply {
         bail!("the operator organization was not made: {message}");
     }
-    println!("{}", keywright_cli::admin::render(&reply, false).context("the operator organization was not made")?);
+    println!("{}", render(&reply, Format::Text).context("the operator organization was not made")?);
     Ok(())
 }

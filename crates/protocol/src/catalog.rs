@@ -14,6 +14,9 @@ pub const MAX_PERMISSIONS: usize = 4096;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
+    /// The `aud` of a token when nobody asks for another one: an audience of one of the APIs. Absent: the issuer itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_audience: Option<String>,
     /// APIs by name.
     #[serde(default)]
     pub apis: BTreeMap<String, Api>,
@@ -118,6 +121,9 @@ pub enum CatalogError {
         /// The missing one.
         module: String,
     },
+    /// The default audience is no API's.
+    #[error("default_audience is `{0}`, which is the audience of no API")]
+    UnknownAudience(String),
     /// More permissions than can be handled.
     #[error("there are {0} permissions; {MAX_PERMISSIONS} at most can be handled")]
     TooManyPermissions(usize),
@@ -222,6 +228,9 @@ impl Catalog {
                 set.insert(*index);
             }
         }
+        if let Some(default) = document.default_audience.as_ref().filter(|default| !audiences.contains_key(&Some((*default).clone()))) {
+            return Err(CatalogError::UnknownAudience(default.clone()));
+        }
         Ok(Self { document, permissions, indices, roles, conditions, audiences })
     }
 
@@ -262,6 +271,12 @@ impl Catalog {
     #[must_use]
     pub fn audience(&self, audience: Option<&str>) -> Option<&PermissionSet> {
         self.audiences.get(&audience.map(str::to_owned))
+    }
+
+    /// The audience of a token when nobody asks for another one; `None`: the issuer itself.
+    #[must_use]
+    pub fn default_audience(&self) -> Option<&str> {
+        self.document.default_audience.as_deref()
     }
 
     /// The number of a permission id.
@@ -404,6 +419,9 @@ mod tests {
         let mut condition = document();
         condition.conditions[0].all_of = vec![vec!["ghost".into()]];
         assert!(matches!(Catalog::new(condition).unwrap_err(), CatalogError::UnknownRole { .. }));
+        let mut audience = document();
+        audience.default_audience = Some("https://nobody.example".into());
+        assert_eq!(Catalog::new(audience).unwrap_err(), CatalogError::UnknownAudience("https://nobody.example".into()));
         let mut name = document();
         name.roles.insert("A role".into(), Role::default());
         assert!(matches!(Catalog::new(name).unwrap_err(), CatalogError::Name(_)));

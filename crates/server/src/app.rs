@@ -2,7 +2,7 @@
 
 use crate::{
     CoreSource, Metrics, auth,
-    config::LegacyEndpoints,
+    config::{self, LegacyEndpoints},
     error::ApiError,
     health,
     openapi::{self, Spec, SpecAt},
@@ -43,15 +43,15 @@ pub struct Mounted {
 impl App {
     /// On a core, with a verifier on the core's own memory. Its leeway for `exp` is 0.
     #[must_use]
-    pub fn new(core: Arc<Core>, legacy_endpoints: LegacyEndpoints, expose_metrics: bool) -> Arc<Self> {
+    pub fn new(core: Arc<Core>, settings: &config::Config) -> Arc<Self> {
         let source: Arc<dyn Source> = Arc::new(CoreSource::new(Arc::clone(&core)));
         let config = Config { leeway_seconds: 0, ..Config::new(core.issuer(), core.issuer()) };
         let verifier = Arc::new(Verifier::new(config, source));
+        let (legacy_endpoints, expose_metrics) = (settings.legacy_endpoints, settings.metrics.enabled);
         Arc::new(Self { core, verifier, metrics: Arc::new(Metrics::default()), legacy_endpoints, expose_metrics })
     }
 
     /// All routes. `more` are specs that the API page lists besides.
-    #[must_use]
     pub fn router(self: &Arc<Self>, mounted: Vec<Mounted>, more: Vec<Spec>) -> Router {
         let mut specs = vec![Spec { name: "auth".to_owned(), at: SpecAt::Here(Box::new(openapi::auth())) }];
         let mut resources = Router::new();

@@ -1,7 +1,8 @@
 //! Configuration: a TOML file, then the environment (`KEYWRIGHT_SECTION__KEY`), then flags. Unknown keys are refused.
 
 use figment::{
-    Figment,
+    Figment, Source,
+    error::Kind,
     providers::{Env, Format as _, Serialized, Toml},
 };
 use ipnet::IpNet;
@@ -268,10 +269,11 @@ impl Config {
     pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Self, ConfigError> {
         let path = match file {
             Some(path) if !path.is_file() => return Err(ConfigError(format!("there is no file {}", path.display()))),
-            Some(path) => path,
-            None => Path::new(DEFAULT_FILE),
+            Some(path) => Some(path),
+            None => Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()),
         };
-        let config: Self = Figment::from(Toml::file_exact(path))
+        let config: Self = path
+            .map_or_else(Figment::new, |path| Figment::from(Toml::file_exact(path)))
             .merge(Env::prefixed("KEYWRIGHT_").split("__"))
             .merge(Serialized::defaults(flags))
             .extract()
@@ -379,12 +381,22 @@ fn is_origin(text: &str) -> bool {
 /// The first thing that is wrong, with the place it comes from.
 fn explain(error: &figment::Error) -> String {
     let path = error.path.join(".");
-    let place = error.metadata.as_ref().map(|metadata| metadata.name.to_string()).unwrap_or_default();
-    let mut sentence = error.kind.to_string();
+    let place = error.metadata.as_ref().map(|metadata| match metadata.source.as_ref().and_then(Source::file_path) {
+        Some(file) => file.display().to_string(),
+        None => metadata.name.to_string(),
+    });
+    let mut sentence = if let Kind::UnknownField(_, known) = &error.kind {
+        format!("there is no such setting; there are {}", known.join(", "))
+    } else {
+        error.kind.to_string()
+    };
     if !path.is_empty() {
         sentence = format!("{path}: {sentence}");
     }
-    if place.is_empty() { sentence } else { format!("{sentence} (in {place}); `keywright config reference` lists every setting") }
+    match place {
+        Some(place) => format!("{sentence} (in {place}); `keywright config reference` lists every setting"),
+        None => sentence,
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{
     HeaderValue, StatusCode,
-    header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use keywright_core::Error;
 use keywright_protocol::{ErrorBody, auth::GUID_SENTENCE};
@@ -149,8 +149,6 @@ impl IntoResponse for ApiError {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-            // RFC 9110, section 15.5.16: without a coding of the content there is nothing to list here but identity.
-            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             headers.insert("Accept-Post", HeaderValue::from_static("application/x-www-form-urlencoded"));
         }
         response.extensions_mut().insert(Undocumented(body));

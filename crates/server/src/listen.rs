@@ -22,8 +22,6 @@ use tokio_rustls::TlsAcceptor;
 
 /// Between the first byte and the end of a request's headers, and for a TLS handshake.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// A request with its whole body, from the end of its headers to the headers of its answer.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// What may still be finished after the sign to stop.
 const GRACE: Duration = Duration::from_secs(4);
 /// Connections at the same time; more wait in the system's queue.
@@ -36,13 +34,24 @@ const MAX_BUFFER: usize = 64 * 1024;
 /// # Errors
 /// [`ConfigError`] says that the port is taken, or what else the system says.
 pub async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ConfigError> {
-    let wrong = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => ConfigError(format!("{address} is taken by another program; stop that one, or choose another address with --listen")),
-        _ => ConfigError(format!("{address} cannot be listened on: {error}")),
+    let wrong = |error: std::io::Error| {
+        ConfigError(if error.kind() == std::io::ErrorKind::AddrInUse {
+            format!("{address} is taken by another program; stop that one, or choose another address with --listen")
+        } else {
+            format!("{address} cannot be listened on: {error}")
+        })
     };
     let listener = TcpListener::bind(address).await.map_err(wrong)?;
     let actual = listener.local_addr().map_err(wrong)?;
     Ok((listener, actual))
+}
+
+/// Whether the TLS files can be used, if there are any.
+///
+/// # Errors
+/// [`ConfigError`] says what is wrong with which.
+pub fn check_tls(config: &Config) -> Result<(), ConfigError> {
+    config.tls.as_ref().map_or(Ok(()), |files| Reloading::open(files).map(|_| ()))
 }
 
 /// Serves until the sign to stop, then finishes what is in flight, for some seconds at most.
@@ -59,7 +68,7 @@ pub async fn serve(listener: TcpListener, config: &Config, outer: Arc<Outer>, mu
             Some(acceptor)
         }
     };
-    let graceful = Arc::new(GracefulShutdown::new());
+    let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
@@ -82,13 +91,8 @@ pub async fn serve(listener: TcpListener, config: &Config, outer: Arc<Outer>, mu
         });
     }
     drop(listener);
-    match Arc::try_unwrap(graceful) {
-        Ok(graceful) => {
-            if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
-                tracing::warn!("some requests were not finished in time and are cut off");
-            }
-        }
-        Err(_shared) => {}
+    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests were not finished in time and are cut off");
     }
     Ok(())
 }
@@ -112,13 +116,7 @@ where
 {
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let outer = Arc::clone(&outer);
-        async move {
-            let answer = outer.answer(request.map(Body::new), Some(peer.ip()));
-            match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
-                Ok(response) => Ok::<_, Infallible>(response),
-                Err(_late) => Ok(outer.too_late()),
-            }
-        }
+        async move { Ok::<_, Infallible>(outer.answer(request.map(Body::new), Some(peer.ip())).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_BUFFER);

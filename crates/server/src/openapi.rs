@@ -1,6 +1,6 @@
 //! The API documentation: one page, several specs by name.
 
-use crate::{auth, well_known};
+use crate::{auth, health, well_known};
 use axum::{
     Router,
     extract::Path,
@@ -55,13 +55,18 @@ pub enum SpecAt {
         auth::userinfo::userinfo,
         well_known::jwks,
         well_known::pem,
-        well_known::catalog
+        well_known::catalog,
+        health::alive,
+        health::ready_docs,
+        health::metrics_docs
     ),
+    components(schemas(keywright_protocol::auth::TokenResponse)),
     tags(
         (name = "Exchange", description = "A key in, a token out."),
         (name = "Token", description = "About a token."),
         (name = "Verification", description = "What a resource server needs to check tokens by itself."),
-        (name = "Compatibility", description = "Older forms, for existing clients.")
+        (name = "Compatibility", description = "Older forms, for existing clients."),
+        (name = "Operation", description = "For whoever runs the server.")
     ),
     modifiers(&TokenScheme)
 )]
@@ -87,7 +92,6 @@ pub fn auth() -> Document {
 }
 
 /// The page at `/openapi/index.html` with these specs, and the documents of those that are served here.
-#[must_use]
 pub fn router<S: Clone + Send + Sync + 'static>(specs: &[Spec]) -> Router<S> {
     let mut router = Router::new().route("/openapi", get(|| async { Redirect::permanent("/openapi/index.html") }));
     let mut urls = Vec::new();

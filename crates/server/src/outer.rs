@@ -20,11 +20,13 @@ use http::{
 use ipnet::IpNet;
 use keywright_core::{Actor, Context};
 use keywright_protocol::{Clock, RequestId};
-use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tower::Service as _;
 
 /// Longest headers, names and values together, in bytes.
 const MAX_HEADERS: usize = 16 * 1024;
+/// A request with its whole body, from the end of its headers to the headers of its answer. Most often it is the body that is late.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -63,37 +65,33 @@ impl Outer {
     /// Answers one request. Whatever happens inside, there is an answer.
     pub async fn answer(&self, mut request: Request<Body>, peer: Option<IpAddr>) -> Response {
         let started = tokio::time::Instant::now();
-        let origin = request.headers().get(ORIGIN).cloned();
-        let public = is_public(request.uri().path());
+        if let Some(uri) = without_double_slashes(request.uri()) {
+            *request.uri_mut() = uri;
+        }
+        let allow_origin = self.allow_origin(&request);
         let Ok(request_id) = request_id(request.headers()) else {
             return ApiError::Broken.into_response();
         };
         let info = RequestInfo { request_id, client_ip: client_ip(peer, request.headers(), &self.trusted_proxies) };
         let mut response = if header_bytes(request.headers()) > MAX_HEADERS {
             ApiError::HeadersTooLarge(MAX_HEADERS).into_response()
-        } else if let Some(preflight) = self.preflight(&request, origin.as_ref(), public) {
+        } else if let Some(preflight) = preflight(&request, allow_origin.as_ref()) {
             preflight
         } else {
-            if let Some(uri) = without_double_slashes(request.uri()) {
-                *request.uri_mut() = uri;
-            }
             request.extensions_mut().insert(info);
-            self.route(request).await
+            tokio::time::timeout(REQUEST_TIMEOUT, self.route(request)).await.unwrap_or_else(|_late| ApiError::TooLate.into_response())
         };
         if let Some(Undocumented(body)) = response.extensions_mut().remove() {
             *response.body_mut() = render(StatusCode::OK, &body.with_doc(&self.documentation)).into_body();
             // The router wrote the length of the body before.
             response.headers_mut().remove(CONTENT_LENGTH);
         }
-        self.dress(&mut response, info.request_id, origin.as_ref(), public);
+        dress(&mut response, info.request_id, allow_origin);
+        if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(request_id = %info.request_id, "a request was answered with an internal error; the lines before this one say why");
+        }
         self.metrics.answered(response.status().as_u16(), started.elapsed());
         response
-    }
-
-    /// The answer to a request that took too long, most often to send its own body.
-    #[must_use]
-    pub fn too_late(&self) -> Response {
-        ApiError::TooLate.into_response()
     }
 
     async fn route(&self, request: Request<Body>) -> Response {
@@ -108,42 +106,46 @@ impl Outer {
         }
     }
 
-    /// The headers that every answer has.
-    fn dress(&self, response: &mut Response, request_id: RequestId, origin: Option<&HeaderValue>, public: bool) {
-        let allowed = origin.filter(|origin| public || self.allows(origin));
-        let headers = response.headers_mut();
-        let mut text = [0; 36];
-        if let Ok(value) = HeaderValue::from_str(request_id.as_uuid().hyphenated().encode_lower(&mut text)) {
-            headers.insert(REQUEST_ID, value);
+    /// Which page may read the answer (CORS): any, for public documents, otherwise those of configured origins.
+    fn allow_origin(&self, request: &Request<Body>) -> Option<HeaderValue> {
+        let origin = request.headers().get(ORIGIN)?;
+        if is_public(request.uri().path()) {
+            return Some(HeaderValue::from_static("*"));
         }
-        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.append(VARY, HeaderValue::from_static("Authorization, Origin"));
-        if let Some(origin) = allowed {
-            let value = if public { HeaderValue::from_static("*") } else { origin.clone() };
-            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, value);
-            let exposed = "X-Request-Id, Retry-After, WWW-Authenticate, Deprecation, Link, X-Total-Count";
-            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
-        }
+        self.cors_origins.iter().any(|known| known.as_bytes() == origin.as_bytes()).then(|| origin.clone())
     }
+}
 
-    fn allows(&self, origin: &HeaderValue) -> bool {
-        self.cors_origins.iter().any(|known| known.as_bytes() == origin.as_bytes())
+/// The headers that every answer has.
+fn dress(response: &mut Response, request_id: RequestId, allow_origin: Option<HeaderValue>) {
+    let headers = response.headers_mut();
+    let mut text = [0; 36];
+    if let Ok(value) = HeaderValue::from_str(request_id.as_uuid().hyphenated().encode_lower(&mut text)) {
+        headers.insert(REQUEST_ID, value);
     }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.append(VARY, HeaderValue::from_static("Authorization, Origin"));
+    if let Some(allowed) = allow_origin {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        let exposed = "X-Request-Id, Retry-After, WWW-Authenticate, Deprecation, Link, X-Total-Count";
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
+    }
+}
 
-    /// The answer to a browser that asks first (CORS preflight). Credentials are never allowed: tokens travel in a header.
-    fn preflight(&self, request: &Request<Body>, origin: Option<&HeaderValue>, public: bool) -> Option<Response> {
-        let asks = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-        if !asks || !origin.is_some_and(|origin| public || self.allows(origin)) {
-            return None;
-        }
-        let mut response = StatusCode::NO_CONTENT.into_response();
-        let headers = response.headers_mut();
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"));
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type, Accept, X-Request-Id"));
-        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-        Some(response)
+/// The answer to a browser that asks first (CORS preflight), if its page is allowed. Credentials are never allowed: tokens
+/// travel in a header.
+fn preflight(request: &Request<Body>, allow_origin: Option<&HeaderValue>) -> Option<Response> {
+    let asks = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    if !asks || allow_origin.is_none() {
+        return None;
     }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type, Accept, X-Request-Id"));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    Some(response)
 }
 
 /// Documents that any page may read.

@@ -7,7 +7,7 @@ use crate::{
     listen,
     openapi::{Spec, SpecAt},
     outer::Outer,
-    tasks::{self, Stop, StopHandle},
+    tasks::{self, EndSignals, Stop, StopHandle},
 };
 use keywright_core::{Core, StartError};
 use keywright_protocol::Clock;
@@ -61,7 +61,7 @@ pub async fn prepare(config: Config, data_dir: DataDir, clock: Clock) -> Result<
     let issuer = config.issuer(address)?;
     let settings = config.settings(issuer)?;
     let core = Core::start(&data_dir.database(), data_dir.key_file()?, settings, clock).await?;
-    let app = App::new(Arc::clone(&core), config.legacy_endpoints, config.metrics.enabled);
+    let app = App::new(Arc::clone(&core), &config);
     Ok(Prepared { config, address, data_dir, core, app, listener })
 }
 
@@ -109,9 +109,9 @@ impl Running {
     ///
     /// # Errors
     /// [`RunError::Config`] if serving broke off by itself.
-    pub async fn until_asked_to_end(mut self) -> Result<(), RunError> {
+    pub async fn until_asked_to_end(mut self, mut signals: EndSignals) -> Result<(), RunError> {
         tokio::select! {
-            () = tasks::asked_to_end() => {}
+            () = signals.wait() => {}
             ended = &mut self.http => {
                 if let Ok(ended) = ended {
                     ended?;

@@ -1,6 +1,10 @@
 //! The home of the server's background tasks: each ends when the server does.
 
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    task::JoinHandle,
+};
 
 /// Starts a task. Whoever keeps the handle ends it, by the stop signal or by dropping what it waits for.
 #[expect(clippy::disallowed_methods, reason = "the one home of the server's tasks")]
@@ -40,16 +44,26 @@ impl StopHandle {
     }
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub async fn asked_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+/// SIGTERM and SIGINT. While this lives they don't kill the process any more: one that comes before [`EndSignals::wait`] is kept.
+pub struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    /// Takes them over. To be done before the process says that it listens: whoever reads that may ask it to end at once.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn take() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for either.
+    pub async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-        _ => std::future::pending().await,
     }
 }

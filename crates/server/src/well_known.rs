@@ -9,7 +9,7 @@ use http::{
     HeaderValue,
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
-use keywright_protocol::{ErrorBody, jwk::JwkSet};
+use keywright_protocol::jwk::JwkSet;
 use std::sync::Arc;
 
 fn document(content_type: &'static str, cache: &'static str, body: impl IntoResponse) -> Response {
@@ -25,8 +25,7 @@ fn document(content_type: &'static str, cache: &'static str, body: impl IntoResp
     summary = "The public signing keys",
     description = "A JSON Web Key Set (RFC 7517). Choose by `kid`; the algorithm is the key's `alg`, whatever a token says. Keys whose `keywright_purpose` is not `access-token` sign other documents.",
     responses((status = 200, description = "The keys.", body = JwkSet, example = json!({"keys": [{"kty": "EC", "kid": "3vWk...", "alg": "ES256", "use": "sig",
-        "keywright_purpose": "access-token", "crv": "P-256", "x": "f83O...", "y": "x_FE..."}]})),
-        (status = 500, description = "Something broke here.", body = ErrorBody))
+        "keywright_purpose": "access-token", "crv": "P-256", "x": "f83O...", "y": "x_FE..."}]})))
 )]
 pub(crate) async fn jwks(State(app): State<Arc<App>>) -> Response {
     document("application/json", "public, max-age=300", serde_json::to_vec(&app.core.keyring().jwks()).unwrap_or_default())

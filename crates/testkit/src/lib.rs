@@ -150,7 +150,6 @@ impl TestServer {
     }
 
     /// A request to build on.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))
     }

@@ -56,7 +56,7 @@ pub fn insufficient(permission: &str, catalog: &Catalog) -> Response<Body> {
 
 /// The answer where a route asks for a token that nobody has looked for.
 pub(crate) fn no_layer() -> Response<Body> {
-    answer(StatusCode::INTERNAL_SERVER_ERROR, &ErrorBody::new("internal_error", "this service is not set up to check access tokens; tell its operator"))
+    answer(StatusCode::INTERNAL_SERVER_ERROR, &ErrorBody::new("server_error", "this service is not set up to check access tokens; tell its operator"))
 }
 
 fn unauthorized(error: &VerifyError, code: &str, sentence: String) -> Response<Body> {

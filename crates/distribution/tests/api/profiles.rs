@@ -363,7 +363,7 @@ async fn bodies_are_json_by_content(db: Db) {
     world.call(MANAGER, "POST", PROFILES, format!(r#"{{"name": "deep", "more": {deep}}}"#)).await.good();
     world.call(MANAGER, "POST", PROFILES, format!(r#"{{"name": {deep}}}"#)).await.fails(400, "invalid_request");
     let padded = |bytes: usize| format!("{:<bytes$}", r#"{"name": "padded"}"#);
-    world.call(MANAGER, "POST", PROFILES, padded(16 * 1024 + 1)).await.fails(413, "body_too_large");
+    world.call(MANAGER, "POST", PROFILES, padded(16 * 1024 + 1)).await.fails(413, "request_too_large");
     world.call(MANAGER, "POST", PROFILES, padded(16 * 1024)).await.good();
 }
 
@@ -386,7 +386,7 @@ async fn a_closed_database_is_a_503(db: Db) {
     assert!(world.distribution.ping().await.is_err());
     for (method, path, body) in [("GET", PROFILES, ""), ("POST", PROFILES, r#"{"name": "x"}"#), ("GET", &path(&id), ""), ("PATCH", &path(&id), "{}")] {
         let answer = world.call("owner", method, path, body).await;
-        answer.fails(503, "unavailable");
+        answer.fails(503, "temporarily_unavailable");
         assert_eq!(answer.header("retry-after"), "1");
     }
     assert!(world.distribution.insert_profile(organization(ACME), "x", START).await.is_err());

@@ -10,10 +10,10 @@ pub(super) struct PersonalAccessKeyForm {
     #[schema(rename = "personalAccessKey", example = "kw_pak_...")]
     personal_access_key: String,
     /// GUID of a sub-organization, for a key that was made in its root. Empty is the same as absent.
-    #[schema(rename = "subOrganization", required = false)]
+    #[schema(rename = "subOrganization", required = false, example = "")]
     sub_organization: Option<String>,
     /// Taken and ignored: the token carries the key's whole grant.
-    #[schema(required = false)]
+    #[schema(required = false, example = "")]
     scope: Option<String>,
 }
 
@@ -25,10 +25,10 @@ pub(super) struct PatForm {
     #[schema(example = "kw_pak_...")]
     pat: String,
     /// GUID of a sub-organization, for a key that was made in its root. Empty is the same as absent.
-    #[schema(rename = "subOrganizationId", required = false)]
+    #[schema(rename = "subOrganizationId", required = false, example = "")]
     sub_organization_id: Option<String>,
     /// Taken and ignored: the token carries the key's whole grant.
-    #[schema(required = false)]
+    #[schema(required = false, example = "")]
     scope: Option<String>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct ApiKeyForm {
     #[schema(example = "kw_api_...")]
     secret: String,
     /// GUID of the organization the token is for; without it the key's own.
-    #[schema(rename = "organizationId", required = false)]
+    #[schema(rename = "organizationId", required = false, example = "")]
     organization_id: Option<String>,
 }
 

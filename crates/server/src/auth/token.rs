@@ -28,6 +28,7 @@ const SUCCESSOR: HeaderValue = HeaderValue::from_static("</auth/v3/token>; rel=\
 #[utoipa::path(
     post,
     path = "/auth/v3/token",
+    operation_id = "exchangePersonalAccessKey",
     tag = "Exchange",
     summary = "Exchange a Personal Access Key",
     description = "Gives a signed access token for the key's organization, or for a sub-organization of it. The spellings `pat`, `personal-access-key`, `subOrganizationId` and `organizationId` are taken too.",
@@ -42,6 +43,7 @@ pub(crate) async fn v3(State(app): State<Arc<App>>, Extension(info): Extension<R
 #[utoipa::path(
     post,
     path = "/auth/v2/token",
+    operation_id = "exchangePersonalAccessKeyV2",
     tag = "Compatibility",
     summary = "Exchange a Personal Access Key (older form)",
     description = "The same as `/auth/v3/token` with older names. Answers carry `Deprecation` and `Link`.",
@@ -56,6 +58,7 @@ pub(crate) async fn v2(State(app): State<Arc<App>>, Extension(info): Extension<R
 #[utoipa::path(
     post,
     path = "/auth/v1/token",
+    operation_id = "exchangePersonalAccessKeyV1",
     tag = "Compatibility",
     summary = "Exchange a Personal Access Key (oldest form)",
     description = "The same as `/auth/v3/token` with older names. Answers carry `Deprecation` and `Link`.",
@@ -86,6 +89,7 @@ async fn legacy(app: &Arc<App>, info: &RequestInfo, request: Request<Body>) -> R
 #[utoipa::path(
     post,
     path = "/auth/v1/api-key/token",
+    operation_id = "exchangeApiKey",
     tag = "Exchange",
     summary = "Exchange an API Key",
     description = "Gives a signed access token for the key's organization, or for a sub-organization that its roles cover. The secret selects the key; the name is checked.",

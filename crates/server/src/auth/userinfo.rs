@@ -22,6 +22,8 @@ use std::sync::Arc;
         (status = 401, description = "No token, not a good one, or its key is dead.", body = ErrorBody,
             headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason (RFC 6750).")),
             example = json!({"error": "unauthorized", "error_description": "send an access token in the Authorization header", "message": "send an access token in the Authorization header"})),
+        (status = 500, description = "Something broke here; tell the operator the `X-Request-Id`.", body = ErrorBody,
+            example = json!({"error": "server_error", "error_description": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer", "message": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer"})),
         (status = 503, description = "It cannot be decided at the moment; try again.", body = ErrorBody,
             headers(("Retry-After" = String, description = "Seconds to wait.")),
             example = json!({"error": "temporarily_unavailable", "error_description": "the database does not answer at the moment; try again in a second", "message": "the database does not answer at the moment; try again in a second"})),

@@ -146,5 +146,5 @@ async fn what_cannot_be_judged_is_503() {
 async fn without_the_layer_nobody_gets_in() {
     let response = call(&routes(), "/any", &["a.b.c"]).await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(error(response).await.error, "internal_error");
+    assert_eq!(error(response).await.error, "server_error");
 }

@@ -1,11 +1,9 @@
 //! Exchanges on both engines: who gets what, and what stops it at once.
 
-mod support;
-
+use crate::support::{self, claims, outcome, world};
 use keywright_core::{Credential, Error};
 use keywright_db::{Db, Writes, on_both_engines};
 use std::time::Duration;
-use support::{claims, outcome, world};
 
 on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     a_key_becomes_a_token,
@@ -14,6 +12,9 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     a_planted_row_opens_nothing,
     rejoining_revives_no_key,
     the_last_owner_stays,
+    the_secret_selects_the_key_and_the_name_is_checked,
+    limits_and_expiries_are_kept,
+    a_catalog_names_the_audience_of_its_tokens,
 );
 
 async fn a_key_becomes_a_token(db: Db) {
@@ -157,4 +158,68 @@ async fn the_last_owner_stays(db: Db) {
     assert!(matches!(world.core.set_member(&world.host(), acme, owner, &[]).await, Err(Error::Conflict(_))));
     world.core.set_member(&world.host(), acme, world.demo.users["manager"].id, &["owner".to_owned()]).await.unwrap();
     world.core.remove_member(&world.host(), acme, owner).await.unwrap();
+}
+
+async fn the_secret_selects_the_key_and_the_name_is_checked(db: Db) {
+    let world = world(db).await;
+    let key = &world.demo.api_keys["acme-ci"];
+    let exchange = async |name: &str, secret: &str| outcome(&world.core.exchange(&world.host(), Credential::ApiKey { name, secret }, None).await);
+    assert_eq!(exchange("acme-ci", &key.secret).await, "accepted");
+    assert_eq!(exchange(&key.id.to_string(), &key.secret).await, "accepted");
+    assert_eq!(exchange(&key.id.to_string().to_uppercase(), &key.secret).await, "accepted");
+    for wrong in ["mobile-ci", "", "acme", "ACME-CI"] {
+        assert_eq!(exchange(wrong, &key.secret).await, "key_name_mismatch", "{wrong}");
+    }
+    // Whoever lacks the secret learns nothing, whatever name he sends.
+    let stranger = keywright_protocol::secret::compose("kw", keywright_protocol::KeyKind::ApiKey, &[1; 32]);
+    assert_eq!(exchange("acme-ci", &stranger).await, "invalid_key");
+    assert_eq!(exchange("acme-ci", &world.demo.personal_access_keys["owner"]).await, "malformed_key");
+}
+
+async fn limits_and_expiries_are_kept(db: Db) {
+    let world = world(db).await;
+    let (acme, owner) = (world.demo.acme.id, world.demo.users["owner"].id);
+    let create = async |expires_at| world.core.create_personal_access_key(&world.host(), acme, owner, "key", expires_at).await;
+    let year = Duration::from_secs(365 * 24 * 60 * 60);
+    let now = world.clock.now();
+    for refused in [now, keywright_protocol::Time::from_seconds(0), now.plus(year + Duration::from_millis(1))] {
+        assert!(matches!(create(Some(refused)).await, Err(Error::Invalid { field: "expiresAt", .. })), "{refused}");
+    }
+    assert_eq!(create(Some(now.plus(year))).await.unwrap().expires_at, now.plus(year));
+    // The demo made one and the line above another; 25 is the limit.
+    for _ in 2..25 {
+        create(None).await.unwrap();
+    }
+    assert!(matches!(create(None).await, Err(Error::Conflict(_))));
+    let nobody = world.core.create_personal_access_key(&world.host(), world.demo.mobile.id, owner, "key", None).await;
+    assert!(matches!(nobody, Err(Error::NotFound(_))), "an inherited member makes none");
+}
+
+async fn a_catalog_names_the_audience_of_its_tokens(db: Db) {
+    use keywright_core::{Context, Core, KeyFile, Settings};
+    use keywright_protocol::{Clock, admin::RolesIn};
+    let own = r#"
+        default_audience = "https://api.example.com"
+        [apis.invoices]
+        audience = "https://api.example.com"
+        permissions = { "invoices.read" = "See invoices", "invoices.write" = "Create and change invoices" }
+        [roles.accountant]
+        name = "Accountant"
+        permissions = ["invoices.read", "invoices.write"]
+    "#;
+    let settings = Settings { own_catalog: Some(own.to_owned()), ..Settings::new(support::ISSUER) };
+    let core = Core::start_on(db, KeyFile::generate().unwrap(), settings, Clock::System).await.unwrap();
+    let host = Context::system(Clock::System.now()).unwrap();
+    let organization = core.create_organization(&host, "Example", None).await.unwrap().id;
+    let role = |role: &str| vec![RolesIn { organization_id: organization, roles: vec![role.to_owned()] }];
+    let bookkeeping = core.create_api_key(&host, organization, "bookkeeping", &role("accountant"), None).await.unwrap();
+    let exchanged = core.exchange(&host, Credential::ApiKey { name: "bookkeeping", secret: bookkeeping.secret.reveal() }, None).await.unwrap();
+    assert_eq!(
+        (claims(&exchanged)["aud"].as_str(), claims(&exchanged)["scope"].as_str()),
+        (Some("https://api.example.com"), Some("invoices.read invoices.write"))
+    );
+    // A role of another audience gives nothing at this one.
+    let watcher = core.create_api_key(&host, organization, "watcher", &role("view-organization"), None).await.unwrap();
+    let refused = core.exchange(&host, Credential::ApiKey { name: "watcher", secret: watcher.secret.reveal() }, None).await;
+    assert_eq!(outcome(&refused), "nothing_granted");
 }

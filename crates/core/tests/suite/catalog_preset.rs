@@ -5,8 +5,8 @@
 use keywright_protocol::catalog::{Catalog, Document};
 use std::collections::{BTreeMap, BTreeSet};
 
-const BUILT_IN: &str = include_str!("../catalogs/built-in.toml");
-const PRESET: &str = include_str!("../catalogs/appcircle.toml");
+const BUILT_IN: &str = include_str!("../../catalogs/built-in.toml");
+const PRESET: &str = include_str!("../../catalogs/appcircle.toml");
 
 /// Rows of the contract's role table.
 const ROWS: usize = 197;

@@ -1,0 +1,24 @@
+//! The built program: started as a process, spoken to over HTTP and its socket, asked to end by a signal.
+
+#[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod ending;
+#[cfg(test)]
+mod first_start;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod restart;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod two_ports;

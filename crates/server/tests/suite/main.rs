@@ -1,0 +1,14 @@
+//! The server from outside: a whole one in process, called over HTTP as its clients do.
+
+#[cfg(test)]
+mod access;
+#[cfg(test)]
+mod liveness;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
+mod routes;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod wire;

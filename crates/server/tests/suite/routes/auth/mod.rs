@@ -1,0 +1,6 @@
+//! The auth API.
+
+mod api_key_token;
+mod userinfo;
+mod v1_v2_token;
+mod v3_token;
