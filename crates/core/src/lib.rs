@@ -34,7 +34,7 @@ use arc_swap::ArcSwap;
 use catalog::CatalogInForce;
 use keyring::Keyring;
 use keywright_db::{BoxFuture, Committed, Db, Tx};
-use keywright_protocol::Clock;
+use keywright_protocol::{Clock, Position};
 use keywright_store::{catalogs, changes, signing_keys};
 use memory::GrantCache;
 use secret::Pepper;
@@ -98,21 +98,27 @@ impl Core {
         let core = Arc::clone(self);
         #[expect(clippy::disallowed_methods, reason = "the one task of core: a write and its application must not be torn apart; it ends by itself")]
         let task = tokio::spawn(async move {
-            let committed = core.db.write(change).await?;
-            core.follow(committed.position).await?;
-            Ok(committed)
+            let written = core.db.write(change).await;
+            match &written {
+                Ok(committed) => core.follow(Some(committed.position)).await?,
+                // Whether it was committed is not sure; if it was, memory must not stay behind.
+                Err(Error::Unavailable) => core.follow(None).await?,
+                Err(_refused) => {}
+            }
+            written
         });
         task.await.map_err(|_| Error::Internal("a change was interrupted"))?
     }
 
-    /// Applies the log of changes up to a position at least.
-    async fn follow(&self, position: keywright_protocol::Position) -> Result<(), Error> {
-        if self.memory.applied() >= position {
+    /// Applies the log of changes, up to a position at least; without one, up to wherever it has come.
+    async fn follow(&self, position: Option<Position>) -> Result<(), Error> {
+        let has_come = |applied| position.is_some_and(|position| applied >= position);
+        if has_come(self.memory.applied()) {
             return Ok(());
         }
         let _turn = self.following.lock().await;
         let applied = self.memory.applied();
-        if applied >= position {
+        if has_come(applied) {
             return Ok(());
         }
         let read = self.db.read(|tx| {

@@ -19,8 +19,8 @@ pub(crate) enum ApiError {
     BadRequest(String),
     /// An organization id that is no GUID.
     NotAGuid,
-    /// Not a form.
-    NotAForm,
+    /// Not a form; with an example of one.
+    NotAForm(&'static str),
     /// Longer than allowed, in bytes.
     TooLarge(usize),
     /// The headers together are longer than allowed, in bytes.
@@ -68,7 +68,7 @@ impl ApiError {
                 | Error::Catalog(_) => StatusCode::UNAUTHORIZED,
             },
             Self::BadRequest(_) | Self::NotAGuid => StatusCode::BAD_REQUEST,
-            Self::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotAForm(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadersTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
@@ -91,10 +91,10 @@ impl ApiError {
             Self::DeadToken(error) => ErrorBody::new("invalid_token", format!("the key of this token does not open this any more: {error}")),
             Self::BadRequest(sentence) => ErrorBody::new("invalid_request", sentence),
             Self::NotAGuid => ErrorBody::new(GUID_SENTENCE, format!("{GUID_SENTENCE}, such as 6f9619ff-8b86-4011-b42d-00c04fc964ff")),
-            Self::NotAForm => ErrorBody::new(
-                "unsupported_media_type",
-                "send a form: Content-Type: application/x-www-form-urlencoded and a body such as personalAccessKey=kw_pak_...",
-            ),
+            Self::NotAForm(example) => {
+                let sentence = format!("send a form: Content-Type: application/x-www-form-urlencoded and a body such as {example}");
+                ErrorBody::new("unsupported_media_type", sentence)
+            }
             Self::TooLarge(limit) => ErrorBody::new("request_too_large", format!("the body is longer than {limit} bytes, which is the limit here")),
             Self::HeadersTooLarge(limit) => {
                 ErrorBody::new("headers_too_large", format!("the headers are longer than {limit} bytes together, which is the limit here"))
@@ -137,7 +137,7 @@ impl IntoResponse for ApiError {
                 Self::Core(_)
                 | Self::BadRequest(_)
                 | Self::NotAGuid
-                | Self::NotAForm
+                | Self::NotAForm(_)
                 | Self::TooLarge(_)
                 | Self::HeadersTooLarge(_)
                 | Self::NoSuchPath

@@ -16,12 +16,13 @@ const MAX_FIELDS: usize = 64;
 pub(crate) struct Form(Bytes);
 
 impl Form {
-    /// Reads a body that must be a form. No content type counts as one: there are clients that send none.
-    pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, ApiError> {
+    /// Reads a body that must be a form. No content type counts as one: there are clients that send none. `example` is shown to whoever
+    /// sends something else.
+    pub(crate) async fn read(headers: &HeaderMap, body: Body, example: &'static str) -> Result<Self, ApiError> {
         if let Some(given) = headers.get(CONTENT_TYPE) {
             let essence = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
             if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-                return Err(ApiError::NotAForm);
+                return Err(ApiError::NotAForm(example));
             }
         }
         let body = Limited::new(body, MAX_BODY).collect().await.map_err(|error| {

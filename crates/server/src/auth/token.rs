@@ -97,7 +97,7 @@ async fn legacy(app: &Arc<App>, info: &RequestInfo, request: Request<Body>) -> R
     responses(ExchangeAnswers)
 )]
 pub(crate) async fn api_key(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, request: Request<Body>) -> Result<Response, ApiError> {
-    let (form, target_names) = (read(request, &["name", "secret"]).await?, ORGANIZATION_SPELLINGS);
+    let (form, target_names) = (read(request, &["name", "secret"], "name=acme-ci&secret=kw_api_...").await?, ORGANIZATION_SPELLINGS);
     let fields = form.fields()?;
     let name = required(&fields, &["name"], "name", "the API Key's name")?;
     let secret = required(&fields, &["secret"], "secret", "the API Key's secret")?;
@@ -105,7 +105,7 @@ pub(crate) async fn api_key(State(app): State<Arc<App>>, Extension(info): Extens
 }
 
 async fn personal_access_key(app: &Arc<App>, info: &RequestInfo, request: Request<Body>, shown: &'static str) -> Result<Response, ApiError> {
-    let form = read(request, &KEY_SPELLINGS).await?;
+    let form = read(request, &KEY_SPELLINGS, "personalAccessKey=kw_pak_...").await?;
     let fields = form.fields()?;
     let key = required(&fields, &KEY_SPELLINGS, shown, "your Personal Access Key")?;
     exchange(app, info, Credential::PersonalAccessKey(key), target(&fields, &ORGANIZATION_SPELLINGS)?, "personal-access-key").await
@@ -124,7 +124,7 @@ async fn exchange(
 }
 
 /// The form of a request; a secret in the URL is refused, it would end in logs.
-async fn read(request: Request<Body>, secrets: &[&str]) -> Result<Form, ApiError> {
+async fn read(request: Request<Body>, secrets: &[&str], example: &'static str) -> Result<Form, ApiError> {
     let (head, body) = request.into_parts();
     if let Some(query) = head.uri.query()
         && let Some((name, _)) = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| secrets.contains(&name.as_ref()))
@@ -133,7 +133,7 @@ async fn read(request: Request<Body>, secrets: &[&str]) -> Result<Form, ApiError
             "send {name} in the body, not in the URL: URLs end up in logs; and replace this key, it may be there already"
         )));
     }
-    Form::read(&head.headers, body).await
+    Form::read(&head.headers, body, example).await
 }
 
 fn required<'a>(fields: &'a Fields<'_>, spellings: &[&str], shown: &str, what: &str) -> Result<&'a str, ApiError> {

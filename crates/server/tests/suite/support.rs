@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// The sentence that clients look for in `error`.
+/// The sentence that clients look for in `error`, written down once more: it must never change.
 pub(crate) const GUID_SENTENCE: &str = "organizationId must be a valid GUID";
 
 /// Asserts an error in the one shape that all errors have, and answers its sentence.

@@ -15,9 +15,10 @@ use std::sync::Arc;
 const USERINFO: &str = "/auth/realms/appcircle/protocol/openid-connect/userinfo";
 const APP: &str = "https://app.example.com";
 
-async fn with_origin(server: &TestServer, method: Method, path: &str, origin: &str, preflight: bool) -> Answer {
-    let request = server.request(method, path).header("origin", origin);
-    server.send(if preflight { request.header("access-control-request-method", "POST") } else { request }).await
+/// As a page of `origin` does; `OPTIONS` is its browser asking first.
+async fn with_origin(server: &TestServer, method: Method, path: &str, origin: &str) -> Answer {
+    let request = server.request(method.clone(), path).header("origin", origin);
+    server.send(if method == Method::OPTIONS { request.header("access-control-request-method", "POST") } else { request }).await
 }
 
 #[tokio::test]
@@ -67,7 +68,7 @@ async fn runs_of_slashes_are_one() {
     }
     assert_eq!(server.get(Actor::Owner, "//distribution/v2//profiles?Page=1").await.json().as_array().unwrap().len(), 3);
     assert_eq!(server.get(Actor::Owner, &format!("/{USERINFO}")).await.status, 200);
-    let document = with_origin(&server, Method::GET, &format!("/{JWKS}"), APP, false).await;
+    let document = with_origin(&server, Method::GET, &format!("/{JWKS}"), APP).await;
     assert_eq!((document.status.as_u16(), document.header("access-control-allow-origin").as_str()), (200, "*"), "as public as with one slash");
     fails(&server.get(Actor::Anonymous, "//nothing").await, 404, "not_found");
     server.end().await;
@@ -78,24 +79,24 @@ async fn runs_of_slashes_are_one() {
 async fn pages_of_configured_origins_may_call_and_others_may_not() {
     let server = TestServer::start_with(|config| config.cors.origins = vec![APP.to_owned()]).await;
     for path in [USERINFO, "/distribution/v2/profiles", HEALTH, "/nothing"] {
-        let answer = with_origin(&server, Method::GET, path, APP, false).await;
+        let answer = with_origin(&server, Method::GET, path, APP).await;
         assert_eq!(answer.header("access-control-allow-origin"), APP, "{path}: errors can be read too");
         assert!(answer.header("access-control-expose-headers").contains("WWW-Authenticate"));
         assert_eq!(answer.header("access-control-allow-credentials"), "");
         for other in ["https://evil.example.com", "null", "https://app.example.com.evil.example", "http://app.example.com", "https://APP.example.com"] {
-            let answer = with_origin(&server, Method::GET, path, other, false).await;
+            let answer = with_origin(&server, Method::GET, path, other).await;
             assert_eq!(answer.header("access-control-allow-origin"), "", "{other}");
         }
         assert_eq!(server.get(Actor::Anonymous, path).await.header("access-control-allow-origin"), "");
     }
     for path in [TOKEN_V3, USERINFO] {
-        let answer = with_origin(&server, Method::OPTIONS, path, APP, true).await;
+        let answer = with_origin(&server, Method::OPTIONS, path, APP).await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
         assert_eq!(answer.header("access-control-allow-origin"), APP);
         assert!(answer.header("access-control-allow-methods").contains("PATCH"));
         assert!(answer.header("access-control-allow-headers").contains("Authorization"));
         assert_eq!(answer.header("access-control-allow-credentials"), "");
-        let other = with_origin(&server, Method::OPTIONS, path, "https://evil.example.com", true).await;
+        let other = with_origin(&server, Method::OPTIONS, path, "https://evil.example.com").await;
         assert_eq!((other.status.as_u16(), other.header("access-control-allow-origin").as_str()), (405, ""));
         assert_eq!(other.header("access-control-allow-methods"), "");
     }
@@ -106,12 +107,12 @@ async fn pages_of_configured_origins_may_call_and_others_may_not() {
 async fn public_documents_are_for_every_page() {
     let server = TestServer::start().await;
     for path in [JWKS, "/.well-known/jwks.pem", "/.well-known/keywright-catalog", "/openapi/auth.json", "/openapi/distribution.json"] {
-        let answer = with_origin(&server, Method::GET, path, "https://any.example", false).await;
+        let answer = with_origin(&server, Method::GET, path, "https://any.example").await;
         assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin").as_str()), (200, "*"), "{path}");
-        assert_eq!(with_origin(&server, Method::OPTIONS, path, "https://any.example", true).await.status, 204);
+        assert_eq!(with_origin(&server, Method::OPTIONS, path, "https://any.example").await.status, 204);
     }
     for path in [TOKEN_V3, USERINFO, "/openapi/index.html"] {
-        let answer = with_origin(&server, Method::GET, path, "https://any.example", false).await;
+        let answer = with_origin(&server, Method::GET, path, "https://any.example").await;
         assert_eq!(answer.header("access-control-allow-origin"), "", "{path}");
     }
     server.end().await;
