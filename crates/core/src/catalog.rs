@@ -6,7 +6,7 @@ use keywright_protocol::{
     catalog::{Document, Role},
     claims::CATALOG_TYPE,
 };
-use keywright_store::{catalogs, changes, changes::ChangeKind};
+use keywright_store::{catalogs, changes, changes::ChangeKind, memberships};
 use serde::Serialize;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -110,6 +110,11 @@ pub(crate) async fn ensure(tx: &mut keywright_db::Tx, document: &Document, now: 
     let text = serde_json::to_string(document).map_err(|_| Error::Internal("the catalog cannot be written"))?;
     if catalogs::find_in_force(tx).await?.is_some_and(|row| row.document == text) {
         return Ok(());
+    }
+    // A role that is held cannot vanish: its holders would lose it without anybody having decided that.
+    if let Some(role) = memberships::list_roles_held(tx).await?.into_iter().find(|role| !document.roles.contains_key(role)) {
+        let hint = "put it back, or name the catalog preset that has it (catalog.preset)";
+        return Err(Error::Conflict(format!("the configured catalog has no role `{role}`, which members or keys hold; {hint}")));
     }
     catalogs::insert(tx, &text, now).await?;
     changes::insert(tx, 1, ChangeKind::Catalog, Uuid::nil(), &[]).await?;

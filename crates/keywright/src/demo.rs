@@ -62,16 +62,39 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     seed(&distribution, organizations, now).await?;
 
     let base = prepared.core.issuer().to_owned();
+    let address = prepared.address;
     let mounted = mount(&distribution, &prepared.app)?;
     let running = prepared.start(vec![mounted])?;
     if let Some(path) = &args.credentials_file {
         let text = serde_json::to_string_pretty(&credentials(&base, &world))?;
         data_dir::write_private(path, &text).with_context(|| format!("{} cannot be written", path.display()))?;
     }
+    if args.data_dir.is_some() {
+        let path = folder.join("keywright.toml");
+        data_dir::write_private(&path, &configuration(&base, address, &folder)).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
     println!("{}", introduction(&base, &world, &folder));
     running.until_asked_to_end(signals).await?;
     distribution.close().await;
     Ok(())
+}
+
+/// What `keywright serve` needs to go on with a folder that the demo filled.
+fn configuration(base: &str, address: SocketAddr, folder: &std::path::Path) -> String {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    format!(
+        "# Goes on with the demo's data: keywright serve --config keywright.toml
+public_url = \"{base}\"
+listen = \"{address}\"
+data_dir = {folder:?}
+
+[catalog]
+preset = \"appcircle\"
+
+[distribution]
+enabled = true
+"
+    )
 }
 
 /// Everything that was made; this shape is kept stable.

@@ -40,7 +40,7 @@ pub enum DataDirError {
         reason: String,
     },
     /// The demo wants a fresh one.
-    #[error("the folder {path} is not empty; the demo starts in a fresh one. To go on with that data, use serve: keywright serve --data-dir {path}", path = .0.display())]
+    #[error("the folder {path} is not empty; the demo starts in a fresh one. To go on with what an earlier demo left there, use serve: keywright serve --config {path}/keywright.toml", path = .0.display())]
     NotEmpty(PathBuf),
 }
 

@@ -17,6 +17,8 @@ statements! {
     END = "UPDATE memberships SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
     INSERT_ROLE = "INSERT INTO membership_roles (membership_id, role) VALUES ($1, $2)";
     DELETE_ROLES = "DELETE FROM membership_roles WHERE membership_id = $1";
+    LIST_ROLES_HELD = "SELECT r.role FROM membership_roles r JOIN memberships m ON m.id = r.membership_id AND m.ended_at IS NULL
+        UNION SELECT r.role FROM key_roles r JOIN keys k ON k.id = r.key_id AND k.revoked_at IS NULL";
     COUNT_WITH_ROLE = "SELECT count(*) AS holders FROM memberships m
         JOIN membership_roles r ON r.membership_id = m.id AND r.role = $2
         JOIN users u ON u.id = m.user_id AND u.disabled_at IS NULL AND u.deleted_at IS NULL
@@ -107,4 +109,12 @@ pub async fn update_roles(tx: &mut Tx, id: MembershipId, roles: &[String]) -> Re
 /// Whatever keeps the database from answering.
 pub async fn count_others_with_role(tx: &mut Tx, organization: OrganizationId, role: &str, except: UserId) -> Result<i64, StoreError> {
     tx.fetch_one(COUNT_WITH_ROLE, &[organization.into(), role.into(), except.into()]).await?.get("holders")
+}
+
+/// Every role that a live membership or an unrevoked API Key holds somewhere, once each.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_roles_held(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
+    tx.fetch_all(LIST_ROLES_HELD, &[]).await?.iter().map(|row| row.get("role")).collect()
 }

@@ -33,7 +33,7 @@ async fn no_exchange_that_starts_after_the_acknowledgement_succeeds(db: Db) {
         let mut exchangers = Vec::new();
         for _ in 0..4 {
             let (core, ctx, secret, acknowledged) = (Arc::clone(&world.core), world.host(), secret.clone(), Arc::clone(&acknowledged));
-            exchangers.push(tokio::task::spawn(async move {
+            let exchanger = async move {
                 // Goes on until the first refusal; whoever started after the acknowledgement must be refused.
                 loop {
                     let after = acknowledged.load(Ordering::SeqCst);
@@ -43,7 +43,9 @@ async fn no_exchange_that_starts_after_the_acknowledgement_succeeds(db: Db) {
                         Err(_) => return Ok(()),
                     }
                 }
-            }));
+            };
+            #[expect(clippy::disallowed_methods, reason = "ends with its first refusal, and is awaited below")]
+            exchangers.push(tokio::spawn(exchanger));
         }
         tokio::task::yield_now().await;
         world.core.revoke_key(&world.host(), key.id).await.unwrap();
@@ -139,4 +141,22 @@ async fn what_does_not_belong_together_does_not_start() {
     assert!(matches!(other_issuer, Err(StartError::OtherIssuer { .. })));
     let other_key_file = Core::start_on(test.db.clone(), KeyFile::generate().unwrap(), Settings::new(support::ISSUER), Clock::System).await;
     assert!(matches!(other_key_file, Err(StartError::OtherKeyFile)));
+}
+
+#[tokio::test]
+async fn a_catalog_without_a_role_that_is_held_does_not_start() {
+    let test = keywright_db::testing::sqlite(Writes::Revisioned, keywright_store::MIGRATIONS).await;
+    let text = KeyFile::generate().unwrap().to_text().unwrap();
+    let start = |preset| {
+        let settings = Settings { preset, ..Settings::new(support::ISSUER) };
+        Core::start_on(test.db.clone(), KeyFile::parse(&text).unwrap(), settings, Clock::System)
+    };
+    let core = start(None).await.unwrap();
+    let before = core.catalog().position;
+    let core = start(Some(Preset::Appcircle)).await.unwrap();
+    assert!(core.catalog().position > before, "nobody holds anything: the preset may come");
+    keywright_core::demo::build(&core, &Context::system(Clock::System.now()).unwrap()).await.unwrap();
+    let refused = start(None).await.err().unwrap().to_string();
+    assert!(refused.contains("which members or keys hold") && refused.contains("catalog.preset"), "{refused}");
+    assert_eq!(start(Some(Preset::Appcircle)).await.unwrap().catalog().position, core.catalog().position);
 }

@@ -28,15 +28,17 @@ async fn a_check_finds_what_a_start_would_and_touches_nothing() {
     place.run(&check, &[("KEYWRIGHT_LISTEN", "127.0.0.1:80")]).await.succeeded();
     std::fs::remove_file(file).unwrap();
 
-    let missing = place.text("none.toml");
+    let missing = place.text("none.pem");
     for (name, value, part) in [
         ("KEYWRIGHT_TOKENS__NOPE", "1", "nope"),
         ("KEYWRIGHT_TOKENS__ALGORITHM", "HS256", "HS256"),
         ("KEYWRIGHT_PUBLIC_URL", "https://auth.example.com/path", "public_url"),
         ("KEYWRIGHT_CATALOG__PRESET", "other", "other"),
-        ("KEYWRIGHT_CATALOG__FILE", missing.as_str(), "none.toml"),
+        ("KEYWRIGHT_CATALOG__FILE", missing.as_str(), "none.pem"),
     ] {
         place.run(&check, &[(name, value)]).await.assert_refused(&[part]);
     }
+    let tls = [("KEYWRIGHT_TLS__CERT", missing.as_str()), ("KEYWRIGHT_TLS__KEY", missing.as_str())];
+    place.run(&check, &tls).await.assert_refused(&["tls", "none.pem"]);
     assert!(!place.path("data").exists());
 }

@@ -179,6 +179,24 @@ async fn data_that_is_there_already_is_left_to_serve() {
 }
 
 #[tokio::test]
+async fn serve_goes_on_with_what_a_demo_left() {
+    let place = Place::new();
+    let demo = Demo::start(&place, &["--data-dir", &place.data()]).await;
+    let (key, acme) = (demo.key("owner"), of_acme());
+    assert_eq!(demo.program.end().await.code, Some(0));
+    // The demo's own words say how; without its configuration file the roles that are held would be gone, which is refused.
+    let again = place.run(&["demo", "--data-dir", &place.data()], &[]).await;
+    let file = format!("{}/keywright.toml", place.data());
+    again.assert_refused(&[&format!("keywright serve --config {file}")]);
+    let bare = place.run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", &place.data(), "--public-url", &demo.base], &[]).await;
+    bare.assert_refused(&["which members or keys hold", "catalog.preset"]);
+    let server = Server::listening(place.start(&["serve", "--config", &file, "--listen", "127.0.0.1:0"], &[])).await;
+    let token = exchange(&server.base, &key).await;
+    assert_eq!(names(&get_with(&server.base, "/distribution/v2/profiles", &token).await.text), acme);
+    server.end().await;
+}
+
+#[tokio::test]
 async fn the_temporary_folder_goes_with_it() {
     let place = Place::new();
     let there = || fs::read_dir(place.path("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
