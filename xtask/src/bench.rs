@@ -128,7 +128,9 @@ fn load(programs: &Programs, requests: u64, target: &[&str]) -> anyhow::Result<V
 /// Milliseconds from the start of `keywright serve` to its first answer, and the MiB that it holds then.
 fn start(programs: &Programs, data: &Path) -> anyhow::Result<(f64, f64)> {
     let mut command = pinned(&programs.keywright);
-    command.current_dir(data).args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
+    // The port differs from start to start, the issuer must not.
+    let issuer = ["--public-url", "http://127.0.0.1"];
+    command.current_dir(data).args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).args(issuer);
     let watch = Stopwatch::start();
     let mut server = Server::start("keywright serve", &mut command, &data.join("log"), Signal::Terminate)?;
     let address = server.await_address(START_LIMIT)?;
