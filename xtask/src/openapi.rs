@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-const DOCUMENTS: [&str; 2] = ["auth", "distribution"];
+const DOCUMENTS: [&str; 3] = ["auth", "distribution", "identity"];
 
 /// What to do about a difference.
 #[derive(Clone, Copy)]

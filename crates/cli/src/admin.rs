@@ -1,5 +1,6 @@
 //! `keywright admin`: organizations, users, members and keys, on the host itself.
 
+use crate::catalog;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use keywright_protocol::{
@@ -33,6 +34,8 @@ pub enum AdminCommand {
     /// Personal Access Keys and API Keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Mail that waits to be sent, with its secrets: invitations
+    Outbox,
 }
 
 /// About organizations.
@@ -193,6 +196,7 @@ impl From<AdminCommand> for AdminRequest {
                 MemberCommand::Set { organization, user, roles } => Self::SetMember { organization, user, roles },
                 MemberCommand::Remove { organization, user } => Self::RemoveMember { organization, user },
             },
+            AdminCommand::Outbox => Self::ListOutbox,
             AdminCommand::Key(command) => match command {
                 KeyCommand::List { organization } => Self::ListKeys { organization },
                 KeyCommand::CreatePersonal { organization, user, name, expires_at } => Self::CreatePersonalAccessKey { organization, user, name, expires_at },
@@ -258,6 +262,8 @@ pub fn render(reply: &AdminReply, format: Format) -> anyhow::Result<String> {
         AdminReply::Organization(row) => format!("organization {} \"{}\"", row.id, row.name),
         AdminReply::User(row) => format!("user {} {}", row.id, row.email),
         AdminReply::KeyCreated { id, secret, expires_at } => format!("key {id}, expires {expires_at}\nsecret (shown once): {secret}"),
+        AdminReply::CatalogDiff { diff } => catalog::lines(diff),
+        AdminReply::CatalogApplied { revision, diff } => format!("{}\ndone, revision {revision}", catalog::lines(diff)),
         AdminReply::Organizations { organizations } => lines(organizations.iter().map(|row| {
             let kind = if row.id == row.root_id { "root".to_owned() } else { format!("of {}", row.root_id) };
             let state = row.suspended_at.map(|at| format!("  suspended {at}")).unwrap_or_default();
@@ -268,6 +274,7 @@ pub fn render(reply: &AdminReply, format: Format) -> anyhow::Result<String> {
             format!("{}  {}  {}{state}", row.id, row.email, row.name)
         })),
         AdminReply::Members { members } => lines(members.iter().map(|row| format!("{}  {}  {}", row.user_id, row.email, row.roles.join(",")))),
+        AdminReply::Outbox { mail } => lines(mail.iter().map(|row| format!("{}  {}  {}  {}", row.created_at, row.kind, row.recipient, row.content))),
         AdminReply::Keys { keys } => lines(keys.iter().map(|row| {
             let state = row.revoked_at.map_or_else(|| format!("expires {}", row.expires_at), |at| format!("revoked {at}"));
             format!("{}  {}  {}  {state}", row.id, row.kind.infix(), row.name)

@@ -1,3 +1,4 @@
 //! What a person or a pipeline types: the commands that talk to a server, and what they print.
 
 pub mod admin;
+pub mod catalog;

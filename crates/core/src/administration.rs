@@ -1,6 +1,11 @@
 //! `keywright admin`: each request is one operation, each answer one reply.
 
-use crate::{Context, Core, Error, chance, keys::CreatedKey, passwords};
+use crate::{
+    Context, Core, Error, chance,
+    keys::CreatedKey,
+    members::{Member, RoleChange},
+    passwords,
+};
 use keywright_db::Committed;
 use keywright_protocol::{
     admin::{AdminReply, AdminRequest, KeyRow, MemberRow, OrganizationRow, UserRow},
@@ -28,11 +33,15 @@ impl Core {
         match request {
             AdminRequest::Bootstrap { owner_email } => self.bootstrap(ctx, &owner_email).await,
             AdminRequest::ListOrganizations => {
-                let organizations = self.list_organizations(ctx).await?.into_iter().map(organization_row).collect();
+                let organizations = self.list_organizations(ctx).await?.into_iter().map(|organization| organization_row(organization.row)).collect();
                 Ok(AdminReply::Organizations { organizations })
             }
             AdminRequest::CreateOrganization { name, parent } => {
-                Ok(AdminReply::Organization(organization_row(self.create_organization(ctx, &name, parent).await?)))
+                let row = match parent {
+                    None => self.create_root(ctx, &name).await?,
+                    Some(parent) => self.create_sub_organization(ctx, parent, &name).await?.value,
+                };
+                Ok(AdminReply::Organization(organization_row(row)))
             }
             AdminRequest::SuspendOrganization { organization } => self.suspend_organization(ctx, organization).await.map(done),
             AdminRequest::ResumeOrganization { organization } => self.resume_organization(ctx, organization).await.map(done),
@@ -42,10 +51,10 @@ impl Core {
             AdminRequest::EnableUser { user } => self.enable_user(ctx, user).await.map(done),
             AdminRequest::ListMembers { organization } => {
                 let members = self.list_members(ctx, organization).await?;
-                let row = |member: memberships::MembershipRow| MemberRow { user_id: member.user_id, email: member.email, roles: member.roles };
-                Ok(AdminReply::Members { members: members.into_iter().map(row).collect() })
+                let row = |member: Member| member.own.map(|roles| MemberRow { user_id: member.user.id, email: member.user.email, roles });
+                Ok(AdminReply::Members { members: members.into_iter().filter_map(row).collect() })
             }
-            AdminRequest::SetMember { organization, user, roles } => self.set_member(ctx, organization, user, &roles).await.map(done),
+            AdminRequest::SetMember { organization, user, roles } => self.change_roles(ctx, organization, user, RoleChange::Replace(roles)).await.map(done),
             AdminRequest::RemoveMember { organization, user } => self.remove_member(ctx, organization, user).await.map(done),
             AdminRequest::ListKeys { organization } => {
                 Ok(AdminReply::Keys { keys: self.list_keys(ctx, organization).await?.into_iter().map(key_row).collect() })
@@ -56,7 +65,13 @@ impl Core {
             AdminRequest::CreateApiKey { organization, name, grants, expires_at } => {
                 self.create_api_key(ctx, organization, &name, &grants, expires_at).await.map(created)
             }
+            AdminRequest::ListOutbox => Ok(AdminReply::Outbox { mail: self.list_outbox(ctx).await? }),
             AdminRequest::RevokeKey { key } => self.revoke_key(ctx, key).await.map(done),
+            AdminRequest::DiffCatalog { document } => Ok(AdminReply::CatalogDiff { diff: self.diff_catalog(ctx, document).await? }),
+            AdminRequest::ApplyCatalog { document, replace } => {
+                let applied = self.apply_catalog(ctx, document, replace).await?;
+                Ok(AdminReply::CatalogApplied { revision: applied.position.to_string(), diff: applied.value })
+            }
         }
     }
 
@@ -89,7 +104,7 @@ impl Core {
                 memberships::insert(tx, membership_id, organization.id, user.id, now).await?;
                 memberships::update_roles(tx, membership_id, &[OWNER.to_owned()]).await?;
                 settings::insert(tx, settings::OPERATOR_ORGANIZATION, &organization.id.to_string()).await?;
-                changes::insert(tx, 0, ChangeKind::Organization, organization.id.as_uuid(), &[]).await?;
+                changes::insert(tx, ChangeKind::Organization, organization.id.as_uuid(), &[]).await?;
                 Ok(())
             })
         })

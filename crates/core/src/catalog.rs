@@ -1,15 +1,19 @@
 //! The catalog in force: what is built in, a preset, and the operator's own, laid one over the other.
 
+mod change;
+mod comparison;
+
+pub(crate) use change::ensure;
+
 use crate::{Core, Error};
 use keywright_protocol::{
     Catalog, Position,
     catalog::{Document, Role},
     claims::CATALOG_TYPE,
 };
-use keywright_store::{catalogs, changes, changes::ChangeKind, memberships};
+use keywright_store::catalogs;
 use serde::Serialize;
 use std::sync::Arc;
-use uuid::Uuid;
 
 const BUILT_IN: &str = include_str!("../catalogs/built-in.toml");
 const APPCIRCLE: &str = include_str!("../catalogs/appcircle.toml");
@@ -69,7 +73,16 @@ pub fn assemble(preset: Option<Preset>, own: Option<&str>) -> Result<Document, E
 }
 
 fn read(text: &str) -> Result<Document, Error> {
-    toml::from_str(text).map_err(|error| Error::Invalid { field: "catalog", reason: error.to_string() })
+    toml::from_str(text).map_err(|error| Error::Invalid { field: "catalog", reason: explain(text, &error) })
+}
+
+/// A mistake in one line: where it is, and what.
+fn explain(text: &str, error: &toml::de::Error) -> String {
+    let what = error.message().lines().collect::<Vec<_>>().join(" ");
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(above) => format!("line {}: {what}", above.matches('\n').count() + 1),
+        None => what,
+    }
 }
 
 /// APIs and roles of the same name are united; what the upper one says about a name or an audience holds.
@@ -103,22 +116,6 @@ fn unite(known: &mut Role, more: Role) {
     known.permissions.extend(more.permissions);
     known.permissions.sort_unstable();
     known.permissions.dedup();
-}
-
-/// Puts a catalog in force if another one, or none, is.
-pub(crate) async fn ensure(tx: &mut keywright_db::Tx, document: &Document, now: keywright_protocol::Time) -> Result<(), Error> {
-    let text = serde_json::to_string(document).map_err(|_| Error::Internal("the catalog cannot be written"))?;
-    if catalogs::find_in_force(tx).await?.is_some_and(|row| row.document == text) {
-        return Ok(());
-    }
-    // A role that is held cannot vanish: its holders would lose it without anybody having decided that.
-    if let Some(role) = memberships::list_roles_held(tx).await?.into_iter().find(|role| !document.roles.contains_key(role)) {
-        let hint = "put it back, or name the catalog preset that has it (catalog.preset)";
-        return Err(Error::Conflict(format!("the configured catalog has no role `{role}`, which members or keys hold; {hint}")));
-    }
-    catalogs::insert(tx, &text, now).await?;
-    changes::insert(tx, 1, ChangeKind::Catalog, Uuid::nil(), &[]).await?;
-    Ok(())
 }
 
 impl Core {

@@ -1,6 +1,6 @@
 //! The world that `keywright demo` shows, and that tests start from: two roots, a sub-organization, five people, their keys.
 
-use crate::{Context, Core, Error, passwords};
+use crate::{Context, Core, Error, members::RoleChange, passwords};
 use keywright_protocol::{KeyId, OrganizationId, UserId, admin::RolesIn, catalog::OWNER};
 use keywright_store::users::Password;
 use std::{collections::BTreeMap, sync::Arc};
@@ -82,7 +82,7 @@ pub async fn build(core: &Arc<Core>, ctx: &Context) -> Result<DemoWorld, Error> 
     let mut personal_access_keys = BTreeMap::new();
     for (label, part, organization, roles) in memberships {
         let user = users.get(part).map(|user: &DemoUser| user.id).ok_or(Error::NotFound("user"))?;
-        core.set_member(ctx, organization, user, &roles).await?;
+        core.change_roles(ctx, organization, user, RoleChange::Replace(roles)).await?;
         let key = core.create_personal_access_key(ctx, organization, user, "demo", None).await?;
         personal_access_keys.insert(label, Zeroizing::new(key.secret.reveal().to_owned()));
     }
@@ -94,7 +94,10 @@ pub async fn build(core: &Arc<Core>, ctx: &Context) -> Result<DemoWorld, Error> 
 }
 
 async fn organization(core: &Arc<Core>, ctx: &Context, name: &str, parent: Option<OrganizationId>) -> Result<DemoOrganization, Error> {
-    let row = core.create_organization(ctx, name, parent).await?;
+    let row = match parent {
+        None => core.create_root(ctx, name).await?,
+        Some(parent) => core.create_sub_organization(ctx, parent, name).await?.value,
+    };
     Ok(DemoOrganization { id: row.id, name: row.name })
 }
 

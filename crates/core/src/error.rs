@@ -18,6 +18,15 @@ pub enum Error {
     /// Only the host itself may do that.
     #[error("only an administrator on the host itself may do that, with `keywright admin`")]
     HostOnly,
+    /// Not permitted, and why.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// The password was given too long ago; the text completes the sentence.
+    #[error("{0} needs a fresh session: confirm your password again, then repeat it within five minutes")]
+    NotFresh(&'static str),
+    /// Address and password do not belong together; which of them is wrong is not said.
+    #[error("e-mail address or password is wrong")]
+    WrongPassword,
     /// Something in the request is not usable.
     #[error("{field}: {reason}")]
     Invalid {
@@ -29,6 +38,9 @@ pub enum Error {
     /// There is no such thing.
     #[error("there is no {0} with that id")]
     NotFound(&'static str),
+    /// There is no such thing; the sentence says which and what to do.
+    #[error("{0}")]
+    Absent(&'static str),
     /// It contradicts what is there already.
     #[error("{0}")]
     Conflict(String),
@@ -43,6 +55,26 @@ pub enum Error {
     Internal(&'static str),
 }
 
+/// A refusal to do something, with the reason in words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Forbidden {
+    /// The sentence.
+    pub reason: String,
+    /// The permission that was needed, if it was one.
+    pub permission: Option<String>,
+    /// The roles that carry it.
+    pub roles: Vec<String>,
+}
+
+impl Forbidden {
+    /// For a rule that no role lifts.
+    #[must_use]
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), permission: None, roles: Vec::new() }
+    }
+}
+
 impl Error {
     /// A stable code for `error` on the wire.
     #[must_use]
@@ -52,8 +84,11 @@ impl Error {
             Self::OutOfReach => "organization_out_of_reach",
             Self::NothingGranted => "nothing_granted",
             Self::HostOnly => "host_only",
+            Self::Forbidden(_) => "insufficient_permission",
+            Self::NotFresh(_) => "session_not_fresh",
+            Self::WrongPassword => "invalid_credentials",
             Self::Invalid { .. } => "invalid_request",
-            Self::NotFound(_) => "not_found",
+            Self::NotFound(_) | Self::Absent(_) => "not_found",
             Self::Conflict(_) => "conflict",
             Self::Catalog(_) => "invalid_catalog",
             Self::Unavailable => "temporarily_unavailable",

@@ -62,7 +62,11 @@ impl Core {
     async fn load(self: &Arc<Self>, ctx: &Context, digest: KeyDigest, credential: Credential<'_>, target: Option<OrganizationId>) -> Result<Arc<Entry>, Error> {
         for _ in 0..READS {
             let bytes = *digest.as_bytes();
-            let row = self.db.read(|tx| Box::pin(async move { keys::find_by_digest(tx, &bytes, target).await.map_err(Error::from) })).await?;
+            let core = Arc::clone(self);
+            // The catalog is of the same snapshot: the grant of an older one must not get the index of a newer generation.
+            let read =
+                self.db.read(move |tx| Box::pin(async move { Ok::<_, Error>((keys::find_by_digest(tx, &bytes, target).await?, core.catalog_at(tx).await?)) }));
+            let (row, catalog) = read.await?;
             let Some(row) = row.filter(|row| self.is_ours(row)) else {
                 return Err(Refusal::Unknown.into());
             };
@@ -70,15 +74,14 @@ impl Core {
                 continue;
             }
             check(&row, credential, ctx.now)?;
-            let catalog = self.catalog();
-            let grant = grant::effective(&row, &catalog.catalog)?;
+            let grant = grant::effective(&row, &catalog)?;
             let Some(status_index) = row.target.as_ref().and_then(|found| found.status_index) else {
                 // The first exchange for an organization opens its generation; then the row is read again.
                 self.open_generation(&row, grant.organization_id, ctx.now).await?;
                 continue;
             };
             let asked = target.unwrap_or(row.organization_id);
-            let claims = self.fixed_claims(&row, &grant, &catalog.catalog)?;
+            let claims = self.fixed_claims(&row, &grant, &catalog)?;
             let entry = Arc::new(Entry { credential: row, asked, grant, status_index, claims });
             if self.memory.insert(digest, Arc::clone(&entry)).is_ok() {
                 return Ok(entry);

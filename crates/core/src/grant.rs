@@ -14,7 +14,7 @@ pub struct Grant {
     pub organization_id: OrganizationId,
     /// Role keys that the catalog knows, sorted. An Owner needs no other.
     pub roles: Vec<String>,
-    /// What they permit at the catalog's default audience, which the token is for.
+    /// What they permit at the audience that was asked for.
     pub permissions: PermissionSet,
 }
 
@@ -24,10 +24,18 @@ pub struct Grant {
 /// # Errors
 /// [`Error::OutOfReach`] and [`Error::NothingGranted`].
 pub fn effective(credential: &CredentialRow, catalog: &Catalog) -> Result<Grant, Error> {
+    effective_for(credential, catalog, catalog.default_audience())
+}
+
+/// The same for an audience of one's choice; `None` is the issuer itself.
+///
+/// # Errors
+/// [`Error::OutOfReach`] and [`Error::NothingGranted`].
+pub fn effective_for(credential: &CredentialRow, catalog: &Catalog, audience: Option<&str>) -> Result<Grant, Error> {
     let target = credential.target.as_ref().filter(|target| target.dead_at.is_none() && reaches(credential, target)).ok_or(Error::OutOfReach)?;
     let held = match credential.kind {
         KeyKind::PersonalAccessKey => effective_roles(&target.own_roles, &target.root_roles),
-        KeyKind::ApiKey => &target.key_roles,
+        KeyKind::ApiKey => target.key_roles.as_slice(),
         KeyKind::OperatorKey | KeyKind::Session => return Err(Error::OutOfReach),
     };
     let mut roles: Vec<String> = held.iter().filter(|role| catalog.has_role(role)).cloned().collect();
@@ -35,7 +43,7 @@ pub fn effective(credential: &CredentialRow, catalog: &Catalog) -> Result<Grant,
         roles = vec![OWNER.to_owned()];
     }
     let mut permissions = catalog.permissions(&roles);
-    match catalog.audience(catalog.default_audience()) {
+    match catalog.audience(audience) {
         Some(of_audience) => permissions.intersect(of_audience),
         None => return Err(Error::NothingGranted),
     }
@@ -47,7 +55,7 @@ pub fn effective(credential: &CredentialRow, catalog: &Catalog) -> Result<Grant,
 
 /// Own roles replace inherited ones; without any, the inherited ones hold.
 #[must_use]
-pub fn effective_roles<'a>(own: &'a Vec<String>, inherited: &'a Vec<String>) -> &'a Vec<String> {
+pub fn effective_roles<'a>(own: &'a [String], inherited: &'a [String]) -> &'a [String] {
     if own.is_empty() { inherited } else { own }
 }
 

@@ -80,7 +80,7 @@ pub(crate) async fn ensure(tx: &mut keywright_db::Tx, key_file: &KeyFile, algori
         }
     }
     if changed {
-        changes::insert(tx, 0, ChangeKind::SigningKeys, Uuid::nil(), &[]).await?;
+        changes::insert(tx, ChangeKind::SigningKeys, Uuid::nil(), &[]).await?;
     }
     Ok(())
 }

@@ -1,14 +1,18 @@
 //! Making, listing and revoking keys.
 
 use crate::{
-    Context, Core, Error, chance, names,
-    organizations::{check_roles, taken},
+    Context, Core, Error,
+    authorize::By,
+    chance,
+    log::{self, Action, Where},
+    members::{check_roles, reachable},
+    names,
+    organizations::taken,
     secret::{Bound, KeySecret},
 };
 use keywright_db::{Committed, Tx};
 use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time, UserId, admin::RolesIn, secret as shape};
 use keywright_store::{
-    StoreError,
     changes::{self, ChangeKind},
     generations,
     keys::{self, KeyRow, NewKey, NewVersion},
@@ -42,15 +46,18 @@ impl Core {
         ctx.authorize_host()?;
         let (mut new, secret, version) = self.prepare(ctx, KeyKind::PersonalAccessKey, organization, name, expires_at)?;
         let limit = self.settings.personal_access_keys_per_member;
-        let (id, expires_at) = (new.id, new.expires_at);
+        let (id, expires_at, ctx) = (new.id, new.expires_at, ctx.clone());
         self.write(move |tx| {
             Box::pin(async move {
+                let place = organizations::find(tx, organization).await?.ok_or(Error::NotFound("organization"))?;
                 let member = memberships::find(tx, organization, user).await?.ok_or(Error::NotFound("direct member"))?;
                 if keys::count_of_membership(tx, member.id).await? >= limit {
                     return Err(Error::Conflict(format!("a member has {limit} Personal Access Keys at most; revoke one first")));
                 }
                 new.membership_id = Some(member.id);
-                insert(tx, &new, &version, &[]).await
+                insert(tx, &new, &version, &[]).await?;
+                let told = (new.id.to_string(), format!("{} of {}", new.name, member.email));
+                log::change(tx, &ctx, &By::Host, Where::In(&place), Action::PatCreate, told).await
             })
         })
         .await?;
@@ -71,20 +78,17 @@ impl Core {
         expires_at: Option<Time>,
     ) -> Result<CreatedKey, Error> {
         ctx.authorize_host()?;
-        let catalog = Arc::clone(&self.catalog().catalog);
-        for grant in grants {
-            check_roles(&catalog, &grant.roles)?;
-        }
         let (mut new, secret, version) = self.prepare(ctx, KeyKind::ApiKey, organization, name, expires_at)?;
         new.email = Some(self.identity_of(&new));
         let limit = self.settings.api_keys_per_root;
-        let (id, expires_at, grants) = (new.id, new.expires_at, grants.to_vec());
+        let (id, expires_at, grants, ctx, core) = (new.id, new.expires_at, grants.to_vec(), ctx.clone(), Arc::clone(self));
         self.write(move |tx| {
             Box::pin(async move {
                 let home = organizations::find(tx, organization).await?.ok_or(Error::NotFound("organization"))?;
+                let catalog = core.catalog_at(tx).await?;
                 for grant in &grants {
-                    let place = organizations::find(tx, grant.organization_id).await?;
-                    if !place.is_some_and(|place| place.id == home.id || (home.is_root() && place.root_id == home.id)) {
+                    check_roles(&catalog, &grant.roles)?;
+                    if reachable(tx, &home, grant.organization_id).await?.is_none() {
                         let reason = format!("{} is neither the key's organization nor a sub-organization of it", grant.organization_id);
                         return Err(Error::Invalid { field: "grants", reason });
                     }
@@ -92,7 +96,8 @@ impl Core {
                 if keys::count_api_of_root(tx, home.root_id).await? >= limit {
                     return Err(Error::Conflict(format!("a root and its sub-organizations have {limit} API Keys at most; revoke one first")));
                 }
-                insert(tx, &new, &version, &grants).await
+                insert(tx, &new, &version, &grants).await?;
+                log::change(tx, &ctx, &By::Host, Where::In(&home), Action::ApiKeyCreate, (new.id.to_string(), new.name.clone())).await
             })
         })
         .await?;
@@ -105,15 +110,18 @@ impl Core {
     /// [`Error::NotFound`].
     pub async fn revoke_key(self: &Arc<Self>, ctx: &Context, id: KeyId) -> Result<Committed<()>, Error> {
         ctx.authorize_host()?;
-        let now = ctx.now;
+        let ctx = ctx.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                match keys::revoke(tx, id, now).await {
-                    Err(StoreError::NotFound) => return Err(Error::NotFound("key")),
-                    revoked => revoked?,
-                };
-                let bits = generations::end_of_key(tx, id, now).await?;
-                changes::insert(tx, 0, ChangeKind::Key, id.as_uuid(), &bits).await?;
+                let row = keys::find_by_id(tx, id, None).await?.ok_or(Error::NotFound("key"))?;
+                let is_first = keys::revoke(tx, id, ctx.now).await?;
+                let bits = generations::end_of_key(tx, id, ctx.now).await?;
+                changes::insert(tx, ChangeKind::Key, id.as_uuid(), &bits).await?;
+                let place = organizations::find(tx, row.organization_id).await?;
+                if let Some(place) = place.filter(|_| is_first) {
+                    let action = if row.kind == KeyKind::ApiKey { Action::ApiKeyRevoke } else { Action::PatRevoke };
+                    log::change(tx, &ctx, &By::Host, Where::In(&place), action, (id.to_string(), row.name)).await?;
+                }
                 Ok(())
             })
         })
@@ -198,6 +206,6 @@ async fn insert(tx: &mut Tx, new: &NewKey, version: &NewVersion, grants: &[Roles
     }
     keys::insert_version(tx, new.id, version, new.created_at).await?;
     generations::open(tx, new.id, version.version, new.organization_id, new.created_at).await?;
-    changes::insert(tx, 0, ChangeKind::Key, new.id.as_uuid(), &[]).await?;
+    changes::insert(tx, ChangeKind::Key, new.id.as_uuid(), &[]).await?;
     Ok(())
 }

@@ -2,8 +2,10 @@
 //!
 //! Start reading at [`Core::exchange`]. Every operation takes a [`Context`] first, and its first line authorizes.
 
+pub mod acceptance;
 pub mod administration;
 pub mod alive;
+pub mod authorize;
 pub mod catalog;
 pub mod chance;
 mod context;
@@ -11,24 +13,27 @@ pub mod demo;
 mod error;
 pub mod exchange;
 pub mod grant;
+pub mod invitations;
 pub mod key_file;
 pub mod keyring;
 pub mod keys;
+pub mod log;
+pub mod members;
 pub mod memory;
 pub mod names;
-mod organizations;
+pub mod organizations;
 pub mod passwords;
 pub mod secret;
 pub mod signer;
 mod start;
 mod userinfo;
 
-pub use context::{Actor, Context};
-pub use error::{Error, Refusal};
+pub use context::{Actor, Context, PersonActor, TokenActor};
+pub use error::{Error, Forbidden, Refusal};
 pub use exchange::{Credential, IssuedToken};
 pub use key_file::KeyFile;
 pub use keywright_db::{Location, OpenError};
-pub use start::{Settings, StartError};
+pub use start::{KeysBring, RoleGiving, Settings, StartError};
 
 use arc_swap::ArcSwap;
 use catalog::CatalogInForce;
@@ -81,6 +86,21 @@ impl Core {
     /// [`Error::Unavailable`].
     pub async fn ready(&self) -> Result<(), Error> {
         self.db.ping().await.map_err(Error::from)
+    }
+
+    /// Waits until this replica has applied the log of changes up to a position.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if it has not within two seconds.
+    pub async fn wait_for(&self, position: Position) -> Result<(), Error> {
+        const TICK: std::time::Duration = std::time::Duration::from_millis(20);
+        for _ in 0..100 {
+            if self.memory.applied() >= position {
+                return Ok(());
+            }
+            tokio::time::sleep(TICK).await;
+        }
+        Err(Error::Unavailable)
     }
 
     /// Ends: what is being written is finished, nothing more is accepted.

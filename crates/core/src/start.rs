@@ -15,6 +15,24 @@ use std::{sync::Arc, time::Duration};
 
 const SEAL_CHECK: &str = "seal check";
 
+/// Who may give roles that he lacks himself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleGiving {
+    /// Nobody: what is given lies within the giver's own permissions.
+    WithinOwn,
+    /// Whoever may change roles gives any but Owner, as in the Appcircle API.
+    ManagersGiveAny,
+}
+
+/// Whether tokens of keys invite and change roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeysBring {
+    /// Within their own grant.
+    WithinGrant,
+    /// They do not.
+    Nobody,
+}
+
 /// What an operator sets.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -34,6 +52,10 @@ pub struct Settings {
     pub personal_access_keys_per_member: i64,
     /// Unrevoked API Keys of a root and its sub-organizations.
     pub api_keys_per_root: i64,
+    /// Who may give roles that he lacks himself.
+    pub role_giving: RoleGiving,
+    /// Whether tokens of keys invite and change roles.
+    pub keys_bring: KeysBring,
     /// Keys remembered for exchanges.
     pub remembered_keys: usize,
     /// A catalog that comes with the program.
@@ -56,6 +78,8 @@ impl Settings {
             key_life_ceiling: DAY * 365,
             personal_access_keys_per_member: 25,
             api_keys_per_root: 1_000,
+            role_giving: RoleGiving::WithinOwn,
+            keys_bring: KeysBring::WithinGrant,
             remembered_keys: 100_000,
             preset: None,
             own_catalog: None,

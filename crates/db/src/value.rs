@@ -1,7 +1,7 @@
 //! What goes into a statement and what comes out of a row: five types, the same on both engines.
 
 use crate::{Engine, StoreError, error};
-use keywright_protocol::{KeyId, MembershipId, OrganizationId, ProfileId, Time, UserId};
+use keywright_protocol::{InvitationId, KeyId, MembershipId, OrganizationId, ProfileId, SessionId, Time, UserId};
 use sqlx::{Decode, Postgres, Row as _, Sqlite, Type, TypeInfo, ValueRef, postgres::PgRow, sqlite::SqliteRow};
 use uuid::Uuid;
 
@@ -47,6 +47,8 @@ into_value! {
     MembershipId => Id: MembershipId::as_uuid;
     KeyId => Id: KeyId::as_uuid;
     ProfileId => Id: ProfileId::as_uuid;
+    InvitationId => Id: InvitationId::as_uuid;
+    SessionId => Id: SessionId::as_uuid;
     Time => Time: std::convert::identity;
 }
 
@@ -150,5 +152,7 @@ column! {
     MembershipId: id, MembershipId::from;
     KeyId: id, KeyId::from;
     ProfileId: id, ProfileId::from;
+    InvitationId: id, InvitationId::from;
+    SessionId: id, SessionId::from;
     Time: int, Time::from_millis;
 }

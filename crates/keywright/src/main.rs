@@ -3,13 +3,17 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 
 mod admin;
+mod catalog;
 mod demo;
 mod distribution;
 mod serve;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use keywright_cli::admin::{AdminCommand, Format};
+use keywright_cli::{
+    admin::{AdminCommand, Format},
+    catalog::CatalogCommand,
+};
 use keywright_server::{
     config::{Config, Flags, REFERENCE},
     listen,
@@ -41,6 +45,16 @@ enum Command {
         json: bool,
         #[command(subcommand)]
         command: AdminCommand,
+    },
+    /// The catalog of APIs, permissions and roles: check it, compare it, put it in force
+    Catalog {
+        #[command(flatten)]
+        place: Place,
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: CatalogCommand,
     },
     /// Configuration
     #[command(subcommand)]
@@ -96,6 +110,7 @@ enum ConfigCommand {
 #[derive(Clone, Copy, ValueEnum)]
 enum SpecName {
     Auth,
+    Identity,
     Distribution,
 }
 
@@ -127,6 +142,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(args).await,
         Command::Distribution(args) => distribution::run(args).await,
         Command::Admin { place, json, command } => admin::run(&place, if json { Format::Json } else { Format::Text }, command).await,
+        Command::Catalog { place, json, command } => catalog::run(&place, if json { Format::Json } else { Format::Text }, command).await,
         Command::Config(ConfigCommand::Check { place }) => {
             let config = place.load(Flags::default())?;
             config.check_transport(config.listen.ip())?;
@@ -142,6 +158,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Openapi { name } => {
             let document = match name {
                 SpecName::Auth => keywright_server::openapi::auth(),
+                SpecName::Identity => keywright_server::openapi::identity(),
                 SpecName::Distribution => keywright_distribution::openapi(),
             };
             println!("{}", document.to_pretty_json()?);

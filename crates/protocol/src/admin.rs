@@ -1,6 +1,7 @@
 //! What `keywright admin` says to a server, or does by itself when no server runs: one JSON line each way.
 
 use crate::{
+    catalog::Document,
     ids::{KeyId, OrganizationId, UserId},
     secret::KeyKind,
     time::Time,
@@ -115,11 +116,36 @@ pub enum AdminRequest {
         #[serde(default)]
         expires_at: Option<Time>,
     },
+    /// Mail that waits to be sent, opened.
+    ListOutbox,
     /// Revokes a key of any kind.
     RevokeKey {
         /// Which.
         key: KeyId,
     },
+    /// What would change if a catalog came into force.
+    DiffCatalog {
+        /// The whole catalog, what is built in included.
+        document: Document,
+    },
+    /// Puts a catalog in force.
+    ApplyCatalog {
+        /// The whole catalog, what is built in included.
+        document: Document,
+        /// What becomes of roles that are held and that it does not have.
+        #[serde(default)]
+        replace: Vec<RoleReplacement>,
+    },
+}
+
+/// A role that takes another one's place for everybody who holds that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RoleReplacement {
+    /// The key of the role that vanishes.
+    pub old: String,
+    /// The key of a role that the new catalog has.
+    pub new: String,
 }
 
 /// What comes back.
@@ -164,6 +190,11 @@ pub enum AdminReply {
         /// In the order they were made.
         keys: Vec<KeyRow>,
     },
+    /// Mail that waits.
+    Outbox {
+        /// Oldest first.
+        mail: Vec<MailRow>,
+    },
     /// A key was made.
     KeyCreated {
         /// Its id.
@@ -172,6 +203,18 @@ pub enum AdminReply {
         secret: String,
         /// When it expires.
         expires_at: Time,
+    },
+    /// What would change.
+    CatalogDiff {
+        /// All of it.
+        diff: CatalogDiff,
+    },
+    /// A catalog is in force.
+    CatalogApplied {
+        /// The position of the change.
+        revision: String,
+        /// What changed.
+        diff: CatalogDiff,
     },
     /// It was refused, with a sentence that says what to do.
     Refused {
@@ -242,4 +285,92 @@ pub struct KeyRow {
     pub expires_at: Time,
     /// When it was revoked, if it is.
     pub revoked_at: Option<Time>,
+}
+
+/// What changes from the catalog in force to another one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CatalogDiff {
+    /// Whether the two say the same in everything, titles and order included.
+    pub identical: bool,
+    /// Ids of permissions. One is changed when its words, its API, its audience or its conditions are others.
+    pub permissions: NamesDiff,
+    /// Keys of roles. One is changed when its name, its place or its permissions are others.
+    pub roles: NamesDiff,
+    /// Audience of tokens when nobody asks for another one, if that changes.
+    pub default_audience: Option<AudienceChange>,
+    /// Roles that somebody holds and whose holders gain or lose something, or that vanish; by key.
+    pub held: Vec<HeldRole>,
+    /// Generations that end because their tokens say more than their holder may from then on.
+    pub generations_ended: u64,
+}
+
+/// Names of one kind, each list in alphabetical order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NamesDiff {
+    /// Only the new catalog has them.
+    pub added: Vec<String>,
+    /// Only the old one has them.
+    pub removed: Vec<String>,
+    /// Both have them, not alike.
+    pub changed: Vec<String>,
+}
+
+/// An audience before and after; absent for the issuer itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AudienceChange {
+    /// Before.
+    pub before: Option<String>,
+    /// After.
+    pub after: Option<String>,
+}
+
+/// A role that somebody holds, and what its holders gain and lose. Who keeps a permission by another role loses nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldRole {
+    /// Its key.
+    pub role: String,
+    /// Whether the new catalog has it no more.
+    pub vanishes: bool,
+    /// The role that takes its place.
+    pub replaced_by: Option<String>,
+    /// Ids of permissions that some of its holders have only afterwards.
+    pub gains: Vec<String>,
+    /// Ids of permissions that some of its holders have no more.
+    pub loses: Vec<String>,
+    /// Everybody who holds it as a role of his own, by organization. Whoever inherits it is not counted again.
+    pub holders: Vec<HoldersIn>,
+}
+
+/// How many hold a role in one organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldersIn {
+    /// Where.
+    pub organization_id: OrganizationId,
+    /// Its name.
+    pub organization_name: String,
+    /// Direct members.
+    pub memberships: u64,
+    /// Unrevoked API Keys.
+    pub keys: u64,
+    /// Invitations that may still be accepted.
+    pub invitations: u64,
+}
+
+/// A piece of mail that waits to be sent. What it says is a secret: whoever reads it can do what it is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MailRow {
+    /// What it is about: `invitation`.
+    pub kind: String,
+    /// To whom.
+    pub recipient: String,
+    /// Since when it waits.
+    pub created_at: Time,
+    /// What it says, by name.
+    pub content: serde_json::Value,
 }

@@ -167,6 +167,12 @@ impl PermissionSet {
         }
     }
 
+    /// What is in it and not in `other`.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        Self(self.0.iter().enumerate().map(|(at, word)| word & !other.0.get(at).copied().unwrap_or(0)).collect())
+    }
+
     /// Whether the permission is in it.
     #[must_use]
     pub fn contains(&self, index: PermissionIndex) -> bool {

@@ -76,6 +76,14 @@ typed_id! {
     KeyId
 }
 typed_id! {
+    /// An invitation.
+    InvitationId
+}
+typed_id! {
+    /// The session of a person who has signed in.
+    SessionId
+}
+typed_id! {
     /// A distribution profile.
     ProfileId
 }

@@ -15,13 +15,14 @@ pub mod ids;
 pub mod jwk;
 pub mod paths;
 pub mod position;
+pub mod roles;
 pub mod secret;
 pub mod time;
 
 pub use catalog::Catalog;
 pub use claims::AccessClaims;
 pub use error::ErrorBody;
-pub use ids::{KeyId, MembershipId, OrganizationId, ProfileId, RequestId, UserId};
+pub use ids::{InvitationId, KeyId, MembershipId, OrganizationId, ProfileId, RequestId, SessionId, UserId};
 pub use position::Position;
 pub use secret::KeyKind;
 pub use time::{Clock, Time};

@@ -16,6 +16,8 @@ pub const JWKS: &str = "/.well-known/jwks.json";
 pub const JWKS_PEM: &str = "/.well-known/jwks.pem";
 /// The signed catalog in force.
 pub const CATALOG: &str = "/.well-known/keywright-catalog";
+/// The roles that can be given, as the contract's clients read them.
+pub const ROLES: &str = "/roles.json";
 /// Whether the process runs.
 pub const HEALTH: &str = "/healthz";
 /// Whether it can do its work.

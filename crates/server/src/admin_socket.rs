@@ -9,8 +9,8 @@ use tokio::{
     net::{UnixListener, UnixStream},
 };
 
-/// Longest request, in bytes.
-const MAX_LINE: u64 = 64 * 1024;
+/// Longest request, in bytes. A whole catalog goes through here.
+const MAX_LINE: u64 = 4 * 1024 * 1024;
 const LINE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens the socket in a data folder that this process holds; what a crash left there is removed.

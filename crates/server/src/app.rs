@@ -4,7 +4,7 @@ use crate::{
     CoreSource, Metrics, auth,
     config::{self, LegacyEndpoints},
     error::ApiError,
-    health,
+    health, identity,
     openapi::{self, Spec, SpecAt},
     well_known,
 };
@@ -53,7 +53,8 @@ impl App {
 
     /// All routes. `more` are specs that the API page lists besides.
     pub fn router(self: &Arc<Self>, mounted: Vec<Mounted>, more: Vec<Spec>) -> Router {
-        let mut specs = vec![Spec { name: "auth".to_owned(), at: SpecAt::Here(Box::new(openapi::auth())) }];
+        let here = |name: &str, document| Spec { name: name.to_owned(), at: SpecAt::Here(Box::new(document)) };
+        let mut specs = vec![here("auth", openapi::auth()), here("identity", openapi::identity())];
         let mut resources = Router::new();
         for resource in mounted {
             resources = resources.merge(resource.router);
@@ -66,10 +67,12 @@ impl App {
             .route(paths::TOKEN_V2, post(auth::token::v2))
             .route(paths::TOKEN_V1, post(auth::token::v1))
             .route(paths::API_KEY_TOKEN, post(auth::token::api_key))
-            .route(paths::USERINFO, get(auth::userinfo::userinfo).layer(layer))
+            .route(paths::USERINFO, get(auth::userinfo::userinfo).layer(layer.clone()))
+            .merge(identity::router(layer))
             .route(paths::JWKS, get(well_known::jwks))
             .route(paths::JWKS_PEM, get(well_known::pem))
             .route(paths::CATALOG, get(well_known::catalog))
+            .route(paths::ROLES, get(well_known::roles))
             .route(paths::HEALTH, get(health::alive))
             .route(paths::READY, get(async |State(app): State<Arc<Self>>| health::ready(app.core.ready().await)));
         if self.expose_metrics {

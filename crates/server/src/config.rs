@@ -6,7 +6,7 @@ use figment::{
     providers::{Env, Format as _, Serialized, Toml},
 };
 use ipnet::IpNet;
-use keywright_core::{Settings, catalog::Preset};
+use keywright_core::{KeysBring, RoleGiving, Settings, catalog::Preset};
 use keywright_protocol::{jwk::Algorithm, secret::is_prefix};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -49,6 +49,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// Where the catalog comes from.
     pub catalog: CatalogFrom,
+    /// Who may bring people in.
+    pub members: Members,
     /// Bounds of what is remembered.
     pub memory: MemoryBounds,
     /// The distribution API in this process.
@@ -76,6 +78,7 @@ impl Default for Config {
             keys: Keys::default(),
             tokens: Tokens::default(),
             catalog: CatalogFrom::default(),
+            members: Members::default(),
             memory: MemoryBounds::default(),
             distribution: DistributionMount::default(),
             cors: Cors::default(),
@@ -154,6 +157,32 @@ pub struct CatalogFrom {
     pub preset: Option<String>,
     /// The operator's own, TOML.
     pub file: Option<PathBuf>,
+}
+
+/// Who may bring people in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Members {
+    /// Whether whoever may change roles gives any but Owner, also those he lacks. Absent: with the preset `appcircle`.
+    pub managers_give_any_role: Option<bool>,
+    /// Whether tokens of keys invite and change roles.
+    pub keys_bring: BringingByKeys,
+}
+
+impl Default for Members {
+    fn default() -> Self {
+        Self { managers_give_any_role: None, keys_bring: BringingByKeys::WithinGrant }
+    }
+}
+
+/// Whether tokens of keys invite and change roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BringingByKeys {
+    /// Within their own grant.
+    WithinGrant,
+    /// They do not.
+    Nobody,
 }
 
 /// Bounds of what is remembered.
@@ -320,6 +349,15 @@ impl Config {
             key_life_ceiling: Duration::from_secs(u64::from(self.keys.ceiling_days) * DAY),
             personal_access_keys_per_member: i64::from(self.keys.personal_per_member),
             api_keys_per_root: i64::from(self.keys.api_per_root),
+            role_giving: if self.members.managers_give_any_role.unwrap_or(self.preset()?.is_some()) {
+                RoleGiving::ManagersGiveAny
+            } else {
+                RoleGiving::WithinOwn
+            },
+            keys_bring: match self.members.keys_bring {
+                BringingByKeys::WithinGrant => KeysBring::WithinGrant,
+                BringingByKeys::Nobody => KeysBring::Nobody,
+            },
             remembered_keys: self.memory.keys,
             preset: self.preset()?,
             own_catalog,
@@ -419,10 +457,17 @@ mod tests {
             .collect();
         let config = read(&uncommented).unwrap();
         // Optional ones have no default to compare; they must be named all the same.
-        for name in ["public_url", "cert", "preset", "file", "specs"] {
+        for name in ["public_url", "cert", "preset", "file", "managers_give_any_role", "specs"] {
             assert!(REFERENCE.contains(&format!("#{name} =")), "{name}");
         }
-        let named = Config { public_url: None, tls: None, catalog: CatalogFrom::default(), openapi: OpenApiPage::default(), ..config };
+        let named = Config {
+            public_url: None,
+            tls: None,
+            catalog: CatalogFrom::default(),
+            openapi: OpenApiPage::default(),
+            members: Members { managers_give_any_role: None, ..config.members.clone() },
+            ..config
+        };
         assert_eq!(serde_json::to_value(&named).unwrap(), serde_json::to_value(Config::default()).unwrap());
         let serde_json::Value::Object(sections) = serde_json::to_value(Config::default()).unwrap() else { panic!("a table") };
         for (name, value) in sections {

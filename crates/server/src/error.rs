@@ -47,10 +47,10 @@ impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Core(error) => match error {
-                Error::Refused(_) => StatusCode::UNAUTHORIZED,
-                Error::OutOfReach | Error::NothingGranted | Error::HostOnly => StatusCode::FORBIDDEN,
+                Error::Refused(_) | Error::WrongPassword => StatusCode::UNAUTHORIZED,
+                Error::OutOfReach | Error::NothingGranted | Error::HostOnly | Error::Forbidden(_) | Error::NotFresh(_) => StatusCode::FORBIDDEN,
                 Error::Invalid { .. } | Error::Catalog(_) => StatusCode::BAD_REQUEST,
-                Error::NotFound(_) => StatusCode::NOT_FOUND,
+                Error::NotFound(_) | Error::Absent(_) => StatusCode::NOT_FOUND,
                 Error::Conflict(_) => StatusCode::CONFLICT,
                 Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
                 Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -62,8 +62,12 @@ impl ApiError {
                 | Error::OutOfReach
                 | Error::NothingGranted
                 | Error::HostOnly
+                | Error::Forbidden(_)
+                | Error::NotFresh(_)
+                | Error::WrongPassword
                 | Error::Invalid { .. }
                 | Error::NotFound(_)
+                | Error::Absent(_)
                 | Error::Conflict(_)
                 | Error::Catalog(_) => StatusCode::UNAUTHORIZED,
             },
@@ -85,6 +89,12 @@ impl ApiError {
             Self::Core(Error::Internal(text)) | Self::DeadToken(Error::Internal(text)) => {
                 tracing::error!(text, "an operation broke");
                 ErrorBody::new("server_error", INTERNAL)
+            }
+            Self::Core(Error::Forbidden(forbidden)) => {
+                let mut body = ErrorBody::new("insufficient_permission", forbidden.reason.clone());
+                body.required_permission = forbidden.permission.clone();
+                body.roles_with_permission = forbidden.roles.clone();
+                body
             }
             Self::Core(error) => ErrorBody::new(error.code(), error.to_string()),
             Self::DeadToken(Error::Unavailable) => ErrorBody::new(Error::Unavailable.code(), Error::Unavailable.to_string()),

@@ -10,6 +10,7 @@ pub mod config;
 pub mod data_dir;
 mod error;
 mod health;
+mod identity;
 pub mod listen;
 pub mod logging;
 mod metrics;

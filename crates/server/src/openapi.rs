@@ -1,6 +1,6 @@
 //! The API documentation: one page, several specs by name.
 
-use crate::{auth, health, well_known};
+use crate::{auth, health, identity, well_known};
 use axum::{
     Router,
     extract::Path,
@@ -56,6 +56,7 @@ pub enum SpecAt {
         well_known::jwks,
         well_known::pem,
         well_known::catalog,
+        well_known::roles,
         health::alive,
         health::ready_docs,
         health::metrics_docs
@@ -71,6 +72,41 @@ pub enum SpecAt {
     modifiers(&TokenScheme)
 )]
 struct AuthApi;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Keywright identity API",
+        description = "Organizations, their members with roles, and invitations, as far as the holder of an access token may see and change them.\n\n**How to authenticate**: exchange a key (see the spec `auth`) and send the token in the `Authorization` header. What the token may do here is computed anew at each request: a key that has been revoked opens nothing any more, whatever its tokens say.\n\n**Changes** answer with the header `Keywright-Revision`; reads that send it back as `Keywright-Min-Revision` see that change. Keys never give or take Owner, and never change the roles of their own holder.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "/", description = "This server")),
+    paths(
+        identity::organizations::list,
+        identity::organizations::get,
+        identity::organizations::create_sub,
+        identity::members::list,
+        identity::members::roles,
+        identity::members::replace_roles,
+        identity::members::add_roles,
+        identity::members::remove_roles,
+        identity::members::remove,
+        identity::invitations::invite,
+        identity::invitations::list,
+        identity::invitations::re_invite,
+        identity::invitations::revoke,
+        identity::invitations::look_up,
+        identity::invitations::accept
+    ),
+    components(schemas(keywright_protocol::ErrorBody)),
+    tags(
+        (name = "Organizations", description = "Roots and their sub-organizations."),
+        (name = "Members", description = "Who belongs to an organization, with which roles."),
+        (name = "Invitations", description = "How people come in.")
+    ),
+    modifiers(&TokenScheme)
+)]
+struct IdentityApi;
 
 struct TokenScheme;
 
@@ -89,6 +125,12 @@ impl Modify for TokenScheme {
 #[must_use]
 pub fn auth() -> Document {
     AuthApi::openapi()
+}
+
+/// The spec `identity`.
+#[must_use]
+pub fn identity() -> Document {
+    IdentityApi::openapi()
 }
 
 /// The page at `/openapi/index.html` with these specs, and the documents of those that are served here.

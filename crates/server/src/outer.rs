@@ -43,7 +43,7 @@ impl RequestInfo {
     /// The context of an operation by somebody who has not been verified yet.
     #[must_use]
     pub fn context(&self, clock: &Clock) -> Context {
-        Context { now: clock.now(), actor: Actor::Anonymous, request_id: self.request_id, client_ip: self.client_ip }
+        Context { now: clock.now(), actor: Actor::Anonymous, request_id: self.request_id, client_ip: self.client_ip, user_agent: None }
     }
 }
 

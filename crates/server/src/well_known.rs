@@ -9,7 +9,10 @@ use http::{
     HeaderValue,
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
-use keywright_protocol::jwk::JwkSet;
+use keywright_protocol::{
+    jwk::JwkSet,
+    roles::{RoleGroup, role_groups},
+};
 use std::sync::Arc;
 
 fn document(content_type: &'static str, cache: &'static str, body: impl IntoResponse) -> Response {
@@ -56,4 +59,21 @@ pub(crate) async fn pem(State(app): State<Arc<App>>) -> Response {
 )]
 pub(crate) async fn catalog(State(app): State<Arc<App>>) -> Response {
     document("application/jwt", "public, max-age=60", app.core.catalog().signed.clone())
+}
+
+/// `GET /roles.json`.
+#[utoipa::path(
+    get,
+    path = "/roles.json",
+    tag = "Compatibility",
+    summary = "The roles that can be given",
+    description = "From the catalog in force: one element a module that has roles, then one of the roles without a module; in each the strongest role first. The role `owner` is in none of them. Needs no token; a query such as `?v=5` changes nothing.",
+    responses((status = 200, description = "The groups of roles, a bare array.", body = Vec<RoleGroup>, example = json!([
+        {"title": "Organization Management", "module": "organization", "multi": true,
+            "roles": [{"key": "manage-organization", "name": "Manager"}, {"key": "view-organization", "name": "Viewer"}]},
+        {"title": "Roles", "module": "roles", "multi": true, "roles": [{"key": "accountant", "name": "Accountant"}]}])))
+)]
+pub(crate) async fn roles(State(app): State<Arc<App>>) -> Response {
+    let groups = role_groups(app.core.catalog().catalog.document());
+    document("application/json", "public, max-age=60", serde_json::to_vec(&groups).unwrap_or_default())
 }

@@ -7,6 +7,7 @@ use keywright_protocol::{Position, Time};
 statements! {
     INSERT = "INSERT INTO catalogs (history, n, document, applied_at) VALUES ($1, $2, $3, $4)";
     FIND_IN_FORCE = "SELECT history, n, document FROM catalogs ORDER BY history DESC, n DESC LIMIT 1";
+    FIND_POSITION = "SELECT history, n FROM catalogs ORDER BY history DESC, n DESC LIMIT 1";
 }
 
 /// A catalog's document and the position from which it holds.
@@ -34,4 +35,13 @@ pub async fn insert(tx: &mut Tx, document: &str, now: Time) -> Result<(), StoreE
 pub async fn find_in_force(tx: &mut Tx) -> Result<Option<CatalogRow>, StoreError> {
     let row = tx.fetch_optional(FIND_IN_FORCE, &[]).await?;
     row.map(|row| Ok(CatalogRow { position: Position { history: row.get("history")?, n: row.get("n")? }, document: row.get("document")? })).transpose()
+}
+
+/// Since when the one in force holds, without its document.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn find_position(tx: &mut Tx) -> Result<Option<Position>, StoreError> {
+    let row = tx.fetch_optional(FIND_POSITION, &[]).await?;
+    row.map(|row| Ok(Position { history: row.get("history")?, n: row.get("n")? })).transpose()
 }

@@ -6,7 +6,8 @@ use keywright_protocol::Position;
 use uuid::Uuid;
 
 statements! {
-    INSERT = "INSERT INTO changes (history, n, ordinal, kind, subject, bits) VALUES ($1, $2, $3, $4, $5, $6)";
+    INSERT = "INSERT INTO changes (history, n, ordinal, kind, subject, bits)
+        VALUES ($1, $2, (SELECT COALESCE(MAX(ordinal), -1) + 1 FROM changes WHERE history = $1 AND n = $2), $3, $4, $5)";
     LIST_AFTER = "SELECT history, n, kind, subject FROM changes WHERE history > $1 OR (history = $1 AND n > $2) ORDER BY history, n, ordinal";
     POSITION = "SELECT history, n FROM revision WHERE id = 1";
 }
@@ -51,15 +52,14 @@ pub struct Change {
     pub subject: Uuid,
 }
 
-/// Appends to the change that `tx` is. `ordinal` tells the lines of one change apart; `bits` are the status indices that it
-/// ends.
+/// Appends a line to the change that `tx` is. `bits` are the status indices that it ends.
 ///
 /// # Errors
-/// `Conflict` if the ordinal is taken.
-pub async fn insert(tx: &mut Tx, ordinal: i64, kind: ChangeKind, subject: Uuid, bits: &[i64]) -> Result<(), StoreError> {
+/// Whatever keeps the database from writing.
+pub async fn insert(tx: &mut Tx, kind: ChangeKind, subject: Uuid, bits: &[i64]) -> Result<(), StoreError> {
     let position = tx.position();
     let bits = bits.iter().map(i64::to_string).collect::<Vec<_>>().join(" ");
-    tx.execute_one(INSERT, &[position.history.into(), position.n.into(), ordinal.into(), kind.as_str().into(), subject.into(), bits.into()]).await
+    tx.execute_one(INSERT, &[position.history.into(), position.n.into(), kind.as_str().into(), subject.into(), bits.into()]).await
 }
 
 /// Everything after a position, in order.

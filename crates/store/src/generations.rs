@@ -1,13 +1,25 @@
 //! Generations: what tokens point at in the status list.
 
-use crate::{StoreError, statements};
+use crate::{StoreError, keys::kind_of, memberships::split_roles, statements};
 use keywright_db::Tx;
-use keywright_protocol::{KeyId, OrganizationId, Time, UserId};
+use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time, UserId};
 
 statements! {
     TAKE_INDEX = "UPDATE status_indices SET next = next + 1 WHERE id = 1 RETURNING next - 1 AS status_index";
     INSERT = "INSERT INTO generations (status_index, key_id, version, organization_id, opened_at, ended_at) VALUES ($1, $2, $3, $4, $5, NULL)";
     FIND_OPEN = "SELECT status_index FROM generations WHERE key_id = $1 AND version = $2 AND organization_id = $3 AND ended_at IS NULL";
+    LIST_OPEN = "SELECT g.status_index, k.kind,
+            (SELECT string_agg(x.role, ' ') FROM memberships y JOIN membership_roles x ON x.membership_id = y.id
+                WHERE y.organization_id = t.id AND y.user_id = m.user_id AND y.ended_at IS NULL) AS own_roles,
+            (SELECT string_agg(x.role, ' ') FROM memberships y JOIN membership_roles x ON x.membership_id = y.id
+                WHERE y.organization_id = t.root_id AND y.user_id = m.user_id AND y.ended_at IS NULL) AS root_roles,
+            (SELECT string_agg(x.role, ' ') FROM key_roles x WHERE x.key_id = k.id AND x.organization_id = t.id) AS key_roles
+        FROM generations g
+        JOIN keys k ON k.id = g.key_id
+        JOIN organizations t ON t.id = g.organization_id
+        LEFT JOIN memberships m ON m.id = k.membership_id
+        WHERE g.ended_at IS NULL";
+    END = "UPDATE generations SET ended_at = $2 WHERE status_index = $1 AND ended_at IS NULL";
     END_OF_KEY = "UPDATE generations SET ended_at = $2 WHERE key_id = $1 AND ended_at IS NULL RETURNING status_index";
     END_OF_HOLDER = "UPDATE generations SET ended_at = $3
         WHERE organization_id = $1 AND ended_at IS NULL AND key_id IN
@@ -38,6 +50,48 @@ pub async fn open(tx: &mut Tx, key: KeyId, version: i64, organization: Organizat
     let index: i64 = tx.fetch_one(TAKE_INDEX, &[]).await?.get("status_index")?;
     tx.execute_one(INSERT, &[index.into(), key.into(), version.into(), organization.into(), now.into()]).await?;
     Ok(index)
+}
+
+/// An open generation with what its credential holds in its organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRow {
+    /// Its index.
+    pub status_index: i64,
+    /// The kind of its key.
+    pub kind: KeyKind,
+    /// The holder's own roles there.
+    pub own_roles: Vec<String>,
+    /// The holder's roles in the root.
+    pub root_roles: Vec<String>,
+    /// An API Key's roles there.
+    pub key_roles: Vec<String>,
+}
+
+/// Every generation that is open, of whatever key and organization.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_open(tx: &mut Tx) -> Result<Vec<OpenRow>, StoreError> {
+    let rows = tx.fetch_all(LIST_OPEN, &[]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(OpenRow {
+                status_index: row.get("status_index")?,
+                kind: kind_of(&row.get::<String>("kind")?)?,
+                own_roles: split_roles(row.get("own_roles")?),
+                root_roles: split_roles(row.get("root_roles")?),
+                key_roles: split_roles(row.get("key_roles")?),
+            })
+        })
+        .collect()
+}
+
+/// Ends one.
+///
+/// # Errors
+/// `NotFound` if it is not open.
+pub async fn end(tx: &mut Tx, status_index: i64, now: Time) -> Result<(), StoreError> {
+    tx.execute_one(END, &[status_index.into(), now.into()]).await
 }
 
 /// Ends all of a key's. Answers their indices.

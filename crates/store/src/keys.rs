@@ -183,7 +183,7 @@ pub struct Target {
     pub key_roles: Vec<String>,
 }
 
-fn kind_of(text: &str) -> Result<KeyKind, StoreError> {
+pub(crate) fn kind_of(text: &str) -> Result<KeyKind, StoreError> {
     KeyKind::from_infix(text).ok_or(StoreError::Corrupt)
 }
 

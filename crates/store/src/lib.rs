@@ -6,9 +6,13 @@
 pub mod catalogs;
 pub mod changes;
 pub mod generations;
+pub mod holders;
+pub mod invitations;
 pub mod keys;
+pub mod log;
 pub mod memberships;
 pub mod organizations;
+pub mod outbox;
 pub mod settings;
 pub mod signing_keys;
 pub mod users;
@@ -17,12 +21,20 @@ use keywright_db::Migration;
 pub use keywright_db::StoreError;
 
 /// The migrations of the identity database, in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "identity",
-    sqlite: include_str!("../migrations/sqlite/0001_identity.sql"),
-    postgres: include_str!("../migrations/postgres/0001_identity.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "identity",
+        sqlite: include_str!("../migrations/sqlite/0001_identity.sql"),
+        postgres: include_str!("../migrations/postgres/0001_identity.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "people",
+        sqlite: include_str!("../migrations/sqlite/0002_people.sql"),
+        postgres: include_str!("../migrations/postgres/0002_people.sql"),
+    },
+];
 
 /// Defines the statements of one file and the list of them, so that a test can prepare each on both engines.
 macro_rules! statements {
@@ -41,9 +53,13 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         catalogs::STATEMENTS,
         changes::STATEMENTS,
         generations::STATEMENTS,
+        holders::STATEMENTS,
+        invitations::STATEMENTS,
         keys::STATEMENTS,
+        log::STATEMENTS,
         memberships::STATEMENTS,
         organizations::STATEMENTS,
+        outbox::STATEMENTS,
         settings::STATEMENTS,
         signing_keys::STATEMENTS,
         users::STATEMENTS,

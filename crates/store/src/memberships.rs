@@ -14,11 +14,11 @@ statements! {
             (SELECT string_agg(role, ' ') FROM membership_roles WHERE membership_id = m.id) AS roles
         FROM memberships m JOIN users u ON u.id = m.user_id
         WHERE m.organization_id = $1 AND m.ended_at IS NULL ORDER BY m.created_at, m.id";
+    COUNT = "SELECT count(*) AS members FROM memberships WHERE organization_id = $1 AND ended_at IS NULL";
+    LIST_ORGANIZATIONS_OF = "SELECT organization_id FROM memberships WHERE user_id = $1 AND ended_at IS NULL ORDER BY created_at, id";
     END = "UPDATE memberships SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
     INSERT_ROLE = "INSERT INTO membership_roles (membership_id, role) VALUES ($1, $2)";
     DELETE_ROLES = "DELETE FROM membership_roles WHERE membership_id = $1";
-    LIST_ROLES_HELD = "SELECT r.role FROM membership_roles r JOIN memberships m ON m.id = r.membership_id AND m.ended_at IS NULL
-        UNION SELECT r.role FROM key_roles r JOIN keys k ON k.id = r.key_id AND k.revoked_at IS NULL";
     COUNT_WITH_ROLE = "SELECT count(*) AS holders FROM memberships m
         JOIN membership_roles r ON r.membership_id = m.id AND r.role = $2
         JOIN users u ON u.id = m.user_id AND u.disabled_at IS NULL AND u.deleted_at IS NULL
@@ -111,10 +111,18 @@ pub async fn count_others_with_role(tx: &mut Tx, organization: OrganizationId, r
     tx.fetch_one(COUNT_WITH_ROLE, &[organization.into(), role.into(), except.into()]).await?.get("holders")
 }
 
-/// Every role that a live membership or an unrevoked API Key holds somewhere, once each.
+/// How many direct members an organization has.
 ///
 /// # Errors
 /// Whatever keeps the database from answering.
-pub async fn list_roles_held(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
-    tx.fetch_all(LIST_ROLES_HELD, &[]).await?.iter().map(|row| row.get("role")).collect()
+pub async fn count(tx: &mut Tx, organization: OrganizationId) -> Result<i64, StoreError> {
+    tx.fetch_one(COUNT, &[organization.into()]).await?.get("members")
+}
+
+/// Where a user is a direct member, oldest first.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_organizations_of(tx: &mut Tx, user: UserId) -> Result<Vec<OrganizationId>, StoreError> {
+    tx.fetch_all(LIST_ORGANIZATIONS_OF, &[user.into()]).await?.iter().map(|row| row.get("organization_id")).collect()
 }

@@ -9,6 +9,8 @@ statements! {
         VALUES ($1, $2, $3, NULL, '{}', $4, NULL, NULL)";
     FIND = "SELECT id, root_id, name, created_at, suspended_at FROM organizations WHERE id = $1 AND deleted_at IS NULL";
     LIST = "SELECT id, root_id, name, created_at, suspended_at FROM organizations WHERE deleted_at IS NULL ORDER BY created_at, id";
+    LIST_TREE = "SELECT id, root_id, name, created_at, suspended_at FROM organizations WHERE (id = $1 OR root_id = $1) AND deleted_at IS NULL
+        ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END, created_at, id";
     SUSPEND = "UPDATE organizations SET suspended_at = $2 WHERE id = $1 AND deleted_at IS NULL AND suspended_at IS NULL";
     RESUME = "UPDATE organizations SET suspended_at = NULL WHERE id = $1 AND deleted_at IS NULL AND suspended_at IS NOT NULL";
 }
@@ -69,6 +71,14 @@ pub async fn find(tx: &mut Tx, id: OrganizationId) -> Result<Option<Organization
 /// Whatever keeps the database from answering.
 pub async fn list(tx: &mut Tx) -> Result<Vec<OrganizationRow>, StoreError> {
     tx.fetch_all(LIST, &[]).await?.iter().map(OrganizationRow::read).collect()
+}
+
+/// One and, if it is a root, what hangs under it, oldest first.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_tree(tx: &mut Tx, id: OrganizationId) -> Result<Vec<OrganizationRow>, StoreError> {
+    tx.fetch_all(LIST_TREE, &[id.into()]).await?.iter().map(OrganizationRow::read).collect()
 }
 
 /// Suspends one; `false` if it was already.

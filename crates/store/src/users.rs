@@ -8,6 +8,8 @@ statements! {
     INSERT = "INSERT INTO users (id, email, name, password_hash, one_time_since, created_at, disabled_at, deleted_at)
         VALUES ($1, $2, $3, $4, $5, $6, NULL, NULL)";
     FIND = "SELECT id, email, name, created_at, disabled_at FROM users WHERE id = $1 AND deleted_at IS NULL";
+    FIND_BY_EMAIL = "SELECT id, email, name, created_at, disabled_at FROM users WHERE email = $1 AND deleted_at IS NULL";
+    FIND_CREDENTIALS = "SELECT id, email, name, created_at, disabled_at, password_hash, one_time_since FROM users WHERE email = $1 AND deleted_at IS NULL";
     LIST = "SELECT id, email, name, created_at, disabled_at FROM users WHERE deleted_at IS NULL ORDER BY created_at, id";
     DISABLE = "UPDATE users SET disabled_at = $2 WHERE id = $1 AND deleted_at IS NULL AND disabled_at IS NULL";
     ENABLE = "UPDATE users SET disabled_at = NULL WHERE id = $1 AND deleted_at IS NULL AND disabled_at IS NOT NULL";
@@ -71,6 +73,35 @@ pub async fn insert(tx: &mut Tx, user: &UserRow, password: &Password) -> Result<
 /// Whatever keeps the database from answering.
 pub async fn find(tx: &mut Tx, id: UserId) -> Result<Option<UserRow>, StoreError> {
     tx.fetch_optional(FIND, &[id.into()]).await?.as_ref().map(UserRow::read).transpose()
+}
+
+/// One by his address, normalised.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn find_by_email(tx: &mut Tx, email: &str) -> Result<Option<UserRow>, StoreError> {
+    tx.fetch_optional(FIND_BY_EMAIL, &[email.into()]).await?.as_ref().map(UserRow::read).transpose()
+}
+
+/// A person with what a sign-in needs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Who.
+    pub user: UserRow,
+    /// The hash of his password, in PHC form; `None` if he has none yet.
+    pub password_hash: Option<String>,
+    /// Since when his password is one to be changed at the first sign-in.
+    pub one_time_since: Option<Time>,
+}
+
+/// One by his address, with what a sign-in needs.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn find_credentials(tx: &mut Tx, email: &str) -> Result<Option<Credentials>, StoreError> {
+    let row = tx.fetch_optional(FIND_CREDENTIALS, &[email.into()]).await?;
+    row.map(|row| Ok(Credentials { user: UserRow::read(&row)?, password_hash: row.get("password_hash")?, one_time_since: row.get("one_time_since")? }))
+        .transpose()
 }
 
 /// All of them, oldest first.

@@ -1,7 +1,7 @@
 //! Exchanges on both engines: who gets what, and what stops it at once.
 
 use crate::support::{self, claims, outcome, world};
-use keywright_core::{Credential, Error};
+use keywright_core::{Credential, Error, members::RoleChange};
 use keywright_db::{Db, Writes, on_both_engines};
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ async fn whatever_alive_names_stops_the_exchange_at_once(db: Db) {
     world.core.enable_user(&world.host(), user("viewer")).await.unwrap();
     assert_eq!(outcome(&world.exchange("viewer", None).await), "accepted");
 
-    world.core.set_member(&world.host(), acme, user("viewer"), &[]).await.unwrap();
+    world.core.change_roles(&world.host(), acme, user("viewer"), RoleChange::Replace(vec![])).await.unwrap();
     assert_eq!(outcome(&world.exchange("viewer", None).await), "nothing_granted");
     world.core.remove_member(&world.host(), acme, user("viewer")).await.unwrap();
     assert_eq!(outcome(&world.exchange("viewer", None).await), "membership_ended");
@@ -143,7 +143,7 @@ async fn rejoining_revives_no_key(db: Db) {
     let world = world(db).await;
     let (acme, user) = (world.demo.acme.id, world.demo.users["viewer"].id);
     world.core.remove_member(&world.host(), acme, user).await.unwrap();
-    world.core.set_member(&world.host(), acme, user, &["view-build".to_owned()]).await.unwrap();
+    world.core.change_roles(&world.host(), acme, user, RoleChange::Replace(vec!["view-build".to_owned()])).await.unwrap();
     assert_eq!(outcome(&world.exchange("viewer", None).await), "membership_ended");
     let key = world.core.create_personal_access_key(&world.host(), acme, user, "new", None).await.unwrap();
     let exchanged = world.core.exchange(&world.host(), Credential::PersonalAccessKey(key.secret.reveal()), None).await.unwrap();
@@ -155,8 +155,8 @@ async fn the_last_owner_stays(db: Db) {
     let (acme, owner) = (world.demo.acme.id, world.demo.users["owner"].id);
     let refused = world.core.remove_member(&world.host(), acme, owner).await.unwrap_err();
     assert!(matches!(refused, Error::Conflict(_)));
-    assert!(matches!(world.core.set_member(&world.host(), acme, owner, &[]).await, Err(Error::Conflict(_))));
-    world.core.set_member(&world.host(), acme, world.demo.users["manager"].id, &["owner".to_owned()]).await.unwrap();
+    assert!(matches!(world.core.change_roles(&world.host(), acme, owner, RoleChange::Replace(vec![])).await, Err(Error::Conflict(_))));
+    world.core.change_roles(&world.host(), acme, world.demo.users["manager"].id, RoleChange::Replace(vec!["owner".to_owned()])).await.unwrap();
     world.core.remove_member(&world.host(), acme, owner).await.unwrap();
 }
 
@@ -210,7 +210,7 @@ async fn a_catalog_names_the_audience_of_its_tokens(db: Db) {
     let settings = Settings { own_catalog: Some(own.to_owned()), ..Settings::new(support::ISSUER) };
     let core = Core::start_on(db, KeyFile::generate().unwrap(), settings, Clock::System).await.unwrap();
     let host = Context::system(Clock::System.now()).unwrap();
-    let organization = core.create_organization(&host, "Example", None).await.unwrap().id;
+    let organization = core.create_root(&host, "Example").await.unwrap().id;
     let role = |role: &str| vec![RolesIn { organization_id: organization, roles: vec![role.to_owned()] }];
     let bookkeeping = core.create_api_key(&host, organization, "bookkeeping", &role("accountant"), None).await.unwrap();
     let exchanged = core.exchange(&host, Credential::ApiKey { name: "bookkeeping", secret: bookkeeping.secret.reveal() }, None).await.unwrap();

@@ -1,9 +1,13 @@
 //! Operations without HTTP, on both engines, with a clock to step.
 
 #[cfg(test)]
+mod catalog;
+#[cfg(test)]
 mod catalog_preset;
 #[cfg(test)]
 mod exchange;
+#[cfg(test)]
+mod members;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]

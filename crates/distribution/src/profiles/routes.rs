@@ -43,7 +43,7 @@ fn profile_id(path: Result<Path<String>, PathRejection>) -> Result<ProfileId, Er
     params(
         ("Page" = Option<u32>, Query, minimum = 1, description = "Which page, from 1 on; pages have 25 elements unless `Size` says otherwise.", example = 1),
         ("Size" = Option<u32>, Query, minimum = 1, maximum = 200, description = "How many elements a page has.", example = 50),
-        ("search" = Option<String>, Query, max_length = 128, description = "A part of the name, in any case."),
+        ("search" = Option<String>, Query, max_length = 128, description = "A part of the name, in any case.", example = "Acme"),
     ),
     responses((status = 200, description = "The profiles, none left out unless asked for.", body = Vec<ProfileOut>,
         headers(("X-Total-Count" = i64, description = "How many there are on all pages together.")),

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod catalog;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod demo;

@@ -36,8 +36,15 @@ const CREATE: [u16; 7] = [200, 401, 200, 403, 403, 403, 401];
 const READ: [u16; 7] = [200, 401, 404, 200, 404, 200, 401];
 const CHANGE: [u16; 7] = [200, 401, 404, 403, 404, 403, 401];
 
+/// Acme: for whoever belongs elsewhere, a member of its sub-organization included, it is not there.
+const MEMBER: [u16; 7] = [200, 401, 404, 200, 404, 200, 401];
+const SEE_MEMBERS: [u16; 7] = [200, 401, 404, 200, 404, 403, 401];
+const ADMINISTER: [u16; 7] = [200, 401, 404, 403, 404, 403, 401];
+/// The secret of a link decides, not who is named in `Authorization`.
+const LINK: [u16; 7] = [404; 7];
+
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-const TABLE: [(&str, &str, [u16; 7]); 19] = [
+const TABLE: [(&str, &str, [u16; 7]); 35] = [
     ("post", "/auth/v1/token", EXCHANGE),
     ("post", "/auth/v2/token", EXCHANGE),
     ("post", "/auth/v3/token", EXCHANGE),
@@ -46,6 +53,7 @@ const TABLE: [(&str, &str, [u16; 7]); 19] = [
     ("get", "/.well-known/jwks.json", PUBLIC),
     ("get", "/.well-known/jwks.pem", PUBLIC),
     ("get", "/.well-known/keywright-catalog", PUBLIC),
+    ("get", "/roles.json", PUBLIC),
     ("get", "/healthz", PUBLIC),
     ("get", "/readyz", PUBLIC),
     ("get", "/metrics", PUBLIC),
@@ -57,13 +65,43 @@ const TABLE: [(&str, &str, [u16; 7]); 19] = [
     ("get", "/distribution/v2/profiles/{id}", READ),
     ("patch", "/distribution/v1/profiles/{id}", CHANGE),
     ("patch", "/distribution/v2/profiles/{id}", CHANGE),
+    ("get", "/identity/v1/organizations", HOLDER),
+    ("get", "/identity/v1/organizations/{id}", MEMBER),
+    ("post", "/identity/v1/organizations/{id}/sub-organizations", ADMINISTER),
+    ("get", "/identity/v1/organizations/{id}/users", SEE_MEMBERS),
+    ("get", "/identity/v1/organizations/{id}/users/{user}/roles", SEE_MEMBERS),
+    ("put", "/identity/v1/organizations/{id}/users/{user}/roles", ADMINISTER),
+    ("post", "/identity/v1/organizations/{id}/users/{user}/roles", ADMINISTER),
+    ("delete", "/identity/v1/organizations/{id}/users/{user}/roles", ADMINISTER),
+    ("patch", "/identity/v1/users", ADMINISTER),
+    ("get", "/identity/v1/organizations/{id}/invitations", SEE_MEMBERS),
+    ("patch", "/identity/v1/organizations/{id}/invitations", ADMINISTER),
+    ("delete", "/identity/v1/organizations/{id}/invitations", ADMINISTER),
+    ("delete", "/identity/v1/organizations/{id}", ADMINISTER),
+    ("post", "/identity/v1/invitations/lookup", LINK),
+    ("post", "/identity/v1/invitations/accept", LINK),
 ];
 
 async fn call(server: &TestServer, caller: Caller, method: &str, path: &str) -> Answer {
     let method: Method = method.to_uppercase().parse().unwrap();
     // Another name each time, so that each call would change something.
-    let body = path.starts_with("/distribution/").then(|| json!({ "name": format!("{method} {path} by {caller:?}") }));
-    let body = body.filter(|_| method != Method::GET);
+    // All members that any route reads; the contract's routes ignore what they do not know.
+    let named = json!({ "name": format!("{method} {path} by {caller:?}"), "roles": ["view-build"], "userEmail": "new@acme.example",
+        "organizationsAndRoles": [{ "organizationId": server.demo.acme.id, "roles": ["view-build"] }] });
+    let link = json!({ "token": "no such link" });
+    let body = match path {
+        "/identity/v1/invitations/lookup" => Some(link),
+        "/identity/v1/invitations/accept" => Some(json!({ "token": "no such link", "password": "a password of one's own" })),
+        _ => Some(named),
+    };
+    let body = body.filter(|_| method != Method::GET && !path.starts_with("/auth/"));
+    let action = match (&method, path) {
+        (&Method::PATCH, "/identity/v1/users") => format!("?action=invite&organizationId={}", server.demo.acme.id),
+        (&Method::PATCH, path) if path.ends_with("/invitations") => "?action=re-invite".to_owned(),
+        (&Method::DELETE, path) if path.matches('/').count() == 4 => format!("?action=remove&userId={}", server.demo.users["manager"].id),
+        _ => String::new(),
+    };
+    let path = &format!("{path}{action}");
     match caller {
         Caller::By(actor) => server.call(actor, method, path, body.as_ref()).await,
         Caller::RawKey => {
@@ -83,7 +121,9 @@ fn documented(document: &Value) -> BTreeSet<(String, String)> {
 async fn every_documented_operation_has_a_row_and_every_row_an_operation() {
     let server = TestServer::start().await;
     let mut operations = documented(&serde_json::from_str(&openapi::auth().to_json().unwrap()).unwrap());
-    operations.append(&mut documented(&server.get(Actor::Anonymous, "/openapi/distribution.json").await.json()));
+    for other in ["identity", "distribution"] {
+        operations.append(&mut documented(&server.get(Actor::Anonymous, &format!("/openapi/{other}.json")).await.json()));
+    }
     let rows: BTreeSet<(String, String)> = TABLE.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
     assert_eq!(operations, rows);
     assert_eq!(rows.len(), TABLE.len(), "no row twice");
@@ -103,9 +143,11 @@ fn names(list: &Answer) -> BTreeSet<String> {
 #[tokio::test]
 async fn each_caller_gets_what_the_table_says() {
     let server = TestServer::start().await;
-    let profile = acme_profile(&server).await;
+    let (profile, acme) = (acme_profile(&server).await, server.demo.acme.id.to_string());
+    let manager = server.demo.users["manager"].id.to_string();
     for (method, documented, expected) in TABLE {
-        let path = documented.replace("{realm}", "appcircle").replace("{id}", &profile);
+        let id = if documented.starts_with("/identity/") { &acme } else { &profile };
+        let path = documented.replace("{realm}", "appcircle").replace("{id}", id).replace("{user}", &manager);
         let mut found = [0; 7];
         for (status, caller) in found.iter_mut().zip(CALLERS) {
             let answer = call(&server, caller, method, &path).await;

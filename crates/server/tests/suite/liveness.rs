@@ -5,6 +5,7 @@
 //! test of that state.
 
 use crate::support::{fails, issued, key_id};
+use keywright_core::members::RoleChange;
 use keywright_protocol::paths::{API_KEY_TOKEN, TOKEN_V1, TOKEN_V2, TOKEN_V3};
 use keywright_testkit::{Answer, TestServer};
 use reqwest::Method;
@@ -64,12 +65,18 @@ impl Holder {
         server.send(server.request(Method::GET, USERINFO).bearer_auth(&self.token)).await
     }
 
+    /// The identity API as a way in.
+    async fn organizations(&self, server: &TestServer) -> Answer {
+        server.send(server.request(Method::GET, "/identity/v1/organizations").bearer_auth(&self.token)).await
+    }
+
     /// The live column. What shall not be remembered is left out.
     async fn all_accepted(&self, server: &TestServer) {
         for (path, body) in &self.exchanges {
             issued(&server.form(path, body).await);
         }
         assert_eq!(self.userinfo(server).await.status, 200);
+        assert_eq!(self.organizations(server).await.status, 200);
     }
 
     /// The dead column: 0 accepted.
@@ -78,6 +85,8 @@ impl Holder {
             fails(&server.form(path, body).await, status, code);
         }
         fails(&self.userinfo(server).await, 401, "invalid_token");
+        let organizations = self.organizations(server).await;
+        assert!(matches!(organizations.status.as_u16(), 401 | 403 | 404), "{}", organizations.text);
     }
 }
 
@@ -155,7 +164,7 @@ async fn an_ended_membership_also_when_its_holder_joins_again() {
     let (acme, user) = (server.demo.acme.id, server.demo.users["manager"].id);
     server.core.remove_member(&server.host(), acme, user).await.unwrap();
     person.none_accepted(&server, 401, "membership_ended").await;
-    server.core.set_member(&server.host(), acme, user, &["owner".to_owned()]).await.unwrap();
+    server.core.change_roles(&server.host(), acme, user, RoleChange::Replace(vec!["owner".to_owned()])).await.unwrap();
     person.none_accepted(&server, 401, "membership_ended").await;
     elsewhere.all_accepted(&server).await;
     server.end().await;
@@ -207,10 +216,10 @@ async fn roles_taken_away() {
     let server = TestServer::start().await;
     let (person, elsewhere) = (manager(&server).await, Holder::person(&server, "manager@globex", None).await);
     let (acme, user) = (server.demo.acme.id, server.demo.users["manager"].id);
-    server.core.set_member(&server.host(), acme, user, &[]).await.unwrap();
+    server.core.change_roles(&server.host(), acme, user, RoleChange::Replace(vec![])).await.unwrap();
     person.none_accepted(&server, 403, "nothing_granted").await;
     elsewhere.all_accepted(&server).await;
-    server.core.set_member(&server.host(), acme, user, &["view-distribution-profile".to_owned()]).await.unwrap();
+    server.core.change_roles(&server.host(), acme, user, RoleChange::Replace(vec!["view-distribution-profile".to_owned()])).await.unwrap();
     let weaker = issued(&server.form(TOKEN_V3, &format!("pat={}", server.key("manager"))).await);
     let made = server.request(Method::POST, "/distribution/v2/profiles").bearer_auth(&weaker).json(&serde_json::json!({ "name": "x" }));
     fails(&server.send(made).await, 403, "insufficient_permission");

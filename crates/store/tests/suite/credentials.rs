@@ -140,8 +140,8 @@ async fn the_log_of_changes_is_read_in_order(db: Db) {
     for n in 1..=3_u128 {
         db.write(move |tx| {
             Box::pin(async move {
-                changes::insert(tx, 0, ChangeKind::Key, Uuid::from_u128(n), &[1, 2]).await?;
-                changes::insert(tx, 1, ChangeKind::User, Uuid::from_u128(n), &[]).await
+                changes::insert(tx, ChangeKind::Key, Uuid::from_u128(n), &[1, 2]).await?;
+                changes::insert(tx, ChangeKind::User, Uuid::from_u128(n), &[]).await
             })
         })
         .await

@@ -2,6 +2,8 @@
 
 mod auth;
 mod health;
+mod identity;
 mod openapi;
 mod outer;
+mod roles;
 mod well_known;

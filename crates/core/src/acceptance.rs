@@ -1,0 +1,142 @@
+//! Accepting an invitation by the secret of its link, with an account or without.
+
+use crate::{
+    Context, Core, Error,
+    authorize::{Authority, By},
+    chance,
+    invitations::{digest_of, grants_of},
+    log::{self, Action, Where},
+    members::{Member, set_roles},
+    names, passwords,
+};
+use keywright_db::{Committed, Tx};
+use keywright_protocol::{OrganizationId, Time, UserId};
+use keywright_store::{
+    invitations::{self, InvitationRow},
+    memberships, organizations,
+    users::{self, Password, UserRow},
+};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+const GONE: Error =
+    Error::Absent("this link does not work: it was used, taken back, replaced by a newer one, or is older than a week; ask to be invited again");
+
+/// What somebody who follows a link sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Who is invited.
+    pub email: String,
+    /// The names of the organizations.
+    pub organizations: Vec<String>,
+    /// When the link stops working.
+    pub expires_at: Time,
+    /// Whether there is an account with that address: then its password is asked for, otherwise a new one is chosen.
+    pub has_account: bool,
+}
+
+impl Core {
+    /// What a link offers.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a link that does not work any more, or never did.
+    pub async fn look_up_invitation(self: &Arc<Self>, ctx: &Context, token: &str) -> Result<Offer, Error> {
+        let (digest, now) = (digest_of(token), ctx.now);
+        self.db
+            .read(move |tx| {
+                Box::pin(async move {
+                    let row = open(tx, &digest, now).await?;
+                    let mut names = Vec::new();
+                    for grant in grants_of(tx, row.id).await? {
+                        names.extend(organizations::find(tx, grant.organization_id).await?.map(|place| place.name));
+                    }
+                    let has_account = users::find_by_email(tx, &row.email).await?.is_some();
+                    Ok(Offer { email: row.email, organizations: names, expires_at: row.expires_at, has_account })
+                })
+            })
+            .await
+    }
+
+    /// Accepts an invitation, once. Without an account one is made, with this name and password; with one, the password must be
+    /// its own. Whoever has the link and the address's account becomes a member with the roles of the invitation.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] as for looking it up; [`Error::Invalid`] for name or password; [`Error::WrongPassword`].
+    pub async fn accept_invitation(
+        self: &Arc<Self>,
+        ctx: &Context,
+        token: &str,
+        name: Option<&str>,
+        password: Zeroizing<String>,
+    ) -> Result<Committed<UserId>, Error> {
+        let (digest, now) = (digest_of(token), ctx.now);
+        let known = self.db.read(move |tx| {
+            Box::pin(async move {
+                let row = open(tx, &digest, now).await?;
+                Ok::<_, Error>(users::find_credentials(tx, &row.email).await?)
+            })
+        });
+        // Hashing takes long and is done before the transaction; inside, everything is looked at again.
+        let account = match known.await? {
+            Some(account) => {
+                passwords::check(password, account.password_hash).await?;
+                Account::Known(account.user.id)
+            }
+            None => {
+                let name = names::name("name", name.unwrap_or_default())?;
+                passwords::check_new(&password)?;
+                Account::New { id: chance::id()?, name, hash: passwords::hash(password).await? }
+            }
+        };
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        self.write(move |tx| Box::pin(async move { core.accept(tx, &ctx, &digest, account).await })).await
+    }
+
+    async fn accept(&self, tx: &mut Tx, ctx: &Context, digest: &[u8; 32], account: Account) -> Result<UserId, Error> {
+        let row = open(tx, digest, ctx.now).await?;
+        let user = match account {
+            Account::Known(id) => users::find(tx, id).await?.filter(|user| user.disabled_at.is_none()).ok_or(GONE)?,
+            Account::New { id, name, hash } => {
+                let user = UserRow { id, email: row.email.clone(), name, created_at: ctx.now, disabled_at: None };
+                users::insert(tx, &user, &Password::Hash(hash))
+                    .await
+                    .map_err(|error| crate::organizations::taken(error, "an account was made for this address meanwhile; use its password"))?;
+                user
+            }
+        };
+        invitations::accept(tx, row.id, ctx.now).await?;
+        let by = By::Person { id: user.id, confirmed_at: ctx.now };
+        for grant in grants_of(tx, row.id).await? {
+            let authority = self.for_acceptance(tx, grant.organization_id, &by).await?;
+            let own = memberships::find(tx, grant.organization_id, user.id).await?.map(|member| member.roles);
+            let inherited =
+                if authority.place.is_root() { None } else { memberships::find(tx, authority.place.root_id, user.id).await?.map(|member| member.roles) };
+            let mut roles: Vec<String> =
+                grant.roles.into_iter().filter(|role| authority.catalog.has_role(role)).chain(own.clone().unwrap_or_default()).collect();
+            roles.sort_unstable();
+            roles.dedup();
+            let before = Member { user: user.clone(), own, inherited };
+            set_roles(tx, &authority, &before, &roles, chance::id()?, ctx.now).await?;
+            let told = (user.email.clone(), roles.join(" "));
+            log::change(tx, ctx, &by, Where::In(&authority.place), Action::InviteAccept, told).await?;
+        }
+        Ok(user.id)
+    }
+
+    /// The invitation is the authority: whoever sent it was asked then.
+    async fn for_acceptance(&self, tx: &mut Tx, organization: OrganizationId, by: &By) -> Result<Authority, Error> {
+        let place = organizations::find(tx, organization).await?.ok_or(GONE)?;
+        Ok(Authority::of_invitation(place, self.catalog_at(tx).await?, by.clone()))
+    }
+}
+
+/// Whose membership it will be.
+enum Account {
+    Known(UserId),
+    New { id: UserId, name: String, hash: String },
+}
+
+/// The invitation behind a link that still works.
+async fn open(tx: &mut Tx, digest: &[u8; 32], now: Time) -> Result<InvitationRow, Error> {
+    invitations::find_by_digest(tx, digest).await?.filter(|row| now < row.expires_at).ok_or(GONE)
+}

@@ -1,0 +1,175 @@
+//! Who may do what: the first line of every operation. It runs in the operation's own transaction, so that nothing changes
+//! between the question and the act.
+
+use crate::{Actor, Context, Core, Error, alive::alive, error::Forbidden, grant, grant::effective_roles};
+use keywright_db::Tx;
+use keywright_protocol::{
+    Catalog, KeyId, OrganizationId, Time, UserId,
+    catalog::{OWNER, PermissionSet},
+};
+use keywright_store::{keys, memberships, organizations, organizations::OrganizationRow, users};
+use std::{sync::Arc, time::Duration};
+
+/// How long after a password a session is fresh.
+pub const FRESH: Duration = Duration::from_secs(5 * 60);
+const ORGANIZATION: Error = Error::NotFound("organization");
+
+/// What somebody may do in one organization, at this moment.
+pub struct Authority {
+    /// The organization.
+    pub place: OrganizationRow,
+    /// The catalog that was asked.
+    pub catalog: Arc<Catalog>,
+    /// Who it is.
+    pub by: By,
+    permissions: Permissions,
+    roles: Vec<String>,
+}
+
+enum Permissions {
+    /// The host's.
+    All,
+    Some(PermissionSet),
+}
+
+/// Who acts, with what the log and the rules need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    /// The host.
+    Host,
+    /// A key, through an access token.
+    Key {
+        /// Which.
+        id: KeyId,
+        /// Whose it is, for a Personal Access Key.
+        holder: Option<UserId>,
+    },
+    /// A person who has signed in.
+    Person {
+        /// Who.
+        id: UserId,
+        /// When he last gave his password.
+        confirmed_at: Time,
+    },
+}
+
+impl Core {
+    /// What the actor may do in an organization. One that is unknown and one that he has no business in are the same.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for these; [`Error::Refused`] if the actor himself does not authenticate any more.
+    pub(crate) async fn authority(&self, tx: &mut Tx, ctx: &Context, organization: OrganizationId) -> Result<Authority, Error> {
+        let catalog = self.catalog_at(tx).await?;
+        let place = organizations::find(tx, organization).await?;
+        match &ctx.actor {
+            Actor::Anonymous => Err(Error::HostOnly),
+            Actor::System => Ok(Authority { place: place.ok_or(ORGANIZATION)?, catalog, by: By::Host, permissions: Permissions::All, roles: Vec::new() }),
+            Actor::Token(token) => {
+                let row = keys::find_by_id(tx, token.key_id, Some(organization)).await?;
+                let row = row.filter(|row| self.is_ours(row)).ok_or(crate::Refusal::Unknown)?;
+                alive(&row, ctx.now)?;
+                let place = place.ok_or(ORGANIZATION)?;
+                if token.organization_id != place.id && token.organization_id != place.root_id {
+                    return Err(ORGANIZATION);
+                }
+                let grant = grant::effective_for(&row, &catalog, None).map_err(|error| if error == Error::OutOfReach { ORGANIZATION } else { error })?;
+                let mut permissions = grant.permissions;
+                permissions.intersect(&catalog.scope(&token.permissions.join(" ")));
+                let holder = row.holder.map(|holder| holder.user_id);
+                Ok(Authority { place, catalog, by: By::Key { id: row.key_id, holder }, permissions: Permissions::Some(permissions), roles: grant.roles })
+            }
+            Actor::Person(person) => {
+                let place = place.ok_or(ORGANIZATION)?;
+                users::find(tx, person.user_id).await?.filter(|user| user.disabled_at.is_none()).ok_or(crate::Refusal::Unknown)?;
+                let root = organizations::find(tx, place.root_id).await?.ok_or(ORGANIZATION)?;
+                let own = memberships::find(tx, place.id, person.user_id).await?;
+                let inherited = memberships::find(tx, place.root_id, person.user_id).await?;
+                if place.suspended_at.is_some() || root.suspended_at.is_some() || (own.is_none() && inherited.is_none()) {
+                    return Err(ORGANIZATION);
+                }
+                let (own, inherited) = (own.map(|member| member.roles).unwrap_or_default(), inherited.map(|member| member.roles).unwrap_or_default());
+                let roles = effective_roles(&own, &inherited).to_vec();
+                let permissions = Permissions::Some(catalog.permissions(&roles));
+                let by = By::Person { id: person.user_id, confirmed_at: person.confirmed_at };
+                Ok(Authority { place, catalog, by, permissions, roles })
+            }
+        }
+    }
+}
+
+impl Authority {
+    /// What an invitation gives to whoever accepts it: its sender was asked when it was sent.
+    #[must_use]
+    pub(crate) fn of_invitation(place: OrganizationRow, catalog: Arc<Catalog>, by: By) -> Self {
+        Self { place, catalog, by, permissions: Permissions::Some(PermissionSet::default()), roles: Vec::new() }
+    }
+
+    /// Whether it includes a permission.
+    #[must_use]
+    pub fn may(&self, permission: &str) -> bool {
+        match &self.permissions {
+            Permissions::All => true,
+            Permissions::Some(set) => self.catalog.index(permission).is_some_and(|index| set.contains(index)),
+        }
+    }
+
+    /// Asks for a permission.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] names it and the roles that carry it.
+    pub fn require(&self, permission: &'static str) -> Result<(), Error> {
+        if self.may(permission) {
+            return Ok(());
+        }
+        let roles: Vec<String> = self.catalog.roles_with(permission).map(str::to_owned).collect();
+        let held = if self.roles.is_empty() { "no role".to_owned() } else { self.roles.join(", ") };
+        let reason = format!(
+            "this needs the permission {permission} in {}, where you have {held}; ask one of its Owners for one of these roles: {}",
+            self.place.name,
+            roles.join(", ")
+        );
+        Err(Forbidden { reason, permission: Some(permission.to_owned()), roles }.into())
+    }
+
+    /// Whether the actor holds Owner there; the host counts as one.
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        self.by == By::Host || self.roles.iter().any(|role| role == OWNER)
+    }
+
+    /// Whether everything in a set is within it.
+    #[must_use]
+    pub fn covers(&self, set: &PermissionSet) -> bool {
+        match &self.permissions {
+            Permissions::All => true,
+            Permissions::Some(own) => set.is_within(own),
+        }
+    }
+
+    /// Asks for a person who gave his password within the last five minutes; `what` completes the sentence.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for a key, whatever its roles; [`Error::NotFresh`] for a session that is too old.
+    pub fn require_fresh_person(&self, now: Time, what: &'static str) -> Result<(), Error> {
+        match &self.by {
+            By::Host => Ok(()),
+            By::Key { .. } => {
+                Err(Forbidden::because(format!("{what} needs a person who has just given his password; a key cannot do it, whatever its roles")).into())
+            }
+            By::Person { confirmed_at, .. } if now < confirmed_at.plus(FRESH) => Ok(()),
+            By::Person { .. } => Err(Error::NotFresh(what)),
+        }
+    }
+}
+
+impl By {
+    /// Its kind and id for the log.
+    #[must_use]
+    pub fn for_log(&self) -> (&'static str, Option<uuid::Uuid>) {
+        match self {
+            Self::Host => ("host", None),
+            Self::Key { id, .. } => ("key", Some(id.as_uuid())),
+            Self::Person { id, .. } => ("user", Some(id.as_uuid())),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Another catalog comes into force: at the start, or by `keywright catalog apply`. Both go the same way.
+
+use super::comparison::{Comparison, Replacements};
+use crate::{
+    Context, Core, Error,
+    authorize::By,
+    log::{self, Action, Where},
+};
+use keywright_db::{Committed, Tx};
+use keywright_protocol::{
+    Catalog, Time,
+    admin::{CatalogDiff, NamesDiff, RoleReplacement},
+    catalog::{Document, OWNER},
+};
+use keywright_store::{catalogs, changes, changes::ChangeKind, generations, holders};
+use std::{collections::BTreeSet, sync::Arc};
+use uuid::Uuid;
+
+impl Core {
+    /// What would change if this catalog came into force, and for whom. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Catalog`] and [`Error::Invalid`] if it could not be.
+    pub async fn diff_catalog(self: &Arc<Self>, ctx: &Context, document: Document) -> Result<CatalogDiff, Error> {
+        ctx.authorize_host()?;
+        let after = usable(document)?;
+        self.db
+            .read(move |tx| {
+                Box::pin(async move {
+                    let before = in_force(tx).await?;
+                    let (holders, open) = (holders::list(tx).await?, generations::list_open(tx).await?);
+                    let replace = Replacements::new();
+                    let mut comparison = Comparison::new(&before, &after, &replace);
+                    let ending = comparison.ending(&open);
+                    Ok(comparison.diff(&holders, ending.len()))
+                })
+            })
+            .await
+    }
+
+    /// Puts a catalog in force. Roles that it does not have any more are replaced where they are held; generations whose
+    /// holder loses something end, all others live on.
+    ///
+    /// # Errors
+    /// [`Error::Catalog`] and [`Error::Invalid`] if it or a replacement is not usable, [`Error::Conflict`] if it lacks a role
+    /// that is held and not replaced.
+    pub async fn apply_catalog(self: &Arc<Self>, ctx: &Context, document: Document, replace: Vec<RoleReplacement>) -> Result<Committed<CatalogDiff>, Error> {
+        ctx.authorize_host()?;
+        let after = usable(document)?;
+        let replace = replacements(&after, replace)?;
+        let ctx = ctx.clone();
+        self.write(move |tx| Box::pin(async move { put_in_force(tx, &ctx, &after, &replace).await })).await
+    }
+
+    /// The catalog that holds in a transaction: most often the one in memory. While another one comes into force, memory can be
+    /// behind what is read, or before it; what is decided by a catalog and by rows must be of one moment.
+    pub(crate) async fn catalog_at(&self, tx: &mut Tx) -> Result<Arc<Catalog>, Error> {
+        let remembered = self.catalog();
+        if catalogs::find_position(tx).await? == Some(remembered.position) {
+            return Ok(Arc::clone(&remembered.catalog));
+        }
+        in_force(tx).await.map(Arc::new)
+    }
+}
+
+/// At the start: puts the configured catalog in force if another one, or none, is.
+pub(crate) async fn ensure(tx: &mut Tx, document: &Document, now: Time) -> Result<(), Error> {
+    put_in_force(tx, &Context::system(now)?, &usable(document.clone())?, &Replacements::new()).await?;
+    Ok(())
+}
+
+async fn put_in_force(tx: &mut Tx, ctx: &Context, after: &Catalog, replace: &Replacements) -> Result<CatalogDiff, Error> {
+    let before = in_force(tx).await?;
+    let (holders, open) = (holders::list(tx).await?, generations::list_open(tx).await?);
+    let mut comparison = Comparison::new(&before, after, replace);
+    refuse_orphans(&comparison.orphans(&holders))?;
+    let ending = comparison.ending(&open);
+    let diff = comparison.diff(&holders, ending.len());
+    for index in &ending {
+        generations::end(tx, *index, ctx.now).await?;
+    }
+    for (old, new) in replace {
+        holders::replace_role(tx, old, new).await?;
+    }
+    if !diff.identical {
+        let text = serde_json::to_string(after.document()).map_err(|_| Error::Internal("the catalog cannot be written"))?;
+        catalogs::insert(tx, &text, ctx.now).await?;
+    } else if replace.is_empty() {
+        return Ok(diff);
+    }
+    changes::insert(tx, ChangeKind::Catalog, Uuid::nil(), &ending).await?;
+    let told = (tx.position().to_string(), summary(&diff, replace));
+    log::change(tx, ctx, &By::Host, Where::Installation, Action::CatalogApply, told).await?;
+    Ok(diff)
+}
+
+/// What the log says of a change.
+fn summary(diff: &CatalogDiff, replace: &Replacements) -> String {
+    let count =
+        |what: &str, names: &NamesDiff| format!("{what}: {} added, {} removed, {} changed", names.added.len(), names.removed.len(), names.changed.len());
+    let mut parts = vec![count("permissions", &diff.permissions), count("roles", &diff.roles), format!("{} generations ended", diff.generations_ended)];
+    parts.extend(replace.iter().map(|(old, new)| format!("{new} in the place of {old}")));
+    parts.join("; ")
+}
+
+/// The catalog that is in force; before the first start an empty one.
+async fn in_force(tx: &mut Tx) -> Result<Catalog, Error> {
+    let row = catalogs::find_in_force(tx).await?;
+    let document = row.map(|row| serde_json::from_str::<Document>(&row.document));
+    let document = document.transpose().map_err(|_| Error::Internal("the stored catalog cannot be read"))?;
+    Ok(Catalog::new(document.unwrap_or_default())?)
+}
+
+/// A catalog without an all-powerful `owner` would leave every organization without one.
+fn usable(document: Document) -> Result<Catalog, Error> {
+    let catalog = Catalog::new(document)?;
+    if catalog.document().roles.get(OWNER).is_some_and(|role| role.everything) {
+        return Ok(catalog);
+    }
+    Err(Error::Invalid {
+        field: "document",
+        reason: format!("a catalog has the role `{OWNER}`, with everything; send the whole one, what is built in included"),
+    })
+}
+
+fn replacements(after: &Catalog, asked: Vec<RoleReplacement>) -> Result<Replacements, Error> {
+    let refuse = |reason: String| Err(Error::Invalid { field: "replace", reason });
+    let mut replace = Replacements::new();
+    for RoleReplacement { old, new } in asked {
+        if after.has_role(&old) {
+            return refuse(format!("the catalog has the role `{old}`; only one that vanishes is replaced"));
+        }
+        if !after.has_role(&new) {
+            return refuse(format!("the catalog has no role `{new}` that could take the place of `{old}`"));
+        }
+        if new == OWNER {
+            return refuse(format!("nobody becomes Owner by a catalog; give the holders of `{old}` another role, and make Owners one by one"));
+        }
+        if let Some(other) = replace.insert(old.clone(), new) {
+            return refuse(format!("`{old}` is to be replaced by `{other}` and by another role; name one"));
+        }
+    }
+    Ok(replace)
+}
+
+/// A role that is held cannot vanish: its holders would lose it without anybody having decided that.
+fn refuse_orphans(orphans: &BTreeSet<&str>) -> Result<(), Error> {
+    let Some(first) = orphans.first() else {
+        return Ok(());
+    };
+    let others = match orphans.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Err(Error::Conflict(format!(
+        "the catalog has no role `{first}`{others}, which members or keys hold; put it back (catalog.preset, catalog.file), \
+         or name the role that takes its place: keywright catalog apply --replace {first}=NEW"
+    )))
+}

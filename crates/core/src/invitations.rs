@@ -1,0 +1,257 @@
+//! Invitations to an organization, by mail.
+
+use crate::{
+    Context, Core, Error,
+    authorize::By,
+    chance,
+    error::Forbidden,
+    log::{self, Action, Where},
+    members::{MANAGE, Member, check_roles, reachable},
+    names,
+    organizations::taken,
+};
+use aws_lc_rs::digest::{SHA256, digest};
+use keywright_db::{Committed, Tx};
+use keywright_protocol::{
+    InvitationId, OrganizationId, Time,
+    admin::{MailRow, RolesIn},
+};
+use keywright_store::{
+    invitations::{self, InvitationRow},
+    memberships, organizations,
+    outbox::{self, OutboxRow},
+    users,
+};
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+
+/// How long a link works.
+pub const LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Kind of its mail in the outbox.
+pub const MAIL_KIND: &str = "invitation";
+const VIEW: &str = "organization.member.view";
+const INVITATION: Error = Error::Absent("there is no pending invitation for that address; GET the list of invitations to see which there are");
+
+/// What an invitation's mail says; sealed in the outbox.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InvitationMail {
+    /// The name of the organization.
+    pub organization: String,
+    /// The secret of the link.
+    pub token: String,
+    /// When it stops working.
+    pub expires_at: Time,
+}
+
+/// An invitation with what it brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// Itself.
+    pub row: InvitationRow,
+    /// Roles by organization.
+    pub grants: Vec<RolesIn>,
+}
+
+impl Core {
+    /// Invites an address with roles in the organization, and in sub-organizations if it is a root. The mail goes into the outbox.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] if the address is invited or a member.
+    pub async fn invite(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, email: &str, grants: Vec<RolesIn>) -> Result<Committed<()>, Error> {
+        let (email, id, secret): (_, InvitationId, _) = (names::email(email)?, chance::id()?, chance::text()?);
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                let authority = core.authority(tx, &ctx, organization).await?;
+                let home = &authority.place;
+                let grants = if grants.is_empty() { vec![RolesIn { organization_id: home.id, roles: Vec::new() }] } else { grants };
+                for grant in &grants {
+                    let Some(place) = reachable(tx, home, grant.organization_id).await? else {
+                        let reason = format!("{} is neither this organization nor a sub-organization of it", grant.organization_id);
+                        return Err(Error::Invalid { field: "organizationsAndRoles", reason });
+                    };
+                    let there = core.authority(tx, &ctx, place.id).await?;
+                    there.require(MANAGE)?;
+                    check_roles(&there.catalog, &grant.roles)?;
+                    let nobody = Member { user: stranger(&email, ctx.now)?, own: None, inherited: None };
+                    core.check_giving(&there, &ctx, &nobody, &grant.roles)?;
+                }
+                refuse_members(tx, &grants, &email).await?;
+                let row = InvitationRow {
+                    id,
+                    root_id: home.root_id,
+                    email: email.clone(),
+                    created_by: by_text(&authority.by),
+                    expires_at: ctx.now.plus(LIFE),
+                    accepted_at: None,
+                };
+                invitations::insert(tx, &row, &digest_of(&secret), ctx.now)
+                    .await
+                    .map_err(|error| taken(error, "this address is invited already; send that invitation again, or revoke it first"))?;
+                for grant in &grants {
+                    for role in &grant.roles {
+                        invitations::insert_role(tx, id, grant.organization_id, role).await.map_err(|error| taken(error, "a role stands there twice"))?;
+                    }
+                    if grant.roles.is_empty() {
+                        invitations::insert_role(tx, id, grant.organization_id, NO_ROLE)
+                            .await
+                            .map_err(|error| taken(error, "an organization stands there twice"))?;
+                    }
+                }
+                core.mail_invitation(tx, &row, &home.name, secret, ctx.now).await?;
+                let told = (email, grants.iter().map(|grant| format!("{}: {}", grant.organization_id, grant.roles.join(" "))).collect::<Vec<_>>().join("; "));
+                log::change(tx, &ctx, &authority.by, Where::In(home), Action::InviteCreate, told).await
+            })
+        })
+        .await
+    }
+
+    /// Sends a pending invitation again, with another link; the old one stops working.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn re_invite(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, email: &str) -> Result<Committed<()>, Error> {
+        let (email, secret) = (names::email(email)?, chance::text()?);
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                let authority = core.authority(tx, &ctx, organization).await?;
+                authority.require(MANAGE)?;
+                if matches!(authority.by, By::Key { .. }) && core.settings.keys_bring == crate::start::KeysBring::Nobody {
+                    return Err(Forbidden::because("here keys do not invite; sign in, or ask an Owner").into());
+                }
+                let found = find(tx, &authority.place.root_id, organization, &email).await?;
+                let row = InvitationRow { expires_at: ctx.now.plus(LIFE), ..found };
+                invitations::renew(tx, row.id, &digest_of(&secret), row.expires_at).await?;
+                core.mail_invitation(tx, &row, &authority.place.name, secret, ctx.now).await?;
+                log::change(tx, &ctx, &authority.by, Where::In(&authority.place), Action::InviteReInvite, (email, String::new())).await
+            })
+        })
+        .await
+    }
+
+    /// Takes a pending invitation back.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn revoke_invitation(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, email: &str) -> Result<Committed<()>, Error> {
+        let (email, core, ctx) = (names::email(email)?, Arc::clone(self), ctx.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                let authority = core.authority(tx, &ctx, organization).await?;
+                authority.require(MANAGE)?;
+                let row = find(tx, &authority.place.root_id, organization, &email).await?;
+                invitations::revoke(tx, row.id, ctx.now).await?;
+                log::change(tx, &ctx, &authority.by, Where::In(&authority.place), Action::InviteDelete, (email, String::new())).await
+            })
+        })
+        .await
+    }
+
+    /// The pending invitations that bring something to an organization, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn list_invitations(self: &Arc<Self>, ctx: &Context, organization: OrganizationId) -> Result<Vec<Invitation>, Error> {
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        self.db
+            .read(move |tx| {
+                Box::pin(async move {
+                    let authority = core.authority(tx, &ctx, organization).await?;
+                    authority.require(VIEW)?;
+                    let mut pending = Vec::new();
+                    for row in invitations::list_pending(tx, authority.place.root_id).await? {
+                        let grants = grants_of(tx, row.id).await?;
+                        if authority.place.is_root() || grants.iter().any(|grant| grant.organization_id == organization) {
+                            pending.push(Invitation { row, grants });
+                        }
+                    }
+                    Ok(pending)
+                })
+            })
+            .await
+    }
+
+    /// Mail that waits to be sent, opened; oldest first.
+    ///
+    /// # Errors
+    /// [`Error::HostOnly`], [`Error::Unavailable`].
+    pub async fn list_outbox(self: &Arc<Self>, ctx: &Context) -> Result<Vec<MailRow>, Error> {
+        ctx.authorize_host()?;
+        let waiting = self.db.read(|tx| Box::pin(async move { outbox::list(tx).await.map_err(Error::from) })).await?;
+        waiting
+            .into_iter()
+            .map(|mail| {
+                let text = self.key_file.open(&seal_purpose(mail.id), &mail.sealed)?;
+                let content = serde_json::from_slice(&text).map_err(|_| Error::Internal("mail cannot be read"))?;
+                Ok(MailRow { kind: mail.kind, recipient: mail.recipient, created_at: mail.created_at, content })
+            })
+            .collect()
+    }
+
+    async fn mail_invitation(&self, tx: &mut Tx, row: &InvitationRow, organization: &str, token: String, now: Time) -> Result<(), Error> {
+        let mail = InvitationMail { organization: organization.to_owned(), token, expires_at: row.expires_at };
+        let text = serde_json::to_vec(&mail).map_err(|_| Error::Internal("mail cannot be written"))?;
+        let id: uuid::Uuid = chance::id()?;
+        let sealed = self.key_file.seal(&seal_purpose(id), &text)?;
+        outbox::insert(tx, &OutboxRow { id, kind: MAIL_KIND.to_owned(), recipient: row.email.clone(), sealed, created_at: now }).await?;
+        Ok(())
+    }
+}
+
+/// Stands for "a member without a role" where a role must stand; no catalog can have it.
+const NO_ROLE: &str = "-";
+
+pub(crate) async fn grants_of(tx: &mut Tx, id: InvitationId) -> Result<Vec<RolesIn>, Error> {
+    let mut grants = invitations::list_roles(tx, id).await?;
+    for grant in &mut grants {
+        grant.roles.retain(|role| role != NO_ROLE);
+    }
+    Ok(grants)
+}
+
+/// The pending invitation of an address that brings something to an organization.
+async fn find(tx: &mut Tx, root: &OrganizationId, organization: OrganizationId, email: &str) -> Result<InvitationRow, Error> {
+    let row = invitations::find_pending(tx, *root, email).await?.ok_or(INVITATION)?;
+    let grants = grants_of(tx, row.id).await?;
+    let concerns = *root == organization || grants.iter().any(|grant| grant.organization_id == organization);
+    if concerns { Ok(row) } else { Err(INVITATION) }
+}
+
+/// Whoever is a direct member already needs no invitation there.
+async fn refuse_members(tx: &mut Tx, grants: &[RolesIn], email: &str) -> Result<(), Error> {
+    let Some(user) = users::find_by_email(tx, email).await? else { return Ok(()) };
+    for grant in grants {
+        if memberships::find(tx, grant.organization_id, user.id).await?.is_some() {
+            let name = organizations::find(tx, grant.organization_id).await?.map(|place| place.name).unwrap_or_default();
+            return Err(Error::Conflict(format!("{email} is a member of {name} already; change the roles there instead")));
+        }
+    }
+    Ok(())
+}
+
+fn stranger(email: &str, now: Time) -> Result<users::UserRow, Error> {
+    Ok(users::UserRow { id: chance::id()?, email: email.to_owned(), name: String::new(), created_at: now, disabled_at: None })
+}
+
+fn by_text(by: &By) -> String {
+    match by.for_log() {
+        (kind, Some(id)) => format!("{kind} {id}"),
+        (kind, None) => kind.to_owned(),
+    }
+}
+
+/// What a piece of mail is sealed for.
+pub(crate) fn seal_purpose(id: uuid::Uuid) -> String {
+    format!("outbox {id}")
+}
+
+/// 128 random bits need no pepper: their digest tells nothing.
+pub(crate) fn digest_of(secret: &str) -> [u8; 32] {
+    let mut array = [0; 32];
+    for (to, from) in array.iter_mut().zip(digest(&SHA256, secret.as_bytes()).as_ref()) {
+        *to = *from;
+    }
+    array
+}

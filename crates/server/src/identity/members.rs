@@ -1,0 +1,183 @@
+//! Members and their roles.
+
+use super::{
+    bodies::{Done, Place, Roles, UserItem, UserRoles},
+    call::{Caller, Query, answer, changed, json, parse, read, told, user},
+    docs::{ChangeRefusals, Refusals},
+};
+use crate::{
+    app::App,
+    error::{ApiError, render},
+};
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    response::Response,
+};
+use http::{Request, StatusCode};
+use keywright_core::members::RoleChange;
+use keywright_protocol::ErrorBody;
+use std::sync::Arc;
+
+const EXAMPLE: &str = r#"{"roles": ["view-build"]}"#;
+
+/// `GET /identity/v1/organizations/{id}/users`.
+#[utoipa::path(
+    get,
+    path = "/identity/v1/organizations/{id}/users",
+    tag = "Members",
+    operation_id = "listMembers",
+    summary = "The members of an organization",
+    description = "Direct ones first; for a sub-organization then those who are members of its root alone. A bare array.",
+    params(("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current")),
+    security(("token" = [])),
+    responses((status = 200, description = "The members.", body = Vec<UserItem>, example = json!([{"id": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+        "username": "owner@acme.example", "email": "owner@acme.example", "fullName": "owner"}])), Refusals)
+)]
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let members = told(app.core.list_members(&caller.ctx, caller.named(&id)?).await)?;
+    Ok(answer(StatusCode::OK, &members.into_iter().map(UserItem::from).collect::<Vec<_>>()))
+}
+
+/// `GET /identity/v1/organizations/{id}/users/{user}/roles`.
+#[utoipa::path(
+    get,
+    path = "/identity/v1/organizations/{id}/users/{user}/roles",
+    tag = "Members",
+    operation_id = "getMemberRoles",
+    summary = "A member's roles",
+    description = "400 with `error` `inherited_member` says that he is a member of the root alone, without roles of his own here.",
+    params(
+        ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
+        ("user" = String, Path, description = "The user's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff")
+    ),
+    security(("token" = [])),
+    responses((status = 200, description = "His roles.", body = UserRoles,
+        example = json!({"roles": ["view-build"], "inheritedRoles": [], "isSubOrganizationMember": false})), Refusals)
+)]
+pub(crate) async fn roles(State(app): State<Arc<App>>, caller: Caller, Path((id, member)): Path<(String, String)>) -> Result<Response, ApiError> {
+    let (organization, member) = (caller.named(&id)?, user(&member)?);
+    let (place, member) = told(app.core.get_member(&caller.ctx, organization, member).await)?;
+    if member.own.is_none() {
+        let sentence = "this user is a member of the root organization alone: he has its roles here, and none of his own";
+        return Ok(render(StatusCode::BAD_REQUEST, &ErrorBody::new("inherited_member", sentence)));
+    }
+    let place = if place.is_root() { Place::Root } else { Place::SubOrganization };
+    Ok(answer(StatusCode::OK, &UserRoles::new(member, place)))
+}
+
+/// `PUT` on a member's roles.
+#[utoipa::path(
+    put,
+    path = "/identity/v1/organizations/{id}/users/{user}/roles",
+    tag = "Members",
+    operation_id = "replaceMemberRoles",
+    summary = "Set a member's roles",
+    description = "These and no others; an empty list clears them. In a sub-organization a member without roles of his own has the root's. Nobody gives Owner by a key.",
+    params(
+        ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
+        ("user" = String, Path, description = "The user's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff")
+    ),
+    security(("token" = [])),
+    request_body(content = Roles, example = json!({"roles": ["view-build"]})),
+    responses((status = 200, description = "His own roles now.", body = Roles,
+        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"roles": ["view-build"]})),
+        Refusals, ChangeRefusals)
+)]
+pub(crate) async fn replace_roles(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(place): Path<(String, String)>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let Roles { roles } = json(request.into_body(), EXAMPLE).await?;
+    change(&app, &caller, &place, RoleChange::Replace(roles)).await
+}
+
+/// `POST` on a member's roles.
+#[utoipa::path(
+    post,
+    path = "/identity/v1/organizations/{id}/users/{user}/roles",
+    tag = "Members",
+    operation_id = "addMemberRoles",
+    summary = "Give a member more roles",
+    params(
+        ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
+        ("user" = String, Path, description = "The user's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff")
+    ),
+    security(("token" = [])),
+    request_body(content = Roles, example = json!({"roles": ["view-build"]})),
+    responses((status = 200, description = "His own roles now.", body = Roles,
+        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"roles": ["view-build", "view-codepush"]})),
+        Refusals, ChangeRefusals)
+)]
+pub(crate) async fn add_roles(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(place): Path<(String, String)>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let Roles { roles } = json(request.into_body(), EXAMPLE).await?;
+    change(&app, &caller, &place, RoleChange::Add(roles)).await
+}
+
+/// `DELETE` on a member's roles.
+#[utoipa::path(
+    delete,
+    path = "/identity/v1/organizations/{id}/users/{user}/roles",
+    tag = "Members",
+    operation_id = "removeMemberRoles",
+    summary = "Take roles from a member",
+    description = "Those in the body; without a body all of them.",
+    params(
+        ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
+        ("user" = String, Path, description = "The user's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff")
+    ),
+    security(("token" = [])),
+    request_body(content = Option<Roles>, example = json!({"roles": ["view-build"]})),
+    responses((status = 200, description = "His own roles now.", body = Roles,
+        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"roles": []})),
+        Refusals, ChangeRefusals)
+)]
+pub(crate) async fn remove_roles(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(place): Path<(String, String)>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let body = read(request.into_body()).await?;
+    let removal = if body.trim_ascii().is_empty() { RoleChange::Clear } else { RoleChange::Remove(parse::<Roles>(&body, EXAMPLE)?.roles) };
+    change(&app, &caller, &place, removal).await
+}
+
+async fn change(app: &Arc<App>, caller: &Caller, (id, member): &(String, String), change: RoleChange) -> Result<Response, ApiError> {
+    let (organization, member) = (caller.named(id)?, user(member)?);
+    let changed_member = told(app.core.change_roles(&caller.ctx, organization, member, change).await)?;
+    Ok(changed(changed_member.position, &Roles { roles: changed_member.value.own.unwrap_or_default() }))
+}
+
+/// `DELETE /identity/v1/organizations/{id}?action=remove&userId=`.
+#[utoipa::path(
+    delete,
+    path = "/identity/v1/organizations/{id}",
+    tag = "Members",
+    operation_id = "removeMember",
+    summary = "Remove a member",
+    description = "Ends a direct membership; the member's keys there die. Without `action=remove` nothing is deleted.",
+    params(
+        ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
+        ("action" = String, Query, description = "`remove`.", example = "remove"),
+        ("userId" = String, Query, description = "The user's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff")
+    ),
+    security(("token" = [])),
+    responses((status = 200, description = "He is no member any more.", body = Done,
+        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"message": "the member was removed"})),
+        Refusals, ChangeRefusals)
+)]
+pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>, query: Query) -> Result<Response, ApiError> {
+    query.require_action(&["remove"])?;
+    let member = query.get("userId").ok_or_else(|| ApiError::BadRequest("say who is to be removed with the parameter userId".to_owned()))?;
+    let (organization, member) = (caller.named(&id)?, user(member)?);
+    let removed = told(app.core.remove_member(&caller.ctx, organization, member).await)?;
+    Ok(changed(removed.position, &Done { message: "the member was removed" }))
+}

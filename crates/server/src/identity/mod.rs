@@ -1,0 +1,36 @@
+//! The identity API: organizations, members, roles and invitations, as existing clients call it.
+//!
+//! Which answers are bare and which are enveloped, bodies on `DELETE` and `action=` in queries are the contract's. Routes of
+//! the contract ignore what they do not know; our own refuse it by name.
+
+mod bodies;
+mod call;
+mod docs;
+pub(crate) mod invitations;
+pub(crate) mod members;
+pub(crate) mod organizations;
+
+use crate::app::App;
+use axum::{
+    Router,
+    routing::{get, patch, post},
+};
+use keywright_verify::AuthLayer;
+use std::sync::Arc;
+
+/// All routes, with the check of tokens.
+pub(crate) fn router(layer: AuthLayer) -> Router<Arc<App>> {
+    let roles = get(members::roles).put(members::replace_roles).post(members::add_roles).delete(members::remove_roles);
+    let invitations = get(invitations::list).patch(invitations::re_invite).delete(invitations::revoke);
+    Router::new()
+        .route("/identity/v1/organizations", get(organizations::list))
+        .route("/identity/v1/organizations/{id}", get(organizations::get).delete(members::remove))
+        .route("/identity/v1/organizations/{id}/sub-organizations", post(organizations::create_sub))
+        .route("/identity/v1/organizations/{id}/users", get(members::list))
+        .route("/identity/v1/organizations/{id}/users/{user}/roles", roles)
+        .route("/identity/v1/organizations/{id}/invitations", invitations)
+        .route("/identity/v1/users", patch(invitations::invite))
+        .layer(layer)
+        .route("/identity/v1/invitations/lookup", post(invitations::look_up))
+        .route("/identity/v1/invitations/accept", post(invitations::accept))
+}

@@ -1,0 +1,90 @@
+//! Who holds a role: live memberships, unrevoked API Keys, and invitations that may still be accepted.
+
+use crate::{StoreError, memberships::split_roles, statements};
+use keywright_db::Tx;
+use keywright_protocol::OrganizationId;
+
+statements! {
+    LIST = "SELECT 'membership' AS kind, o.id AS organization_id, o.name AS organization_name, string_agg(r.role, ' ') AS roles
+            FROM membership_roles r JOIN memberships m ON m.id = r.membership_id AND m.ended_at IS NULL JOIN organizations o ON o.id = m.organization_id
+            GROUP BY m.id, o.id, o.name
+        UNION ALL SELECT 'key', o.id, o.name, string_agg(r.role, ' ')
+            FROM key_roles r JOIN keys k ON k.id = r.key_id AND k.revoked_at IS NULL JOIN organizations o ON o.id = r.organization_id
+            GROUP BY k.id, o.id, o.name
+        UNION ALL SELECT 'invitation', o.id, o.name, string_agg(r.role, ' ')
+            FROM invitation_roles r JOIN invitations i ON i.id = r.invitation_id AND i.accepted_at IS NULL AND i.revoked_at IS NULL
+            JOIN organizations o ON o.id = r.organization_id
+            GROUP BY i.id, o.id, o.name";
+    DROP_DOUBLE_OF_MEMBERSHIPS = "DELETE FROM membership_roles WHERE role = $1
+        AND membership_id IN (SELECT id FROM memberships WHERE ended_at IS NULL)
+        AND membership_id IN (SELECT membership_id FROM membership_roles WHERE role = $2)";
+    REPLACE_OF_MEMBERSHIPS = "UPDATE membership_roles SET role = $2 WHERE role = $1
+        AND membership_id IN (SELECT id FROM memberships WHERE ended_at IS NULL)";
+    DROP_DOUBLE_OF_KEYS = "DELETE FROM key_roles WHERE role = $1
+        AND key_id IN (SELECT id FROM keys WHERE revoked_at IS NULL)
+        AND EXISTS (SELECT 1 FROM key_roles x WHERE x.key_id = key_roles.key_id AND x.organization_id = key_roles.organization_id AND x.role = $2)";
+    REPLACE_OF_KEYS = "UPDATE key_roles SET role = $2 WHERE role = $1 AND key_id IN (SELECT id FROM keys WHERE revoked_at IS NULL)";
+    DROP_DOUBLE_OF_INVITATIONS = "DELETE FROM invitation_roles WHERE role = $1
+        AND invitation_id IN (SELECT id FROM invitations WHERE accepted_at IS NULL AND revoked_at IS NULL)
+        AND EXISTS (SELECT 1 FROM invitation_roles x WHERE x.invitation_id = invitation_roles.invitation_id
+            AND x.organization_id = invitation_roles.organization_id AND x.role = $2)";
+    REPLACE_OF_INVITATIONS = "UPDATE invitation_roles SET role = $2 WHERE role = $1
+        AND invitation_id IN (SELECT id FROM invitations WHERE accepted_at IS NULL AND revoked_at IS NULL)";
+}
+
+/// What kind of thing holds roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HolderKind {
+    /// A live direct membership.
+    Membership,
+    /// An unrevoked API Key.
+    Key,
+    /// A pending invitation, whose roles come with its acceptance.
+    Invitation,
+}
+
+/// Everything that one holder has in one organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HolderRow {
+    /// Its kind.
+    pub kind: HolderKind,
+    /// Where.
+    pub organization_id: OrganizationId,
+    /// That organization's name.
+    pub organization_name: String,
+    /// Its own roles there, sorted; at least one.
+    pub roles: Vec<String>,
+}
+
+/// Everybody who holds any role, one row a holder and organization.
+///
+/// # Errors
+/// `Corrupt` for a kind that there is not.
+pub async fn list(tx: &mut Tx) -> Result<Vec<HolderRow>, StoreError> {
+    let rows = tx.fetch_all(LIST, &[]).await?;
+    rows.iter()
+        .map(|row| {
+            let kind = match row.get::<String>("kind")?.as_str() {
+                "membership" => HolderKind::Membership,
+                "key" => HolderKind::Key,
+                "invitation" => HolderKind::Invitation,
+                _ => return Err(StoreError::Corrupt),
+            };
+            let (organization_id, organization_name) = (row.get("organization_id")?, row.get("organization_name")?);
+            Ok(HolderRow { kind, organization_id, organization_name, roles: split_roles(row.get("roles")?) })
+        })
+        .collect()
+}
+
+/// Puts one role in another's place for everybody who holds it; who has both keeps one. What has ended stays as it was.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn replace_role(tx: &mut Tx, old: &str, new: &str) -> Result<(), StoreError> {
+    let in_order =
+        [DROP_DOUBLE_OF_MEMBERSHIPS, REPLACE_OF_MEMBERSHIPS, DROP_DOUBLE_OF_KEYS, REPLACE_OF_KEYS, DROP_DOUBLE_OF_INVITATIONS, REPLACE_OF_INVITATIONS];
+    for statement in in_order {
+        tx.execute(statement, &[old.into(), new.into()]).await?;
+    }
+    Ok(())
+}
