@@ -12,9 +12,10 @@ use crate::{
 use keywright_db::{Committed, Tx};
 use keywright_protocol::{OrganizationId, Time, UserId};
 use keywright_store::{
+    StoreError,
     invitations::{self, InvitationRow},
     memberships, organizations,
-    users::{self, Password, UserRow},
+    users::{self, Credentials, Password, UserRow},
 };
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -31,7 +32,7 @@ pub struct Offer {
     pub organizations: Vec<String>,
     /// When the link stops working.
     pub expires_at: Time,
-    /// Whether there is an account with that address: then its password is asked for, otherwise a new one is chosen.
+    /// Whether there is an account with that address and a password: then that is asked for, otherwise one is chosen.
     pub has_account: bool,
 }
 
@@ -50,15 +51,16 @@ impl Core {
                     for grant in grants_of(tx, row.id).await? {
                         names.extend(organizations::find(tx, grant.organization_id).await?.map(|place| place.name));
                     }
-                    let has_account = users::find_by_email(tx, &row.email).await?.is_some();
+                    let has_account = users::find_credentials(tx, &row.email).await?.is_some_and(|account| account.password_hash.is_some());
                     Ok(Offer { email: row.email, organizations: names, expires_at: row.expires_at, has_account })
                 })
             })
             .await
     }
 
-    /// Accepts an invitation, once. Without an account one is made, with this name and password; with one, the password must be
-    /// its own. Whoever has the link and the address's account becomes a member with the roles of the invitation.
+    /// Accepts an invitation, once. Without an account one is made, with this name and password; an account without a password
+    /// gets this one; otherwise the password must be the account's. Whoever has the link and the address's account becomes a
+    /// member with the roles of the invitation.
     ///
     /// # Errors
     /// [`Error::NotFound`] as for looking it up; [`Error::Invalid`] for name or password; [`Error::WrongPassword`].
@@ -78,9 +80,14 @@ impl Core {
         });
         // Hashing takes long and is done before the transaction; inside, everything is looked at again.
         let account = match known.await? {
-            Some(account) => {
-                passwords::check(password, account.password_hash).await?;
-                Account::Known(account.user.id)
+            Some(Credentials { user, password_hash: Some(hash), .. }) => {
+                passwords::check(password, Some(hash)).await?;
+                Account::Known(user.id)
+            }
+            // The link proves the address; there is no password that could prove more.
+            Some(Credentials { user, password_hash: None, .. }) => {
+                passwords::check_new(&password)?;
+                Account::WithoutPassword { id: user.id, hash: passwords::hash(password).await? }
             }
             None => {
                 let name = names::name("name", name.unwrap_or_default())?;
@@ -95,7 +102,15 @@ impl Core {
     async fn accept(&self, tx: &mut Tx, ctx: &Context, digest: &[u8; 32], account: Account) -> Result<UserId, Error> {
         let row = open(tx, digest, ctx.now).await?;
         let user = match account {
-            Account::Known(id) => users::find(tx, id).await?.filter(|user| user.disabled_at.is_none()).ok_or(GONE)?,
+            Account::Known(id) => enabled(tx, id).await?,
+            Account::WithoutPassword { id, hash } => {
+                let user = enabled(tx, id).await?;
+                users::set_first_password(tx, id, &hash).await.map_err(|error| match error {
+                    StoreError::NotFound => Error::Conflict("this account got a password meanwhile; use that".to_owned()),
+                    StoreError::Conflict { .. } | StoreError::Busy | StoreError::Unavailable | StoreError::Corrupt => error.into(),
+                })?;
+                user
+            }
             Account::New { id, name, hash } => {
                 let user = UserRow { id, email: row.email.clone(), name, created_at: ctx.now, disabled_at: None };
                 users::insert(tx, &user, &Password::Hash(hash))
@@ -133,7 +148,12 @@ impl Core {
 /// Whose membership it will be.
 enum Account {
     Known(UserId),
+    WithoutPassword { id: UserId, hash: String },
     New { id: UserId, name: String, hash: String },
+}
+
+async fn enabled(tx: &mut Tx, id: UserId) -> Result<UserRow, Error> {
+    users::find(tx, id).await?.filter(|user| user.disabled_at.is_none()).ok_or(GONE)
 }
 
 /// The invitation behind a link that still works.

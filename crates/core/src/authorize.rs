@@ -113,6 +113,21 @@ impl Authority {
         }
     }
 
+    /// The roles that hold there: those that the catalog knows, for a key; Owner alone for an Owner's.
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        &self.roles
+    }
+
+    /// Ids of everything that it includes, in alphabetical order.
+    #[must_use]
+    pub fn permission_ids(&self) -> Vec<String> {
+        match &self.permissions {
+            Permissions::All => self.catalog.ids(&self.catalog.permissions(&[OWNER])).map(str::to_owned).collect(),
+            Permissions::Some(set) => self.catalog.ids(set).map(str::to_owned).collect(),
+        }
+    }
+
     /// Asks for a permission.
     ///
     /// # Errors

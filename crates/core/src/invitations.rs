@@ -18,7 +18,8 @@ use keywright_protocol::{
 };
 use keywright_store::{
     invitations::{self, InvitationRow},
-    memberships, organizations,
+    memberships,
+    organizations::{self, OrganizationRow},
     outbox::{self, OutboxRow},
     users,
 };
@@ -121,7 +122,7 @@ impl Core {
                 if matches!(authority.by, By::Key { .. }) && core.settings.keys_bring == crate::start::KeysBring::Nobody {
                     return Err(Forbidden::because("here keys do not invite; sign in, or ask an Owner").into());
                 }
-                let found = find(tx, &authority.place.root_id, organization, &email).await?;
+                let found = find(tx, &authority.place, &email).await?;
                 let row = InvitationRow { expires_at: ctx.now.plus(LIFE), ..found };
                 invitations::renew(tx, row.id, &digest_of(&secret), row.expires_at).await?;
                 core.mail_invitation(tx, &row, &authority.place.name, secret, ctx.now).await?;
@@ -141,7 +142,7 @@ impl Core {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require(MANAGE)?;
-                let row = find(tx, &authority.place.root_id, organization, &email).await?;
+                let row = find(tx, &authority.place, &email).await?;
                 invitations::revoke(tx, row.id, ctx.now).await?;
                 log::change(tx, &ctx, &authority.by, Where::In(&authority.place), Action::InviteDelete, (email, String::new())).await
             })
@@ -162,8 +163,10 @@ impl Core {
                     authority.require(VIEW)?;
                     let mut pending = Vec::new();
                     for row in invitations::list_pending(tx, authority.place.root_id).await? {
-                        let grants = grants_of(tx, row.id).await?;
-                        if authority.place.is_root() || grants.iter().any(|grant| grant.organization_id == organization) {
+                        let mut grants = grants_of(tx, row.id).await?;
+                        // What it brings elsewhere is none of a sub-organization's business.
+                        grants.retain(|grant| authority.place.is_root() || grant.organization_id == organization);
+                        if !grants.is_empty() {
                             pending.push(Invitation { row, grants });
                         }
                     }
@@ -184,7 +187,12 @@ impl Core {
             .into_iter()
             .map(|mail| {
                 let text = self.key_file.open(&seal_purpose(mail.id), &mail.sealed)?;
-                let content = serde_json::from_slice(&text).map_err(|_| Error::Internal("mail cannot be read"))?;
+                let mut content: serde_json::Value = serde_json::from_slice(&text).map_err(|_| Error::Internal("mail cannot be read"))?;
+                if mail.kind == MAIL_KIND
+                    && let Some(members) = content.as_object_mut()
+                {
+                    members.insert("acceptAt".to_owned(), format!("{}/identity/v1/invitations/accept", self.issuer).into());
+                }
                 Ok(MailRow { kind: mail.kind, recipient: mail.recipient, created_at: mail.created_at, content })
             })
             .collect()
@@ -200,8 +208,9 @@ impl Core {
     }
 }
 
-/// Stands for "a member without a role" where a role must stand; no catalog can have it.
-const NO_ROLE: &str = "-";
+/// Stands for "a member without a role" where a role must stand. No catalog can have it: a role's key is made of lower-case
+/// letters, digits, and `.`, `-`, `_`.
+const NO_ROLE: &str = "*";
 
 pub(crate) async fn grants_of(tx: &mut Tx, id: InvitationId) -> Result<Vec<RolesIn>, Error> {
     let mut grants = invitations::list_roles(tx, id).await?;
@@ -211,12 +220,18 @@ pub(crate) async fn grants_of(tx: &mut Tx, id: InvitationId) -> Result<Vec<Roles
     Ok(grants)
 }
 
-/// The pending invitation of an address that brings something to an organization.
-async fn find(tx: &mut Tx, root: &OrganizationId, organization: OrganizationId, email: &str) -> Result<InvitationRow, Error> {
-    let row = invitations::find_pending(tx, *root, email).await?.ok_or(INVITATION)?;
-    let grants = grants_of(tx, row.id).await?;
-    let concerns = *root == organization || grants.iter().any(|grant| grant.organization_id == organization);
-    if concerns { Ok(row) } else { Err(INVITATION) }
+/// The pending invitation of an address that an organization may send again or take back: a root all of its tree's, a
+/// sub-organization those that bring something to it and nothing elsewhere.
+async fn find(tx: &mut Tx, place: &OrganizationRow, email: &str) -> Result<InvitationRow, Error> {
+    let row = invitations::find_pending(tx, place.root_id, email).await?.ok_or(INVITATION)?;
+    let (here, elsewhere): (Vec<_>, Vec<_>) = grants_of(tx, row.id).await?.into_iter().partition(|grant| grant.organization_id == place.id);
+    if place.is_root() || elsewhere.is_empty() {
+        return Ok(row);
+    }
+    if here.is_empty() {
+        return Err(INVITATION);
+    }
+    Err(Forbidden::because("this invitation brings roles in other organizations too; ask whoever manages the members of the root").into())
 }
 
 /// Whoever is a direct member already needs no invitation there.
@@ -235,7 +250,7 @@ fn stranger(email: &str, now: Time) -> Result<users::UserRow, Error> {
     Ok(users::UserRow { id: chance::id()?, email: email.to_owned(), name: String::new(), created_at: now, disabled_at: None })
 }
 
-fn by_text(by: &By) -> String {
+pub(crate) fn by_text(by: &By) -> String {
     match by.for_log() {
         (kind, Some(id)) => format!("{kind} {id}"),
         (kind, None) => kind.to_owned(),

@@ -12,6 +12,7 @@ mod context;
 pub mod demo;
 mod error;
 pub mod exchange;
+pub mod explain;
 pub mod grant;
 pub mod invitations;
 pub mod key_file;

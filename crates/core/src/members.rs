@@ -172,9 +172,8 @@ impl Core {
                 authority.require(MANAGE)?;
                 let place = &authority.place;
                 let member = memberships::find(tx, organization, user).await?.ok_or(Error::NotFound("direct member"))?;
-                if member.roles.iter().any(|role| role == OWNER) {
-                    require_owner(&authority, &ctx)?;
-                }
+                let before = find_in(tx, place, user).await?.ok_or(MEMBER)?;
+                core.check_change(&authority, &ctx, &before, &[])?;
                 keep_an_owner(tx, place, user).await?;
                 let mut bits = end_of_holder_and_heirs(tx, place, user, ctx.now).await?;
                 for key in keys::list_ids_of_membership(tx, member.id).await? {
@@ -188,10 +187,9 @@ impl Core {
         .await
     }
 
-    /// Who may give what. Only an Owner makes or unmakes an Owner, freshly confirmed; nobody gives by a key to the key's own
-    /// holder; what is gained lies within the giver's own permissions, unless managers may give any role.
+    /// Who may give what. Nobody gives by a key to the key's own holder, and by a key nobody gives where keys bring nothing; then
+    /// the rules of every change.
     pub(crate) fn check_giving(&self, authority: &Authority, ctx: &Context, before: &Member, after: &[String]) -> Result<(), Error> {
-        let own = before.own.as_deref().unwrap_or_default();
         if let By::Key { holder, .. } = &authority.by {
             if self.settings.keys_bring == KeysBring::Nobody {
                 return Err(Forbidden::because("here keys neither invite nor change roles; sign in, or ask an Owner").into());
@@ -200,18 +198,25 @@ impl Core {
                 return Err(Forbidden::because("a key cannot change the roles of its own holder; sign in for that, or ask an Owner").into());
             }
         }
-        let has_owner = |roles: &[String]| roles.iter().any(|role| role == OWNER);
-        if has_owner(own) || has_owner(after) {
-            if own == after {
-                return Ok(());
-            }
+        self.check_change(authority, ctx, before, after)
+    }
+
+    /// Only an Owner makes or unmakes an Owner, freshly confirmed, also one by inheritance: own roles would take the root's away
+    /// from him, and without them he has the root's again. What is gained lies within the giver's own permissions, unless
+    /// managers may give any role.
+    fn check_change(&self, authority: &Authority, ctx: &Context, before: &Member, after: &[String]) -> Result<(), Error> {
+        let own = before.own.as_deref().unwrap_or_default();
+        if own == after {
+            return Ok(());
+        }
+        let inherited = before.inherited.as_deref().unwrap_or_default();
+        let (had, has) = (effective_roles(own, inherited), effective_roles(after, inherited));
+        if [own, after, had, has].into_iter().flatten().any(|role| role == OWNER) {
             require_owner(authority, ctx)?;
         }
         if authority.by.is(before.user.id) {
-            authority.require_fresh_person(ctx.now, "changing your own roles")?;
+            authority.require_fresh_person(ctx.now, "changing your own roles, or leaving,")?;
         }
-        let inherited = before.inherited.clone().unwrap_or_default();
-        let (had, has) = (effective_roles(own, &inherited), effective_roles(after, &inherited));
         let gained = authority.catalog.permissions(has).without(&authority.catalog.permissions(had));
         if authority.covers(&gained) || self.settings.role_giving == RoleGiving::ManagersGiveAny {
             return Ok(());

@@ -233,7 +233,7 @@ async fn insert(tx: &mut Tx, ctx: &Context, by: &By, row: OrganizationRow) -> Re
     Ok(row)
 }
 
-async fn with_root(tx: &mut Tx, row: OrganizationRow) -> Result<Organization, Error> {
+pub(crate) async fn with_root(tx: &mut Tx, row: OrganizationRow) -> Result<Organization, Error> {
     let root_name = if row.is_root() { None } else { organizations::find(tx, row.root_id).await?.map(|root| root.name) };
     Ok(Organization { row, root_name })
 }

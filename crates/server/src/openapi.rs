@@ -77,11 +77,13 @@ struct AuthApi;
 #[openapi(
     info(
         title = "Keywright identity API",
-        description = "Organizations, their members with roles, and invitations, as far as the holder of an access token may see and change them.\n\n**How to authenticate**: exchange a key (see the spec `auth`) and send the token in the `Authorization` header. What the token may do here is computed anew at each request: a key that has been revoked opens nothing any more, whatever its tokens say.\n\n**Changes** answer with the header `Keywright-Revision`; reads that send it back as `Keywright-Min-Revision` see that change. Keys never give or take Owner, and never change the roles of their own holder.",
+        description = "Organizations, their members with roles, and invitations, as far as the holder of an access token may see and change them.\n\n**How to authenticate**: exchange a key at `POST /auth/v3/token` (see the spec `auth`) and send the token in the `Authorization` header. What the token may do here is computed anew at each request: a key that has been revoked opens nothing any more, whatever its tokens say.\n\n**Changes** answer with the header `Keywright-Revision`; reads that send it back as `Keywright-Min-Revision` see that change. Keys never give or take Owner, and never change the roles of their own holder.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/", description = "This server")),
     paths(
+        identity::me::me,
+        identity::me::explain,
         identity::organizations::list,
         identity::organizations::get,
         identity::organizations::create_sub,
@@ -100,6 +102,7 @@ struct AuthApi;
     ),
     components(schemas(keywright_protocol::ErrorBody)),
     tags(
+        (name = "Me", description = "Who holds the token, what he may do, and why."),
         (name = "Organizations", description = "Roots and their sub-organizations."),
         (name = "Members", description = "Who belongs to an organization, with which roles."),
         (name = "Invitations", description = "How people come in.")

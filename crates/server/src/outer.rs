@@ -128,7 +128,7 @@ fn dress(response: &mut Response, request_id: RequestId, allow_origin: Option<He
     headers.append(VARY, HeaderValue::from_static("Authorization, Origin"));
     if let Some(allowed) = allow_origin {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-        let exposed = "X-Request-Id, Retry-After, WWW-Authenticate, Deprecation, Link, X-Total-Count";
+        let exposed = "X-Request-Id, Retry-After, WWW-Authenticate, Deprecation, Link, X-Total-Count, Keywright-Revision";
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
     }
 }
@@ -143,7 +143,7 @@ fn preflight(request: &Request<Body>, allow_origin: Option<&HeaderValue>) -> Opt
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"));
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type, Accept, X-Request-Id"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type, Accept, X-Request-Id, Keywright-Min-Revision"));
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     Some(response)
 }

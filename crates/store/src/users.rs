@@ -12,6 +12,7 @@ statements! {
     FIND_CREDENTIALS = "SELECT id, email, name, created_at, disabled_at, password_hash, one_time_since FROM users WHERE email = $1 AND deleted_at IS NULL";
     LIST = "SELECT id, email, name, created_at, disabled_at FROM users WHERE deleted_at IS NULL ORDER BY created_at, id";
     DISABLE = "UPDATE users SET disabled_at = $2 WHERE id = $1 AND deleted_at IS NULL AND disabled_at IS NULL";
+    SET_FIRST_PASSWORD = "UPDATE users SET password_hash = $2 WHERE id = $1 AND deleted_at IS NULL AND password_hash IS NULL";
     ENABLE = "UPDATE users SET disabled_at = NULL WHERE id = $1 AND deleted_at IS NULL AND disabled_at IS NOT NULL";
 }
 
@@ -126,4 +127,12 @@ pub async fn disable(tx: &mut Tx, id: UserId, now: Time) -> Result<bool, StoreEr
 /// Whatever keeps the database from writing.
 pub async fn enable(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> {
     Ok(tx.execute(ENABLE, &[id.into()]).await? == 1)
+}
+
+/// Gives one who has no password yet his first, as a hash in PHC form.
+///
+/// # Errors
+/// `NotFound` if he has one.
+pub async fn set_first_password(tx: &mut Tx, id: UserId, hash: &str) -> Result<(), StoreError> {
+    tx.execute_one(SET_FIRST_PASSWORD, &[id.into(), hash.into()]).await
 }

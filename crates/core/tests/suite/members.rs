@@ -1,7 +1,7 @@
 //! Who may give what, on both engines; people by their sessions' facts, keys by their tokens' facts.
 
-use crate::support::{World, world};
-use keywright_core::{Actor, Context, Error, KeyFile, PersonActor, RoleGiving, Settings, TokenActor, catalog::Preset, log, members::RoleChange};
+use crate::support::{World, world, world_with};
+use keywright_core::{Actor, Context, Error, KeyFile, KeysBring, PersonActor, RoleGiving, Settings, TokenActor, catalog::Preset, log, members::RoleChange};
 use keywright_db::{Db, Writes, on_both_engines};
 use keywright_protocol::{KeyId, OrganizationId, admin::RolesIn};
 use keywright_store::changes;
@@ -15,6 +15,12 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     an_invitation_is_accepted_once,
     every_change_is_in_the_log_and_an_altered_log_is_noticed,
     generations_end_only_when_something_is_lost,
+    own_roles_replace_inherited_ones_and_without_them_these_hold,
+    an_inherited_owner_is_an_owner_too,
+    keys_bring_nothing_where_they_shall_not,
+    a_sub_organization_takes_back_its_own_invitations_alone,
+    an_account_without_a_password_gets_it_by_the_link,
+    an_explanation_says_what_is_decided,
 );
 
 impl World {
@@ -198,10 +204,22 @@ async fn every_change_is_in_the_log_and_an_altered_log_is_noticed(db: Db) {
     for tampering in [
         "UPDATE log_changes SET subject = 'somebody else' WHERE root_id = $1 AND sequence = 3",
         "UPDATE log_changes SET actor_kind = 'key' WHERE root_id = $1 AND sequence = 4",
+        "UPDATE log_changes SET at = at - 1 WHERE root_id = $1 AND sequence = 2",
         "DELETE FROM log_changes WHERE root_id = $1 AND sequence = 5",
+        "DELETE FROM log_changes WHERE root_id = $1 AND sequence = (SELECT max(sequence) FROM log_changes WHERE root_id = $1)",
+        "UPDATE log_changes SET sequence = CASE sequence WHEN 3 THEN 4 ELSE 3 END WHERE root_id = $1 AND sequence IN (3, 4)",
     ] {
-        db.write(move |tx| Box::pin(async move { tx.execute_one(tampering, &[acme.into()]).await })).await.unwrap();
-        assert!(!whole().await, "{tampering}");
+        // Looked at inside and taken back, so that each is noticed by itself.
+        let noticed: Result<keywright_db::Committed<()>, Error> = db
+            .write(move |tx| {
+                Box::pin(async move {
+                    assert!(tx.execute(tampering, &[acme.into()]).await? > 0, "{tampering}");
+                    Err(if log::is_whole(tx, acme).await? { Error::Unavailable } else { Error::HostOnly })
+                })
+            })
+            .await;
+        assert_eq!(noticed.unwrap_err(), Error::HostOnly, "{tampering}");
+        assert!(whole().await, "taken back");
     }
 }
 
@@ -224,4 +242,141 @@ async fn generations_end_only_when_something_is_lost(db: Db) {
     assert_eq!(bits().await.split(' ').count(), 2, "his own and the inheriting one");
     let position = db.read(|tx| Box::pin(async move { changes::position(tx).await })).await.unwrap();
     assert!(position.n > 0);
+}
+
+/// Reddens when roles of two levels are added up, or when a change that gives nothing makes an inherited member a direct one.
+async fn own_roles_replace_inherited_ones_and_without_them_these_hold(db: Db) {
+    let world = world(db).await;
+    let (mobile, viewer) = (world.demo.mobile.id, world.demo.users["viewer"].id);
+    let ctx = world.person("owner", 0);
+    let effective = async || world.core.me(&world.person("viewer", 0), mobile).await.unwrap().roles;
+    let inherited = effective().await;
+    assert!(inherited.len() > 5, "all of the root's: {inherited:?}");
+    let unchanged = world.core.change_roles(&ctx, mobile, viewer, roles(&[])).await.unwrap().value;
+    assert_eq!((unchanged.own, unchanged.inherited.as_ref()), (None, Some(&inherited)));
+    world.core.change_roles(&ctx, mobile, viewer, roles(&["view-build"])).await.unwrap();
+    assert_eq!(effective().await, ["view-build"]);
+    world.core.change_roles(&ctx, mobile, viewer, roles(&[])).await.unwrap();
+    assert_eq!(effective().await, inherited);
+    assert_eq!(world.core.get_member(&ctx, mobile, viewer).await.unwrap().1.own, Some(Vec::new()), "a direct member still");
+}
+
+/// Reddens when `check_change` looks at own roles alone: they would take Owner away from the root's Owner, or bring it back.
+async fn an_inherited_owner_is_an_owner_too(db: Db) {
+    let world = world_with(db, |settings| settings.role_giving = RoleGiving::ManagersGiveAny).await;
+    let (mobile, owner) = (world.demo.mobile.id, world.demo.users["owner"].id);
+    let manager = world.person("manager", 0);
+    let less = async |ctx: &Context| code(world.core.change_roles(ctx, mobile, owner, roles(&["view-build"])).await);
+    assert_eq!(less(&manager).await, "insufficient_permission");
+    assert_eq!(less(&world.token(world.key_of("manager", world.demo.acme.id).await, mobile)).await, "insufficient_permission");
+    assert_eq!(less(&world.person("owner", 300)).await, "session_not_fresh");
+    assert_eq!(less(&world.person("owner", 0)).await, "done", "he may step back himself");
+    assert_eq!(code(world.core.change_roles(&manager, mobile, owner, roles(&[])).await), "insufficient_permission", "that would make him Owner again");
+    assert_eq!(code(world.core.remove_member(&manager, mobile, owner).await), "insufficient_permission");
+    assert_eq!(code(world.core.change_roles(&manager, mobile, owner, roles(&["view-codepush"])).await), "done", "he is no Owner there now");
+}
+
+/// Reddens when `keys_bring` is not asked on one of the ways in, or is asked of people.
+async fn keys_bring_nothing_where_they_shall_not(db: Db) {
+    let world = world_with(db, |settings| settings.keys_bring = KeysBring::Nobody).await;
+    let (acme, viewer) = (world.demo.acme.id, world.demo.users["viewer"].id);
+    let key = world.token(world.key_of("manager", acme).await, acme);
+    let person = world.person("manager", 0);
+    let give = async |ctx: &Context| code(world.core.change_roles(ctx, acme, viewer, RoleChange::Add(vec!["view-build".to_owned()])).await);
+    let take = async |ctx: &Context| code(world.core.change_roles(ctx, acme, viewer, RoleChange::Clear).await);
+    let invite = async |ctx: &Context| code(world.core.invite(ctx, acme, "k@example.com", Vec::new()).await);
+    let again = async |ctx: &Context| code(world.core.re_invite(ctx, acme, "k@example.com").await);
+    assert_eq!((give(&key).await, take(&key).await, invite(&key).await), ("insufficient_permission", "insufficient_permission", "insufficient_permission"));
+    assert_eq!((give(&person).await, take(&person).await, invite(&person).await), ("done", "done", "done"));
+    assert_eq!((again(&key).await, again(&person).await), ("insufficient_permission", "done"));
+    assert_eq!(code(world.core.list_members(&key, acme).await), "done", "looking is not bringing");
+}
+
+/// Reddens when a sub-organization sees what an invitation brings elsewhere, or sends it again or takes it back.
+async fn a_sub_organization_takes_back_its_own_invitations_alone(db: Db) {
+    let world = world(db).await;
+    let (acme, mobile, submember) = (world.demo.acme.id, world.demo.mobile.id, world.demo.users["submember"].id);
+    world.core.change_roles(&world.host(), mobile, submember, roles(&["manage-organization"])).await.unwrap();
+    let (root, sub) = (world.person("owner", 0), world.person("submember", 0));
+    let brings = |organization_id| RolesIn { organization_id, roles: vec!["view-organization".to_owned()] };
+    for (email, grants) in [("both@example.com", vec![brings(acme), brings(mobile)]), ("root@example.com", vec![brings(acme)])] {
+        world.core.invite(&root, acme, email, grants).await.unwrap();
+    }
+    world.core.invite(&sub, mobile, "sub@example.com", vec![brings(mobile)]).await.unwrap();
+    assert_eq!(code(world.core.invite(&sub, mobile, "up@example.com", vec![brings(acme)]).await), "invalid_request", "nobody invites upwards");
+    let seen = world.core.list_invitations(&sub, mobile).await.unwrap();
+    let emails: Vec<&str> = seen.iter().map(|invitation| invitation.row.email.as_str()).collect();
+    assert_eq!(emails.iter().collect::<std::collections::BTreeSet<_>>(), ["both@example.com", "sub@example.com"].iter().collect());
+    assert!(seen.iter().flat_map(|invitation| &invitation.grants).all(|grant| grant.organization_id == mobile), "{seen:?}");
+    assert_eq!(world.core.list_invitations(&root, acme).await.unwrap().len(), 3);
+    for (email, expected) in [("both@example.com", "insufficient_permission"), ("root@example.com", "not_found"), ("sub@example.com", "done")] {
+        assert_eq!(code(world.core.re_invite(&sub, mobile, email).await), expected, "{email}");
+        assert_eq!(code(world.core.revoke_invitation(&sub, mobile, email).await), expected, "{email}");
+    }
+    assert_eq!(code(world.core.revoke_invitation(&root, acme, "both@example.com").await), "done");
+}
+
+/// Reddens when such an account is asked for a password that it does not have, or when the link sets one over an old one.
+async fn an_account_without_a_password_gets_it_by_the_link(db: Db) {
+    let world = world(db).await;
+    let (acme, email) = (world.demo.acme.id, "bare@example.com");
+    let user = world.core.create_user(&world.host(), email, "Bare", keywright_store::users::Password::None).await.unwrap().id;
+    let anonymous = Context { actor: Actor::Anonymous, ..world.host() };
+    let invite = async |organization| {
+        world.clock.advance(Duration::from_millis(1));
+        world.core.invite(&world.host(), organization, email, Vec::new()).await.unwrap();
+        world.core.list_outbox(&world.host()).await.unwrap().pop().unwrap().content["token"].as_str().unwrap().to_owned()
+    };
+    let accept = async |token: &str, password: &str| {
+        let accepted = world.core.accept_invitation(&anonymous, token, None, zeroize::Zeroizing::new(password.to_owned())).await;
+        accepted.map(|accepted| accepted.value)
+    };
+    let first = invite(acme).await;
+    assert!(!world.core.look_up_invitation(&anonymous, &first).await.unwrap().has_account);
+    assert_eq!(code(accept(&first, "short").await), "invalid_request");
+    assert_eq!(accept(&first, "correct horse battery").await.unwrap(), user);
+    let second = invite(world.demo.globex.id).await;
+    assert!(world.core.look_up_invitation(&anonymous, &second).await.unwrap().has_account);
+    assert_eq!(code(accept(&second, "another horse battery").await), "invalid_credentials");
+    assert_eq!(accept(&second, "correct horse battery").await.unwrap(), user);
+}
+
+/// Reddens when the chain leaves out a fact that `authority` or the catalog decides by: over every permission, for people and keys, on
+/// both levels, the answer, the chain and the list of permissions say the same.
+async fn an_explanation_says_what_is_decided(db: Db) {
+    let world = world(db).await;
+    let (acme, mobile) = (world.demo.acme.id, world.demo.mobile.id);
+    let partial = ["manage-signing-identity", "operate-build", "external-operate-distribution-profile"];
+    world.core.change_roles(&world.host(), mobile, world.demo.users["submember"].id, roles(&partial)).await.unwrap();
+    let mut narrow = world.token(world.key_of("manager", acme).await, acme);
+    if let Actor::Token(token) = &mut narrow.actor {
+        token.permissions = vec!["organization.member.view".to_owned(), "build.profile.view".to_owned()];
+    }
+    let callers = [
+        (world.host(), acme),
+        (world.person("owner", 0), acme),
+        (world.person("viewer", 0), mobile),
+        (world.person("submember", 0), mobile),
+        (world.token(world.demo.api_keys["acme-ci"].id, acme), mobile),
+        (world.token(world.key_of("submember", mobile).await, mobile), mobile),
+        (narrow, acme),
+    ];
+    let catalog = world.core.catalog().catalog.clone();
+    let everything = catalog.permissions(&["owner"]);
+    let (mut yes, mut conditions) = (0, 0);
+    for (at, (ctx, organization)) in callers.iter().enumerate() {
+        let listed = world.core.me(ctx, *organization).await.map(|me| me.permissions);
+        for permission in catalog.ids(&everything) {
+            let told = world.core.explain(ctx, *organization, permission).await.unwrap();
+            assert_eq!(told.allowed, told.chain.iter().all(|step| step.holds), "{at} {permission} {told:?}");
+            if let Ok(listed) = &listed {
+                assert_eq!(told.allowed, listed.iter().any(|known| known == permission), "{at} {permission}");
+            }
+            yes += usize::from(told.allowed);
+            conditions += told.chain.iter().filter(|step| step.rule == keywright_core::explain::Rule::Condition && !step.holds).count();
+        }
+    }
+    assert!(yes > 300 && conditions > 0, "{yes} {conditions}");
+    assert_eq!(code(world.core.explain(&world.person("viewer", 0), acme, "moon.walk").await), "invalid_request");
+    assert_eq!(code(world.core.explain(&world.person("viewer", 0), world.demo.globex.id, "moon.walk").await), "not_found");
 }

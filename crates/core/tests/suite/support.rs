@@ -14,8 +14,14 @@ pub(crate) struct World {
 }
 
 pub(crate) async fn world(db: Db) -> World {
+    world_with(db, |_| {}).await
+}
+
+/// The same with other settings.
+pub(crate) async fn world_with(db: Db, set: impl FnOnce(&mut Settings)) -> World {
     let clock = Clock::stepped(Time::from_seconds(1_800_000_000));
-    let settings = Settings { preset: Some(Preset::Appcircle), ..Settings::new(ISSUER) };
+    let mut settings = Settings { preset: Some(Preset::Appcircle), ..Settings::new(ISSUER) };
+    set(&mut settings);
     let core = Core::start_on(db, KeyFile::generate().unwrap(), settings, clock.clone()).await.unwrap();
     let demo = demo::build(&core, &Context::system(clock.now()).unwrap()).await.unwrap();
     World { core, clock, demo }

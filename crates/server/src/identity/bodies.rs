@@ -1,7 +1,12 @@
 //! Bodies of the identity API. What clients send is read with all of its tolerances; unknown members are ignored, except where
 //! a body is our own.
 
-use keywright_core::{invitations::Invitation, members::Member, organizations::Organization};
+use keywright_core::{
+    explain::{Explanation, Kind, Me},
+    invitations::Invitation,
+    members::Member,
+    organizations::Organization,
+};
 use keywright_protocol::{OrganizationId, Time, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -239,6 +244,66 @@ pub(crate) struct Acceptance {
 pub(crate) struct Accepted {
     /// The user's id.
     pub(crate) user_id: UserId,
+}
+
+/// Who holds the token.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MeBody {
+    /// `person` or `api-key`.
+    kind: &'static str,
+    /// The user's or the API Key's id.
+    id: String,
+    /// His address, or the generated one of an API Key.
+    email: String,
+    /// His name.
+    name: String,
+    /// The organization that the token is for.
+    organization: OrganizationItem,
+    /// The roles that hold there now.
+    roles: Vec<String>,
+    /// Ids of what he may do there now, as far as the token carries it.
+    permissions: Vec<String>,
+}
+
+impl From<Me> for MeBody {
+    fn from(me: Me) -> Self {
+        let kind = match me.kind {
+            Kind::Person => "person",
+            Kind::ApiKey => "api-key",
+        };
+        let (id, organization) = (me.id.hyphenated().to_string(), me.organization.into());
+        Self { kind, id, email: me.email, name: me.name, organization, roles: me.roles, permissions: me.permissions }
+    }
+}
+
+/// Yes or no, and why.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ExplanationBody {
+    /// Whether the holder of the token has the permission.
+    allowed: bool,
+    /// The sentence that decided.
+    reason: String,
+    /// Everything that was asked, in order. It is allowed when every link holds.
+    chain: Vec<ChainLink>,
+}
+
+/// One link of the chain that decides.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChainLink {
+    /// What it is about: `credential`, `roles`, `permission`, `condition`, `audience` or `token`.
+    rule: &'static str,
+    /// Whether it is met.
+    holds: bool,
+    /// What was found, as a sentence.
+    text: String,
+}
+
+impl From<Explanation> for ExplanationBody {
+    fn from(Explanation { allowed, reason, chain }: Explanation) -> Self {
+        let chain = chain.into_iter().map(|step| ChainLink { rule: step.rule.as_str(), holds: step.holds, text: step.text });
+        Self { allowed, reason, chain: chain.collect() }
+    }
 }
 
 /// Done, and nothing more to say.

@@ -3,7 +3,7 @@
 use crate::{app::App, error::ApiError, outer::RequestInfo};
 use axum::{
     body::Body,
-    extract::FromRequestParts,
+    extract::{FromRequestParts, Path},
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE, header::USER_AGENT, request::Parts};
@@ -73,6 +73,18 @@ fn anonymous(parts: &Parts, app: &Arc<App>) -> Result<Context, ApiError> {
     Ok(ctx)
 }
 
+/// What a path names. What cannot be decoded is as unknown as any other name.
+pub(crate) struct Named<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(names)| Self(names)).map_err(|_| Error::NotFound("organization").into())
+    }
+}
+
 /// A user's id in a path.
 pub(crate) fn user(text: &str) -> Result<UserId, ApiError> {
     text.parse().map_err(|_| Error::NotFound("member").into())
@@ -128,6 +140,10 @@ pub(crate) async fn json<T: DeserializeOwned>(body: Body, example: &str) -> Resu
 
 /// The same of bytes that were read.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], example: &str) -> Result<T, ApiError> {
+    // An array in the order of the members would do for serde; it is not what anybody means.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::BadRequest(format!("the body must be a JSON object such as {example}")));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         // What serde says of a wrong member names it; it quotes no values of ours.
         ApiError::BadRequest(format!("the body must be JSON such as {example} ({error})"))

@@ -2,15 +2,11 @@
 
 use super::{
     bodies::{Acceptance, Accepted, Done, InvitationItem, InvitationOffer, InvitationToken, NewInvitation, UserEmail},
-    call::{Caller, Query, Stranger, answer, changed, json, parse, read, told},
+    call::{Caller, Named, Query, Stranger, answer, changed, json, parse, read, told},
     docs::{ChangeRefusals, Refusals},
 };
 use crate::{app::App, error::ApiError};
-use axum::{
-    body::Body,
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{body::Body, extract::State, response::Response};
 use http::{Request, StatusCode};
 use keywright_protocol::admin::RolesIn;
 use std::sync::Arc;
@@ -33,7 +29,7 @@ const INVITATION: &str = r#"{"userEmail": "person@example.com", "organizationsAn
         ("userEmail" = Option<String>, Query, description = "For `re-invite`: the address, if there is no body.", example = "person@example.com")
     ),
     security(("token" = [])),
-    request_body(content = Option<NewInvitation>, example = json!({"userEmail": "person@example.com",
+    request_body(content = NewInvitation, example = json!({"userEmail": "person@example.com",
         "organizationsAndRoles": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}]})),
     responses((status = 200, description = "The invitation is on its way.", body = Done,
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"message": "the invitation is on its way"})),
@@ -71,7 +67,7 @@ pub(crate) async fn invite(State(app): State<Arc<App>>, caller: Caller, query: Q
         "organizationsAndRoles": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}],
         "expiresAt": "2026-12-01T09:00:00.000Z"}])), Refusals)
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>) -> Result<Response, ApiError> {
     let pending = told(app.core.list_invitations(&caller.ctx, caller.named(&id)?).await)?;
     Ok(answer(StatusCode::OK, &pending.into_iter().map(InvitationItem::from).collect::<Vec<_>>()))
 }
@@ -97,7 +93,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Path(id): 
 pub(crate) async fn re_invite(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     query: Query,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -120,7 +116,7 @@ pub(crate) async fn re_invite(
         ("userEmail" = Option<String>, Query, description = "The address, if there is no body.", example = "person@example.com")
     ),
     security(("token" = [])),
-    request_body(content = Option<UserEmail>, example = json!({"userEmail": "person@example.com"})),
+    request_body(content = UserEmail, example = json!({"userEmail": "person@example.com"})),
     responses((status = 200, description = "Its link does not work any more.", body = Done,
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"message": "the invitation was taken back"})),
         Refusals, ChangeRefusals)
@@ -128,7 +124,7 @@ pub(crate) async fn re_invite(
 pub(crate) async fn revoke(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     query: Query,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -172,7 +168,7 @@ pub(crate) async fn look_up(State(app): State<Arc<App>>, Stranger(ctx): Stranger
     tag = "Invitations",
     operation_id = "acceptInvitation",
     summary = "Accept an invitation",
-    description = "Once, within seven days. Needs no access token. If the address has an account, `password` is that account's; otherwise an account is made with `name` and `password`.",
+    description = "Once, within seven days. Needs no access token. If the address has an account with a password, `password` is that; an account without one gets it; without an account one is made with `name` and `password`.",
     request_body(content = Acceptance, example = json!({"token": "q2Jx...", "name": "Person", "password": "a password of your own"})),
     responses((status = 200, description = "A member now.", body = Accepted,
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"userId": "6f9619ff-8b86-4011-b42d-00c04fc964ff"})),

@@ -2,18 +2,14 @@
 
 use super::{
     bodies::{Done, Place, Roles, UserItem, UserRoles},
-    call::{Caller, Query, answer, changed, json, parse, read, told, user},
+    call::{Caller, Named, Query, answer, changed, json, parse, read, told, user},
     docs::{ChangeRefusals, Refusals},
 };
 use crate::{
     app::App,
     error::{ApiError, render},
 };
-use axum::{
-    body::Body,
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{body::Body, extract::State, response::Response};
 use http::{Request, StatusCode};
 use keywright_core::members::RoleChange;
 use keywright_protocol::ErrorBody;
@@ -34,7 +30,7 @@ const EXAMPLE: &str = r#"{"roles": ["view-build"]}"#;
     responses((status = 200, description = "The members.", body = Vec<UserItem>, example = json!([{"id": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
         "username": "owner@acme.example", "email": "owner@acme.example", "fullName": "owner"}])), Refusals)
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>) -> Result<Response, ApiError> {
     let members = told(app.core.list_members(&caller.ctx, caller.named(&id)?).await)?;
     Ok(answer(StatusCode::OK, &members.into_iter().map(UserItem::from).collect::<Vec<_>>()))
 }
@@ -55,7 +51,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Path(id): 
     responses((status = 200, description = "His roles.", body = UserRoles,
         example = json!({"roles": ["view-build"], "inheritedRoles": [], "isSubOrganizationMember": false})), Refusals)
 )]
-pub(crate) async fn roles(State(app): State<Arc<App>>, caller: Caller, Path((id, member)): Path<(String, String)>) -> Result<Response, ApiError> {
+pub(crate) async fn roles(State(app): State<Arc<App>>, caller: Caller, Named((id, member)): Named<(String, String)>) -> Result<Response, ApiError> {
     let (organization, member) = (caller.named(&id)?, user(&member)?);
     let (place, member) = told(app.core.get_member(&caller.ctx, organization, member).await)?;
     if member.own.is_none() {
@@ -87,7 +83,7 @@ pub(crate) async fn roles(State(app): State<Arc<App>>, caller: Caller, Path((id,
 pub(crate) async fn replace_roles(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Path(place): Path<(String, String)>,
+    Named(place): Named<(String, String)>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let Roles { roles } = json(request.into_body(), EXAMPLE).await?;
@@ -114,7 +110,7 @@ pub(crate) async fn replace_roles(
 pub(crate) async fn add_roles(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Path(place): Path<(String, String)>,
+    Named(place): Named<(String, String)>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let Roles { roles } = json(request.into_body(), EXAMPLE).await?;
@@ -134,7 +130,7 @@ pub(crate) async fn add_roles(
         ("user" = String, Path, description = "The user's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff")
     ),
     security(("token" = [])),
-    request_body(content = Option<Roles>, example = json!({"roles": ["view-build"]})),
+    request_body(content = Roles, example = json!({"roles": ["view-build"]})),
     responses((status = 200, description = "His own roles now.", body = Roles,
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"roles": []})),
         Refusals, ChangeRefusals)
@@ -142,7 +138,7 @@ pub(crate) async fn add_roles(
 pub(crate) async fn remove_roles(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Path(place): Path<(String, String)>,
+    Named(place): Named<(String, String)>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let body = read(request.into_body()).await?;
@@ -174,7 +170,7 @@ async fn change(app: &Arc<App>, caller: &Caller, (id, member): &(String, String)
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"message": "the member was removed"})),
         Refusals, ChangeRefusals)
 )]
-pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>, query: Query) -> Result<Response, ApiError> {
+pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, query: Query) -> Result<Response, ApiError> {
     query.require_action(&["remove"])?;
     let member = query.get("userId").ok_or_else(|| ApiError::BadRequest("say who is to be removed with the parameter userId".to_owned()))?;
     let (organization, member) = (caller.named(&id)?, user(member)?);

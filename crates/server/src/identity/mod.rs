@@ -7,6 +7,7 @@ mod bodies;
 mod call;
 mod docs;
 pub(crate) mod invitations;
+pub(crate) mod me;
 pub(crate) mod members;
 pub(crate) mod organizations;
 
@@ -23,6 +24,8 @@ pub(crate) fn router(layer: AuthLayer) -> Router<Arc<App>> {
     let roles = get(members::roles).put(members::replace_roles).post(members::add_roles).delete(members::remove_roles);
     let invitations = get(invitations::list).patch(invitations::re_invite).delete(invitations::revoke);
     Router::new()
+        .route("/identity/v1/me", get(me::me))
+        .route("/identity/v1/me/explain", get(me::explain))
         .route("/identity/v1/organizations", get(organizations::list))
         .route("/identity/v1/organizations/{id}", get(organizations::get).delete(members::remove))
         .route("/identity/v1/organizations/{id}/sub-organizations", post(organizations::create_sub))

@@ -2,15 +2,11 @@
 
 use super::{
     bodies::{NewSubOrganization, OrganizationDetail, OrganizationItem, OrganizationPage},
-    call::{Caller, Query, answer, changed, json, told},
+    call::{Caller, Named, Query, answer, changed, json, told},
     docs::{ChangeRefusals, Refusals},
 };
 use crate::{app::App, error::ApiError};
-use axum::{
-    body::Body,
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{body::Body, extract::State, response::Response};
 use http::{Request, StatusCode};
 use std::sync::Arc;
 
@@ -56,11 +52,11 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, query: Que
     summary = "One organization",
     params(("id" = String, Path, description = "Its id, or `current` for the token's.", example = "current")),
     security(("token" = [])),
-    responses((status = 200, description = "It.", body = OrganizationDetail, example = json!({"id": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "name": "Acme",
+    responses((status = 200, description = "The organization.", body = OrganizationDetail, example = json!({"id": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "name": "Acme",
         "givenId": null, "ssoEnabled": false, "disabled": false, "rootOrganizationId": null, "rootOrganizationName": null,
         "createdDate": "2026-11-24T09:00:00.000Z", "memberCount": 3, "logoUrl": null})), Refusals)
 )]
-pub(crate) async fn get(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub(crate) async fn get(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>) -> Result<Response, ApiError> {
     let (organization, members) = told(app.core.get_organization(&caller.ctx, caller.named(&id)?).await)?;
     Ok(answer(StatusCode::OK, &OrganizationDetail::new(organization, members)))
 }
@@ -82,7 +78,7 @@ pub(crate) async fn get(State(app): State<Arc<App>>, caller: Caller, Path(id): P
         "rootOrganizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "rootOrganizationName": null, "createdDate": "2026-11-24T09:00:00.000Z"})),
         Refusals, ChangeRefusals)
 )]
-pub(crate) async fn create_sub(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>, request: Request<Body>) -> Result<Response, ApiError> {
+pub(crate) async fn create_sub(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, request: Request<Body>) -> Result<Response, ApiError> {
     let parent = caller.named(&id)?;
     let new: NewSubOrganization = json(request.into_body(), r#"{"name": "Acme Mobile"}"#).await?;
     let made = told(app.core.create_sub_organization(&caller.ctx, parent, &new.name).await)?;

@@ -44,7 +44,7 @@ const ADMINISTER: [u16; 7] = [200, 401, 404, 403, 404, 403, 401];
 const LINK: [u16; 7] = [404; 7];
 
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-const TABLE: [(&str, &str, [u16; 7]); 35] = [
+const TABLE: [(&str, &str, [u16; 7]); 37] = [
     ("post", "/auth/v1/token", EXCHANGE),
     ("post", "/auth/v2/token", EXCHANGE),
     ("post", "/auth/v3/token", EXCHANGE),
@@ -65,6 +65,8 @@ const TABLE: [(&str, &str, [u16; 7]); 35] = [
     ("get", "/distribution/v2/profiles/{id}", READ),
     ("patch", "/distribution/v1/profiles/{id}", CHANGE),
     ("patch", "/distribution/v2/profiles/{id}", CHANGE),
+    ("get", "/identity/v1/me", HOLDER),
+    ("get", "/identity/v1/me/explain", HOLDER),
     ("get", "/identity/v1/organizations", HOLDER),
     ("get", "/identity/v1/organizations/{id}", MEMBER),
     ("post", "/identity/v1/organizations/{id}/sub-organizations", ADMINISTER),
@@ -96,6 +98,7 @@ async fn call(server: &TestServer, caller: Caller, method: &str, path: &str) -> 
     };
     let body = body.filter(|_| method != Method::GET && !path.starts_with("/auth/"));
     let action = match (&method, path) {
+        (&Method::GET, "/identity/v1/me/explain") => "?permission=organization.member.view".to_owned(),
         (&Method::PATCH, "/identity/v1/users") => format!("?action=invite&organizationId={}", server.demo.acme.id),
         (&Method::PATCH, path) if path.ends_with("/invitations") => "?action=re-invite".to_owned(),
         (&Method::DELETE, path) if path.matches('/').count() == 4 => format!("?action=remove&userId={}", server.demo.users["manager"].id),

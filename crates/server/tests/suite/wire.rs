@@ -154,3 +154,136 @@ async fn a_refused_request_leaves_the_connection_in_order() {
     assert_eq!(statuses, ["404 Not Found", "200 OK"], "{all}");
     server.end().await;
 }
+
+/// A request of the identity API, as a client sends it.
+fn identity(method: &str, path: &str, headers: &str, access: &str, body: Option<&str>) -> String {
+    let length = body.map(|body| format!("Content-Length: {}\r\n", body.len())).unwrap_or_default();
+    let body = body.unwrap_or_default();
+    format!("{method} {path} HTTP/1.1\r\n{headers}Authorization: Bearer {access}\r\n{length}Host: 127.0.0.1\r\nConnection: close\r\n\r\n{body}")
+}
+
+/// A body that must have come with 200.
+#[track_caller]
+fn success(answer: &Raw) -> Value {
+    assert!(answer.head.starts_with("http/1.1 200 ok\r\n"), "{answer:?}");
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+const CLI: &str =
+    "accept: application/json\r\nContent-Type: application/json\r\nUser-Agent: Appcircle CLI/1.0.3\r\nAccept-Encoding: gzip, compress, deflate, br\r\n";
+/// The same without a content type, as it sends its reads.
+const CLI_GET: &str = "accept: application/json\r\nUser-Agent: Appcircle CLI/1.0.3\r\nAccept-Encoding: gzip, compress, deflate, br\r\n";
+const PYTHON: &str = "User-Agent: python-requests/2.32.3\r\nAccept-Encoding: gzip, deflate\r\nAccept: */*\r\nContent-Type: application/json\r\n";
+const USERINFO: &str = "/auth/realms/appcircle/protocol/openid-connect/userinfo";
+
+/// The CLI's `organization` commands in the order of its own calls, each with what it reads of the answer.
+#[tokio::test]
+async fn the_organization_commands_of_the_cli() {
+    let server = TestServer::start().await;
+    let access = token(&raw(&server, &post("/auth/v1/token", AXIOS, &format!("pat={}", server.key("owner")))).await);
+    let get = async |path: &str| success(&raw(&server, &identity("GET", path, CLI_GET, &access, None)).await);
+    let send = async |method: &str, path: &str, body: &str| raw(&server, &identity(method, path, CLI, &access, Some(body))).await;
+
+    // view
+    let list = get("/identity/v1/organizations").await;
+    assert!(list["data"].as_array().unwrap().iter().any(|item| item["name"] == "Acme" && item["id"].is_string()), "{list}");
+    let own = get(USERINFO).await["currentOrganizationId"].as_str().unwrap().to_owned();
+    let one = get(&format!("/identity/v1/organizations/{own}")).await;
+    for name in ["name", "id", "givenId", "memberCount", "ssoEnabled", "createdDate", "rootOrganizationName", "rootOrganizationId", "logoUrl"] {
+        assert!(one.get(name).is_some(), "{name}: {one}");
+    }
+    // create-sub
+    let sub = success(&send("POST", "/identity/v1/organizations/current/sub-organizations", r#"{"name":"s1"}"#).await);
+    assert_eq!(sub["rootOrganizationId"], own.as_str());
+    error(&send("POST", "/identity/v1/organizations/current/sub-organizations", r#"{"name":"s1"}"#).await, 409);
+    // user view: every roles call but a 400 with `error` must succeed, or the whole list is lost
+    for organization in [own.as_str(), sub["id"].as_str().unwrap(), &server.demo.mobile.id.to_string()] {
+        let users = get(&format!("/identity/v1/organizations/{organization}/users")).await;
+        assert!(!users.as_array().unwrap().is_empty());
+        for user in users.as_array().unwrap() {
+            assert!(["id", "username", "email", "fullName"].iter().all(|name| user[name].is_string()), "{user}");
+            let path = format!("/identity/v1/organizations/{organization}/users/{}/roles", user["id"].as_str().unwrap());
+            let answer = raw(&server, &identity("GET", &path, CLI_GET, &access, None)).await;
+            if answer.status == 400 {
+                error(&answer, 400);
+                continue;
+            }
+            let roles = success(&answer);
+            assert!(roles["roles"].is_array() && roles["inheritedRoles"].is_array() && roles["isSubOrganizationMember"].is_boolean(), "{roles}");
+        }
+        assert!(get(&format!("/identity/v1/organizations/{organization}/invitations")).await.is_array());
+    }
+    // user invite, re-invite, and taking it back
+    let groups = get("/roles.json?v=5").await;
+    let role = groups[0]["roles"][0]["key"].as_str().unwrap().to_owned();
+    let invite = format!(r#"{{"userEmail":"x+y@b.c","organizationsAndRoles":[{{"organizationId":"{own}","roles":["{role}"]}}]}}"#);
+    success(&send("PATCH", &format!("/identity/v1/users?action=invite&organizationId={own}"), &invite).await);
+    let invitations = format!("/identity/v1/organizations/{own}/invitations");
+    let pending = get(&invitations).await;
+    assert_eq!((&pending[0]["userEmail"], &pending[0]["status"]), (&"x+y@b.c".into(), &"Pending".into()));
+    assert_eq!(pending[0]["organizationsAndRoles"][0]["roles"], serde_json::json!([role]));
+    success(&send("PATCH", &format!("{invitations}?action=re-invite"), r#"{"userEmail":"x+y@b.c"}"#).await);
+    success(&send("DELETE", &invitations, r#"{"userEmail":"x+y@b.c"}"#).await);
+    assert_eq!(get(&invitations).await, serde_json::json!([]));
+    // role add, role clear, user remove
+    let viewer = server.demo.users["viewer"].id;
+    let roles = format!("/identity/v1/organizations/{own}/users/{viewer}/roles");
+    success(&send("PUT", &roles, &format!(r#"{{"roles":["{role}","view-build"]}}"#)).await);
+    success(&send("PUT", &roles, r#"{"roles":[]}"#).await);
+    assert_eq!(get(&roles).await["roles"], serde_json::json!([]));
+    let remove = format!("/identity/v1/organizations/{own}?action=remove&userId={viewer}");
+    success(&raw(&server, &identity("DELETE", &remove, CLI_GET, &access, None)).await);
+    // Its older form: no bodies.
+    success(&send("PATCH", &format!("/identity/v1/users?action=invite&organizationId={own}"), &invite).await);
+    let again = format!("/identity/v1/users?action=re-invite&userEmail=x%2By@b.c&organizationId={own}");
+    success(&raw(&server, &identity("PATCH", &again, CLI_GET, &access, None)).await);
+    success(&raw(&server, &identity("DELETE", &format!("{invitations}?userEmail=x%2By@b.c"), CLI_GET, &access, None)).await);
+    server.end().await;
+}
+
+/// The Python CLI adds and removes roles, sends `Content-Type: application/json` without a body, and joins paths with two slashes.
+#[tokio::test]
+async fn the_organization_commands_of_the_python_cli() {
+    let server = TestServer::start().await;
+    let (acme, viewer) = (server.demo.acme.id, server.demo.users["viewer"].id);
+    let access = token(&raw(&server, &post("/auth/v1/token", REQUESTS, &format!("pat={}", server.key("owner")))).await);
+    let send = async |method: &str, path: &str, body: Option<&str>| success(&raw(&server, &identity(method, path, PYTHON, &access, body)).await);
+    assert!(send("GET", "//identity/v1/organizations", None).await["data"].is_array());
+    assert!(send("GET", &format!("/identity/v1/organizations/{acme}/users"), None).await.is_array());
+    let roles = format!("/identity/v1/organizations/{acme}/users/{viewer}/roles");
+    let added = send("POST", &roles, Some(r#"{"roles": ["manage-build"]}"#)).await;
+    assert!(added["roles"].as_array().unwrap().contains(&"manage-build".into()), "{added}");
+    let removed = send("DELETE", &roles, Some(r#"{"roles": ["manage-build"]}"#)).await;
+    assert!(!removed["roles"].as_array().unwrap().contains(&"manage-build".into()) && removed["roles"] != serde_json::json!([]), "{removed}");
+    assert_eq!(send("DELETE", &roles, None).await["roles"], serde_json::json!([]));
+    let invite = format!(r#"{{"userEmail": "p@b.c", "organizationsAndRoles": [{{"organizationId": "{acme}", "roles": []}}]}}"#);
+    send("PATCH", &format!("/identity/v1/users?action=invite&organizationId={acme}"), Some(&invite)).await;
+    assert_eq!(
+        send("GET", &format!("/identity/v1/organizations/{acme}/invitations"), None).await[0]["organizationsAndRoles"][0]["roles"],
+        serde_json::json!([])
+    );
+    send("POST", "/identity/v1/organizations/current/sub-organizations", Some(r#"{"name": "from python"}"#)).await;
+    server.end().await;
+}
+
+/// The fastlane plugin finds a sub-organization by its name and exchanges for it; the migration tool makes one, invites, and sends a role
+/// that cannot be when it has none.
+#[tokio::test]
+async fn the_organization_commands_of_fastlane_and_the_migration_tool() {
+    let server = TestServer::start().await;
+    let (key, acme) = (server.key("owner"), server.demo.acme.id);
+    let access = token(&raw(&server, &post("/auth/v1/token", RUBY, &format!("personal-access-key={key}"))).await);
+    let list = success(&raw(&server, &identity("GET", "/identity/v1/organizations", RUBY, &access, None)).await);
+    let found = list["data"].as_array().unwrap().iter().find(|item| item["name"] == "Acme Mobile").expect("by its name")["id"].as_str().unwrap();
+    let sub = token(&raw(&server, &post("/auth/v2/token", RUBY, &format!("pat={key}&subOrganizationId={found}"))).await);
+    assert_eq!(claims(&sub)["currentOrganizationId"], found);
+
+    let access = token(&raw(&server, &post("/auth/v2/token", AXIOS, &format!("pat={key}&subOrganizationId="))).await);
+    let send = async |method: &str, path: &str, body: &str| raw(&server, &identity(method, path, CLI, &access, Some(body))).await;
+    success(&send("POST", "/identity/v1/organizations/current/sub-organizations", r#"{"name":"migrated"}"#).await);
+    let invite = |role: &str| format!(r#"{{"userEmail":"m@b.c","organizationsAndRoles":[{{"organizationId":"{acme}","roles":["{role}"]}}]}}"#);
+    let path = format!("/identity/v1/users?action=invite&organizationId={acme}");
+    error(&send("PATCH", &path, &invite("None-distribution-profile")).await, 400);
+    success(&send("PATCH", &path, &invite("manage-distribution-profile")).await);
+    server.end().await;
+}

@@ -44,6 +44,7 @@ CREATE TABLE outbox (
     recipient TEXT NOT NULL,
     sealed BYTEA NOT NULL,
     created_at BIGINT NOT NULL,
+    revision BIGINT NOT NULL,
     sent_at BIGINT
 );
 

@@ -44,6 +44,7 @@ CREATE TABLE outbox (
     recipient TEXT NOT NULL,
     sealed BLOB NOT NULL,
     created_at INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
     sent_at INTEGER
 ) STRICT;
 

@@ -219,13 +219,68 @@ async fn a_foreign_organization_and_an_unknown_one_are_the_same() {
         (Method::DELETE, format!("?action=remove&userId={user}")),
     ] {
         let mut answers = Vec::new();
-        for id in [unknown, globex.as_str(), "nonsense"] {
+        for id in [unknown, globex.as_str(), "nonsense", "%ff"] {
             let sent = (method != Method::GET).then_some(&body);
             let answer = server.call(Actor::Owner, method.clone(), &format!("{ORGANIZATIONS}/{id}{rest}"), sent).await;
             fails(&answer, 404, "not_found");
-            answers.push(answer.text);
+            let mut headers = answer.headers;
+            for name in ["x-request-id", "date"] {
+                headers.remove(name);
+            }
+            answers.push((headers, answer.text));
         }
-        assert!(answers.iter().all(|text| *text == answers[0]), "{method} {rest}: {answers:?}");
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{method} {rest}: {answers:?}");
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn who_am_i_and_what_may_i_do() {
+    let server = TestServer::start().await;
+    let (acme, mobile) = (server.demo.acme.id, server.demo.mobile.id);
+    let me = server.get(Actor::Viewer, "/identity/v1/me").await.json();
+    assert_eq!((&me["kind"], &me["email"], &me["name"]), (&json!("person"), &json!("viewer@acme.example"), &json!("viewer")));
+    assert_eq!((&me["id"], &me["organization"]["id"]), (&json!(server.demo.users["viewer"].id), &json!(acme)));
+    let permissions = |me: &Value| me["permissions"].as_array().unwrap().clone();
+    assert!(permissions(&me).contains(&json!("organization.member.view")) && !permissions(&me).contains(&json!("organization.member.manage")));
+    let key = server.get(Actor::ApiKey, "/identity/v1/me").await.json();
+    assert_eq!((&key["kind"], &key["name"], &key["id"]), (&json!("api-key"), &json!("acme-ci"), &json!(server.demo.api_keys["acme-ci"].id)));
+    assert_eq!(key["roles"], json!(["operate-distribution-profile"]));
+
+    // What is answered is what holds now, not what the token says.
+    let token = server.token(Actor::Viewer).await;
+    let ask = async |path: &str| server.send(server.request(Method::GET, path).bearer_auth(&token)).await.json();
+    let view = "/identity/v1/me/explain?permission=organization.member.view";
+    assert_eq!(ask(view).await["allowed"], json!(true));
+    let below = ask(&format!("{view}&organizationId={mobile}")).await;
+    assert!(below["chain"][1]["text"].as_str().unwrap().contains("those of its root hold"), "{below}");
+    let roles = keywright_core::members::RoleChange::Replace(vec!["view-build".to_owned()]);
+    server.core.change_roles(&server.host(), acme, server.demo.users["viewer"].id, roles).await.unwrap();
+    let no = server.get(Actor::Viewer, view).await.json();
+    assert_eq!((&no["allowed"], &no["chain"][2]["rule"], &no["chain"][2]["holds"]), (&json!(false), &json!("permission"), &json!(false)));
+    assert!(no["reason"].as_str().unwrap().contains("view-organization"), "{no}");
+    assert_eq!(server.get(Actor::Viewer, "/identity/v1/me").await.json()["roles"], json!(["view-build"]));
+
+    fails(&server.get(Actor::Viewer, "/identity/v1/me/explain").await, 400, "invalid_request");
+    fails(&server.get(Actor::Viewer, "/identity/v1/me/explain?permission=moon.walk").await, 400, "invalid_request");
+    fails(&server.get(Actor::Viewer, &format!("{view}&organizationId={}", server.demo.globex.id)).await, 404, "not_found");
+    fails(&server.get(Actor::Viewer, &format!("{view}&organizationId=42")).await, 400, crate::support::GUID_SENTENCE);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn bodies_are_bounded_and_read_by_what_they_are() {
+    let server = TestServer::start().await;
+    let token = server.token(Actor::Owner).await;
+    let send = async |content_type: &str, body: String| {
+        let request = server.request(Method::POST, &format!("{ORGANIZATIONS}/current/sub-organizations")).bearer_auth(&token);
+        server.send(request.header("content-type", content_type).body(body)).await
+    };
+    let padded = |length: usize| format!(r#"{{"name":"Padded"{}}}"#, " ".repeat(length - 17));
+    fails(&send("application/json", padded(16 * 1024 + 1)).await, 413, "request_too_large");
+    revision(&send("json", padded(16 * 1024)).await);
+    for body in ["", "null", "{", r#"{"name":7}"#, r#"["name"]"#] {
+        fails(&send("application/json", body.to_owned()).await, 400, "invalid_request");
     }
     server.end().await;
 }

@@ -7,6 +7,7 @@ use keywright_testkit::{Actor, TestServer};
 use serde_json::Value;
 
 const AUTH: &str = "/openapi/auth.json";
+const IDENTITY: &str = "/openapi/identity.json";
 const DISTRIBUTION: &str = "/openapi/distribution.json";
 
 #[tokio::test]
@@ -20,7 +21,7 @@ async fn the_page_lists_every_document_by_name() {
     let policy = page.header("content-security-policy");
     assert!(policy.contains("default-src 'none'") && policy.contains("connect-src 'self' https://api.example.com;"), "{policy}");
     let script = server.get(Actor::Anonymous, "/openapi/swagger-initializer.js").await;
-    for (name, url) in [("auth", AUTH), ("distribution", DISTRIBUTION), ("billing", "https://api.example.com/openapi/billing.json")] {
+    for (name, url) in [("auth", AUTH), ("identity", IDENTITY), ("distribution", DISTRIBUTION), ("billing", "https://api.example.com/openapi/billing.json")] {
         assert!(script.text.contains(&format!(r#""name": "{name}""#)) && script.text.contains(&format!(r#""url": "{url}""#)), "{}", script.text);
     }
     for file in ["swagger-ui-bundle.js", "swagger-ui.css"] {
@@ -72,7 +73,7 @@ fn check_responses(document: &Value, at: &str, operation: &Value) {
 #[tokio::test]
 async fn every_operation_is_described_with_its_parameters_answers_and_examples() {
     let server = TestServer::start().await;
-    for (path, count) in [(AUTH, 12), (DISTRIBUTION, 8)] {
+    for (path, count) in [(AUTH, 12), (IDENTITY, 17), (DISTRIBUTION, 8)] {
         let answer = server.get(Actor::Anonymous, path).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-type").as_str()), (200, "application/json"));
         let document = answer.json();
