@@ -6,8 +6,8 @@ use keywright_protocol::Time;
 use uuid::Uuid;
 
 statements! {
-    INSERT = "INSERT INTO outbox (id, kind, recipient, sealed, created_at, revision, sent_at) VALUES ($1, $2, $3, $4, $5, $6, NULL)";
-    LIST = "SELECT id, kind, recipient, sealed, created_at FROM outbox WHERE sent_at IS NULL ORDER BY revision, id";
+    INSERT = "INSERT INTO outbox (id, kind, recipient, sealed, created_at, sent_at) VALUES ($1, $2, $3, $4, $5, NULL)";
+    LIST = "SELECT id, kind, recipient, sealed, created_at FROM outbox WHERE sent_at IS NULL ORDER BY created_at, id";
 }
 
 /// One piece of mail.
@@ -30,14 +30,7 @@ pub struct OutboxRow {
 /// # Errors
 /// Whatever keeps the database from writing.
 pub async fn insert(tx: &mut Tx, mail: &OutboxRow) -> Result<(), StoreError> {
-    let values = [
-        mail.id.into(),
-        mail.kind.as_str().into(),
-        mail.recipient.as_str().into(),
-        mail.sealed.as_slice().into(),
-        mail.created_at.into(),
-        tx.position().n.into(),
-    ];
+    let values = [mail.id.into(), mail.kind.as_str().into(), mail.recipient.as_str().into(), mail.sealed.as_slice().into(), mail.created_at.into()];
     tx.execute_one(INSERT, &values).await
 }
 

@@ -1,4 +1,32 @@
--- Who is invited, and mail that waits to be sent.
+-- People who sign in, who is invited, and what came in by a key.
+
+-- The token of a session is stored as a digest, like a key's secret.
+CREATE TABLE sessions (
+    id UUID PRIMARY KEY,
+    digest BYTEA NOT NULL UNIQUE,
+    user_id UUID NOT NULL REFERENCES users (id),
+    organization_id UUID REFERENCES organizations (id),
+    created_at BIGINT NOT NULL,
+    confirmed_at BIGINT NOT NULL,
+    used_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    address TEXT NOT NULL,
+    user_agent TEXT NOT NULL
+);
+CREATE INDEX sessions_user ON sessions (user_id, created_at) WHERE ended_at IS NULL;
+
+-- A link to choose a new password works once, and not for long.
+CREATE TABLE password_resets (
+    id UUID PRIMARY KEY,
+    digest BYTEA NOT NULL UNIQUE,
+    user_id UUID NOT NULL REFERENCES users (id),
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_at BIGINT,
+    ended_at BIGINT
+);
+CREATE INDEX password_resets_user ON password_resets (user_id, created_at);
 
 -- An invitation is to one root: to it, to sub-organizations of it, or both.
 CREATE TABLE invitations (
@@ -28,6 +56,15 @@ CREATE TABLE outbox (
     recipient TEXT NOT NULL,
     sealed BYTEA NOT NULL,
     created_at BIGINT NOT NULL,
-    revision BIGINT NOT NULL,
     sent_at BIGINT
+);
+
+-- What was made through a token of a key, so that it can be taken back with the key.
+CREATE TABLE brought_in (
+    key_id UUID NOT NULL REFERENCES keys (id),
+    kind TEXT NOT NULL,
+    organization_id UUID NOT NULL REFERENCES organizations (id),
+    subject TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (key_id, kind, organization_id, subject)
 );
