@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use keywright_protocol::{
     KeyId, OrganizationId, Time, UserId,
-    admin::{AdminReply, AdminRequest, RolesIn},
+    admin::{AdminReply, AdminRequest, MailRow, RolesIn},
 };
 use std::{path::Path, time::Duration};
 use tokio::{
@@ -161,6 +161,27 @@ pub enum KeyCommand {
         #[arg(long)]
         expires_at: Option<Time>,
     },
+    /// Give an API Key another secret, which is shown once; its id, name and roles stay
+    Rotate {
+        /// Its id
+        id: KeyId,
+        /// For how many seconds the old secret goes on; 0 ends it at once. Without it 24 hours
+        #[arg(long)]
+        overlap_seconds: Option<u32>,
+        /// When the key expires from now on; without it as before
+        #[arg(long)]
+        expires_at: Option<Time>,
+    },
+    /// Suspend an API Key: it is not exchanged until it is resumed
+    Suspend {
+        /// Its id
+        id: KeyId,
+    },
+    /// Take a suspension back
+    Resume {
+        /// Its id
+        id: KeyId,
+    },
     /// Revoke a key for ever
     Revoke {
         /// Its id
@@ -201,6 +222,9 @@ impl From<AdminCommand> for AdminRequest {
                 KeyCommand::List { organization } => Self::ListKeys { organization },
                 KeyCommand::CreatePersonal { organization, user, name, expires_at } => Self::CreatePersonalAccessKey { organization, user, name, expires_at },
                 KeyCommand::CreateApi { organization, name, grants, expires_at } => Self::CreateApiKey { organization, name, grants, expires_at },
+                KeyCommand::Rotate { id, overlap_seconds, expires_at } => Self::RotateKey { key: id, overlap_seconds, expires_at },
+                KeyCommand::Suspend { id } => Self::SuspendKey { key: id },
+                KeyCommand::Resume { id } => Self::ResumeKey { key: id },
                 KeyCommand::Revoke { id } => Self::RevokeKey { key: id },
             },
         }
@@ -262,6 +286,10 @@ pub fn render(reply: &AdminReply, format: Format) -> anyhow::Result<String> {
         AdminReply::Organization(row) => format!("organization {} \"{}\"", row.id, row.name),
         AdminReply::User(row) => format!("user {} {}", row.id, row.email),
         AdminReply::KeyCreated { id, secret, expires_at } => format!("key {id}, expires {expires_at}\nsecret (shown once): {secret}"),
+        AdminReply::KeyRotated { id, secret, expires_at, old_secret_ends_at } => {
+            let old = old_secret_ends_at.map_or_else(|| "the old secret is dead".to_owned(), |at| format!("the old secret is taken until {at}"));
+            format!("key {id}, expires {expires_at}; {old}\nsecret (shown once): {secret}")
+        }
         AdminReply::CatalogDiff { diff } => catalog::lines(diff),
         AdminReply::CatalogApplied { revision, diff } => format!("{}\ndone, revision {revision}", catalog::lines(diff)),
         AdminReply::Organizations { organizations } => lines(organizations.iter().map(|row| {
@@ -274,12 +302,28 @@ pub fn render(reply: &AdminReply, format: Format) -> anyhow::Result<String> {
             format!("{}  {}  {}{state}", row.id, row.email, row.name)
         })),
         AdminReply::Members { members } => lines(members.iter().map(|row| format!("{}  {}  {}", row.user_id, row.email, row.roles.join(",")))),
-        AdminReply::Outbox { mail } => lines(mail.iter().map(|row| format!("{}  {}  {}  {}", row.created_at, row.kind, row.recipient, row.content))),
+        AdminReply::Outbox { mail } => lines(mail.iter().map(mail_lines)),
         AdminReply::Keys { keys } => lines(keys.iter().map(|row| {
-            let state = row.revoked_at.map_or_else(|| format!("expires {}", row.expires_at), |at| format!("revoked {at}"));
+            let state = match (row.revoked_at, row.suspended_at) {
+                (Some(at), _) => format!("revoked {at}"),
+                (None, Some(at)) => format!("suspended {at}"),
+                (None, None) => format!("expires {}", row.expires_at),
+            };
             format!("{}  {}  {}  {state}", row.id, row.kind.infix(), row.name)
         })),
     })
+}
+
+/// A piece of mail; for an invitation, with what its recipient has to send.
+fn mail_lines(mail: &MailRow) -> String {
+    let member = |name: &str| mail.content.get(name).and_then(serde_json::Value::as_str);
+    let head = format!("{}  {}  {}", mail.created_at, mail.kind, mail.recipient);
+    let (Some(token), Some(organization), Some(accept_at)) = (member("token"), member("organization"), member("acceptAt")) else {
+        return format!("{head}  {}", mail.content);
+    };
+    let until = member("expires_at").unwrap_or_default();
+    let example = format!(r#"curl {accept_at} --json '{{"token": "{token}", "name": "...", "password": "..."}}'"#);
+    format!("{head}  to {organization}, until {until}\n  token {token}\n  {example}")
 }
 
 fn lines(rows: impl Iterator<Item = String>) -> String {
@@ -306,5 +350,15 @@ mod tests {
         let refused = AdminReply::Refused { error: "conflict".into(), message: "taken".into() };
         assert!(render(&refused, Format::Json).is_err() && render(&refused, Format::Text).is_err());
         assert_eq!(render(&AdminReply::Users { users: Vec::new() }, Format::Text).unwrap(), "none");
+    }
+
+    #[test]
+    fn an_invitations_mail_says_how_to_accept_it() {
+        let content = serde_json::json!({ "organization": "Acme", "token": "q2Jx", "expires_at": "2027-01-22T08:00:00.000Z",
+            "acceptAt": "https://auth.example.com/identity/v1/invitations/accept" });
+        let mail = MailRow { kind: "invitation".into(), recipient: "p@example.com".into(), created_at: Time::from_seconds(0), content };
+        let text = render(&AdminReply::Outbox { mail: vec![mail] }, Format::Text).unwrap();
+        assert!(text.contains("p@example.com  to Acme, until 2027-01-22"), "{text}");
+        assert!(text.contains(r#"curl https://auth.example.com/identity/v1/invitations/accept --json '{"token": "q2Jx","#), "{text}");
     }
 }

@@ -81,18 +81,18 @@ impl Core {
         // Hashing takes long and is done before the transaction; inside, everything is looked at again.
         let account = match known.await? {
             Some(Credentials { user, password_hash: Some(hash), .. }) => {
-                passwords::check(password, Some(hash)).await?;
+                self.hashing.check(password, Some(hash)).await?;
                 Account::Known(user.id)
             }
             // The link proves the address; there is no password that could prove more.
             Some(Credentials { user, password_hash: None, .. }) => {
-                passwords::check_new(&password)?;
-                Account::WithoutPassword { id: user.id, hash: passwords::hash(password).await? }
+                passwords::check_new("password", &password)?;
+                Account::WithoutPassword { id: user.id, hash: self.hashing.hash(password).await? }
             }
             None => {
                 let name = names::name("name", name.unwrap_or_default())?;
-                passwords::check_new(&password)?;
-                Account::New { id: chance::id()?, name, hash: passwords::hash(password).await? }
+                passwords::check_new("password", &password)?;
+                Account::New { id: chance::id()?, name, hash: self.hashing.hash(password).await? }
             }
         };
         let (core, ctx) = (Arc::clone(self), ctx.clone());
@@ -120,7 +120,7 @@ impl Core {
             }
         };
         invitations::accept(tx, row.id, ctx.now).await?;
-        let by = By::Person { id: user.id, confirmed_at: ctx.now };
+        let by = By::Person { id: user.id, confirmed_at: Some(ctx.now) };
         for grant in grants_of(tx, row.id).await? {
             let authority = self.for_acceptance(tx, grant.organization_id, &by).await?;
             let own = memberships::find(tx, grant.organization_id, user.id).await?.map(|member| member.roles);

@@ -2,12 +2,16 @@
 
 use crate::{
     Context, Core, Error, chance,
-    keys::CreatedKey,
+    keys::{
+        CreatedKey,
+        rotation::{self, Rotation},
+    },
     members::{Member, RoleChange},
     passwords,
 };
 use keywright_db::Committed;
 use keywright_protocol::{
+    KeyId, Time,
     admin::{AdminReply, AdminRequest, KeyRow, MemberRow, OrganizationRow, UserRow},
     catalog::OWNER,
 };
@@ -16,7 +20,7 @@ use keywright_store::{
     memberships, organizations, settings, users,
 };
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 impl Core {
     /// Does what an administrator on the host asks for. A refusal is a reply too.
@@ -66,6 +70,9 @@ impl Core {
                 self.create_api_key(ctx, organization, &name, &grants, expires_at).await.map(created)
             }
             AdminRequest::ListOutbox => Ok(AdminReply::Outbox { mail: self.list_outbox(ctx).await? }),
+            AdminRequest::RotateKey { key, overlap_seconds, expires_at } => self.rotate_key(ctx, key, (overlap_seconds, expires_at)).await,
+            AdminRequest::SuspendKey { key } => self.suspend_api_key(ctx, self.home_of_key(ctx, key).await?, key).await.map(done),
+            AdminRequest::ResumeKey { key } => self.resume_api_key(ctx, self.home_of_key(ctx, key).await?, key).await.map(done),
             AdminRequest::RevokeKey { key } => self.revoke_key(ctx, key).await.map(done),
             AdminRequest::DiffCatalog { document } => Ok(AdminReply::CatalogDiff { diff: self.diff_catalog(ctx, document).await? }),
             AdminRequest::ApplyCatalog { document, replace } => {
@@ -73,6 +80,14 @@ impl Core {
                 Ok(AdminReply::CatalogApplied { revision: applied.position.to_string(), diff: applied.value })
             }
         }
+    }
+
+    async fn rotate_key(self: &Arc<Self>, ctx: &Context, key: KeyId, (overlap, expires_at): (Option<u32>, Option<Time>)) -> Result<AdminReply, Error> {
+        let overlap = overlap.map_or(rotation::DEFAULT_OVERLAP, |seconds| Duration::from_secs(seconds.into()));
+        let home = self.home_of_key(ctx, key).await?;
+        let rotated = self.rotate_api_key(ctx, home, key, Rotation { overlap, expires_at }).await?;
+        let secret = rotated.secret.reveal().to_owned();
+        Ok(AdminReply::KeyRotated { id: key, secret, expires_at: rotated.expires_at, old_secret_ends_at: rotated.old_secret_ends_at })
     }
 
     /// Whether the operator organization stands.
@@ -88,7 +103,7 @@ impl Core {
     async fn bootstrap(self: &Arc<Self>, ctx: &Context, owner_email: &str) -> Result<AdminReply, Error> {
         ctx.authorize_host()?;
         let password = passwords::generate()?;
-        let hash = passwords::hash(password.clone()).await?;
+        let hash = self.hashing.hash(password.clone()).await?;
         let id = chance::id()?;
         let organization = organizations::OrganizationRow { id, root_id: id, name: "Operator".to_owned(), created_at: ctx.now, suspended_at: None };
         let user =
@@ -129,7 +144,7 @@ fn user_row(row: users::UserRow) -> UserRow {
     UserRow { id: row.id, email: row.email, name: row.name, disabled_at: row.disabled_at }
 }
 
-fn key_row(row: keywright_store::keys::KeyRow) -> KeyRow {
+fn key_row(row: keywright_store::managed_keys::KeyRecord) -> KeyRow {
     KeyRow {
         id: row.id,
         kind: row.kind,
@@ -137,6 +152,7 @@ fn key_row(row: keywright_store::keys::KeyRow) -> KeyRow {
         user_id: row.user_id,
         created_at: row.created_at,
         expires_at: row.expires_at,
+        suspended_at: row.suspended_at,
         revoked_at: row.revoked_at,
     }
 }

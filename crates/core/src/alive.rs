@@ -2,7 +2,11 @@
 
 use crate::Refusal;
 use keywright_protocol::Time;
-use keywright_store::keys::CredentialRow;
+use keywright_store::{keys::CredentialRow, sessions::SessionRow};
+use std::time::Duration;
+
+/// A session that is not used for this long is over.
+pub const SESSION_IDLE: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// Whether a credential authenticates at this moment: secret version active AND key active AND not before <= now < expires AND
 /// organization and its root alive AND, for a Personal Access Key, holder enabled and membership alive. An API Key belongs to
@@ -40,6 +44,28 @@ pub fn alive(credential: &CredentialRow, now: Time) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The same for the session of a person who has signed in: not ended AND younger than 30 days AND used within 12 hours AND its user
+/// enabled. What he may do where is asked besides, of his memberships.
+///
+/// # Errors
+/// The first [`Refusal`] that holds, most final first.
+pub fn alive_session(session: &SessionRow, now: Time) -> Result<(), Refusal> {
+    if let Some(at) = session.user_dead_at {
+        return Err(Refusal::UserDisabled(at));
+    }
+    if let Some(at) = session.ended_at {
+        return Err(Refusal::SessionEnded(at));
+    }
+    let ends_at = session_ends_at(session);
+    if ends_at <= now { Err(Refusal::SessionEnded(ends_at)) } else { Ok(()) }
+}
+
+/// When a session ends by itself, if it is not used again.
+#[must_use]
+pub fn session_ends_at(session: &SessionRow) -> Time {
+    session.expires_at.min(session.used_at.plus(SESSION_IDLE))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +90,7 @@ mod tests {
             expires_at: Time::from_seconds(2_000),
             suspended_at: None,
             revoked_at: None,
+            allowed_addresses: String::new(),
             version: 1,
             digest: Vec::new(),
             tag: Vec::new(),
@@ -107,6 +134,47 @@ mod tests {
             kill(&mut row);
             assert_eq!(alive(&row, NOW).unwrap_err().code(), code, "{name}");
         }
+    }
+
+    fn live_session() -> SessionRow {
+        SessionRow {
+            id: Uuid::from_u128(1).into(),
+            user_id: Uuid::from_u128(3).into(),
+            email: "a@example.com".into(),
+            name: "A".into(),
+            user_dead_at: None,
+            organization_id: None,
+            created_at: Time::from_seconds(0),
+            confirmed_at: Time::from_seconds(0),
+            used_at: NOW,
+            expires_at: Time::from_seconds(2_000),
+            ended_at: None,
+            address: String::new(),
+            user_agent: String::new(),
+        }
+    }
+
+    /// A conjunct of a session's life, as above.
+    type SessionConjunct = (&'static str, fn(&mut SessionRow), &'static str);
+
+    #[test]
+    fn the_truth_table_of_sessions() {
+        assert_eq!(alive_session(&live_session(), NOW), Ok(()));
+        let long_ago = |millis: i64| Time::from_millis(NOW.as_millis() - 12 * 60 * 60 * 1000 + millis);
+        // Each line makes one conjunct false; leaving that conjunct out of `alive_session` reddens its line.
+        let dead: [SessionConjunct; 4] = [
+            ("ended", |row| row.ended_at = THEN, "session_ended"),
+            ("too old", |row| row.expires_at = NOW, "session_ended"),
+            ("idle", |row| row.used_at = Time::from_millis(NOW.as_millis() - 12 * 60 * 60 * 1000), "session_ended"),
+            ("user", |row| row.user_dead_at = THEN, "user_disabled"),
+        ];
+        for (name, kill, code) in dead {
+            let mut row = live_session();
+            kill(&mut row);
+            assert_eq!(alive_session(&row, NOW).unwrap_err().code(), code, "{name}");
+        }
+        let edge = SessionRow { used_at: long_ago(1), expires_at: Time::from_millis(NOW.as_millis() + 1), ..live_session() };
+        assert_eq!(alive_session(&edge, NOW), Ok(()), "in its last millisecond");
     }
 
     #[test]

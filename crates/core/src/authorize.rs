@@ -1,13 +1,19 @@
 //! Who may do what: the first line of every operation. It runs in the operation's own transaction, so that nothing changes
 //! between the question and the act.
 
-use crate::{Actor, Context, Core, Error, alive::alive, error::Forbidden, grant, grant::effective_roles};
+use crate::{
+    Actor, Context, Core, Error, Refusal,
+    alive::{alive, alive_session},
+    error::Forbidden,
+    grant,
+    grant::effective_roles,
+};
 use keywright_db::Tx;
 use keywright_protocol::{
-    Catalog, KeyId, OrganizationId, Time, UserId,
+    Catalog, KeyId, KeyKind, OrganizationId, SessionId, Time, UserId,
     catalog::{OWNER, PermissionSet},
 };
-use keywright_store::{keys, memberships, organizations, organizations::OrganizationRow, users};
+use keywright_store::{keys, memberships, organizations, organizations::OrganizationRow, sessions, sessions::SessionRow};
 use std::{sync::Arc, time::Duration};
 
 /// How long after a password a session is fresh.
@@ -48,8 +54,8 @@ pub enum By {
     Person {
         /// Who.
         id: UserId,
-        /// When he last gave his password.
-        confirmed_at: Time,
+        /// When he last gave his password; `None` if he acts through an access token, which is never fresh.
+        confirmed_at: Option<Time>,
     },
 }
 
@@ -64,9 +70,21 @@ impl Core {
         match &ctx.actor {
             Actor::Anonymous => Err(Error::HostOnly),
             Actor::System => Ok(Authority { place: place.ok_or(ORGANIZATION)?, catalog, by: By::Host, permissions: Permissions::All, roles: Vec::new() }),
+            Actor::Token(token) if token.key_kind == KeyKind::Session => {
+                let session = live_session(tx, SessionId::from(token.key_id.as_uuid()), ctx.now).await?;
+                let place = place.ok_or(ORGANIZATION)?;
+                if token.organization_id != place.id && token.organization_id != place.root_id {
+                    return Err(ORGANIZATION);
+                }
+                let roles = roles_of(tx, &place, session.user_id).await?.ok_or(ORGANIZATION)?;
+                let mut permissions = catalog.permissions(&roles);
+                permissions.intersect(&catalog.scope(&token.permissions.join(" ")));
+                let by = By::Person { id: session.user_id, confirmed_at: None };
+                Ok(Authority { place, catalog, by, permissions: Permissions::Some(permissions), roles })
+            }
             Actor::Token(token) => {
                 let row = keys::find_by_id(tx, token.key_id, Some(organization)).await?;
-                let row = row.filter(|row| self.is_ours(row)).ok_or(crate::Refusal::Unknown)?;
+                let row = row.filter(|row| self.is_ours(row)).ok_or(Refusal::Unknown)?;
                 alive(&row, ctx.now)?;
                 let place = place.ok_or(ORGANIZATION)?;
                 if token.organization_id != place.id && token.organization_id != place.root_id {
@@ -79,22 +97,38 @@ impl Core {
                 Ok(Authority { place, catalog, by: By::Key { id: row.key_id, holder }, permissions: Permissions::Some(permissions), roles: grant.roles })
             }
             Actor::Person(person) => {
+                let session = live_session(tx, person.session_id, ctx.now).await?;
                 let place = place.ok_or(ORGANIZATION)?;
-                users::find(tx, person.user_id).await?.filter(|user| user.disabled_at.is_none()).ok_or(crate::Refusal::Unknown)?;
-                let root = organizations::find(tx, place.root_id).await?.ok_or(ORGANIZATION)?;
-                let own = memberships::find(tx, place.id, person.user_id).await?;
-                let inherited = memberships::find(tx, place.root_id, person.user_id).await?;
-                if place.suspended_at.is_some() || root.suspended_at.is_some() || (own.is_none() && inherited.is_none()) {
-                    return Err(ORGANIZATION);
-                }
-                let (own, inherited) = (own.map(|member| member.roles).unwrap_or_default(), inherited.map(|member| member.roles).unwrap_or_default());
-                let roles = effective_roles(&own, &inherited).to_vec();
+                let roles = roles_of(tx, &place, session.user_id).await?.ok_or(ORGANIZATION)?;
                 let permissions = Permissions::Some(catalog.permissions(&roles));
-                let by = By::Person { id: person.user_id, confirmed_at: person.confirmed_at };
+                let by = By::Person { id: session.user_id, confirmed_at: Some(session.confirmed_at) };
                 Ok(Authority { place, catalog, by, permissions, roles })
             }
         }
     }
+}
+
+/// A session that lives at this moment, by its id.
+///
+/// # Errors
+/// [`Error::Refused`] if there is none.
+pub(crate) async fn live_session(tx: &mut Tx, id: SessionId, now: Time) -> Result<SessionRow, Error> {
+    let session = sessions::find(tx, id).await?.ok_or(Refusal::UnknownSession)?;
+    alive_session(&session, now)?;
+    Ok(session)
+}
+
+/// A person's effective roles in an organization; `None` if he is no member there, by inheritance neither, or if it or its root is
+/// suspended.
+pub(crate) async fn roles_of(tx: &mut Tx, place: &OrganizationRow, user: UserId) -> Result<Option<Vec<String>>, Error> {
+    let root = organizations::find(tx, place.root_id).await?.ok_or(ORGANIZATION)?;
+    let own = memberships::find(tx, place.id, user).await?;
+    let inherited = memberships::find(tx, place.root_id, user).await?;
+    if place.suspended_at.is_some() || root.suspended_at.is_some() || (own.is_none() && inherited.is_none()) {
+        return Ok(None);
+    }
+    let (own, inherited) = (own.map(|member| member.roles).unwrap_or_default(), inherited.map(|member| member.roles).unwrap_or_default());
+    Ok(Some(effective_roles(&own, &inherited).to_vec()))
 }
 
 impl Authority {
@@ -171,7 +205,11 @@ impl Authority {
             By::Key { .. } => {
                 Err(Forbidden::because(format!("{what} needs a person who has just given his password; a key cannot do it, whatever its roles")).into())
             }
-            By::Person { confirmed_at, .. } if now < confirmed_at.plus(FRESH) => Ok(()),
+            By::Person { confirmed_at: None, .. } => {
+                Err(Forbidden::because(format!("{what} needs the session itself, with the password given just now; an access token made from it cannot do it"))
+                    .into())
+            }
+            By::Person { confirmed_at: Some(confirmed_at), .. } if now < confirmed_at.plus(FRESH) => Ok(()),
             By::Person { .. } => Err(Error::NotFresh(what)),
         }
     }

@@ -1,7 +1,7 @@
 //! What every operation is told about its request.
 
-use crate::Error;
-use keywright_protocol::{KeyId, OrganizationId, RequestId, SessionId, Time, UserId};
+use crate::{Error, Forbidden, Refusal};
+use keywright_protocol::{KeyId, KeyKind, OrganizationId, RequestId, SessionId, Time, UserId};
 use std::net::IpAddr;
 
 /// Who acts; from the verified credential alone.
@@ -22,6 +22,8 @@ pub enum Actor {
 pub struct TokenActor {
     /// The key that was exchanged for it.
     pub key_id: KeyId,
+    /// What kind of key that is. For a session the key's id is the session's.
+    pub key_kind: KeyKind,
     /// The organization it is for.
     pub organization_id: OrganizationId,
     /// Ids of the permissions that it carries.
@@ -72,5 +74,31 @@ impl Context {
             Actor::System => Ok(()),
             Actor::Anonymous | Actor::Token(_) | Actor::Person(_) => Err(Error::HostOnly),
         }
+    }
+
+    /// Operations of a person on his own sessions and password.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for nobody, [`Error::Forbidden`] for the holder of an access token: what a token was made from stays
+    /// out of its reach.
+    pub fn authorize_person(&self) -> Result<&PersonActor, Error> {
+        match &self.actor {
+            Actor::Person(person) => Ok(person),
+            Actor::Anonymous => Err(Refusal::UnknownSession.into()),
+            Actor::Token(_) | Actor::System => {
+                Err(Forbidden::because("this needs the session itself: sign in at /auth/v1/sessions and send the sessionToken; an access token does not do it")
+                    .into())
+            }
+        }
+    }
+
+    /// Where the request came from, as it is kept; empty if that is not known.
+    pub(crate) fn address_text(&self) -> String {
+        self.client_ip.map(|address| address.to_string()).unwrap_or_default()
+    }
+
+    /// What the client calls itself, as it is kept.
+    pub(crate) fn user_agent_text(&self) -> String {
+        self.user_agent.iter().flat_map(|text| text.chars()).filter(|character| !character.is_control()).take(200).collect()
     }
 }

@@ -103,7 +103,7 @@ async fn organization(core: &Arc<Core>, ctx: &Context, name: &str, parent: Optio
 
 async fn user(core: &Arc<Core>, ctx: &Context, part: &str) -> Result<DemoUser, Error> {
     let password = passwords::generate()?;
-    let hash = passwords::hash(password.clone()).await?;
+    let hash = core.hashing.hash(password.clone()).await?;
     let domain = if part == "globexowner" { "globex" } else { "acme" };
     let row = core.create_user(ctx, &format!("{part}@{domain}.example"), part, Password::Hash(hash)).await?;
     Ok(DemoUser { id: row.id, email: row.email, password })

@@ -2,6 +2,7 @@
 
 use keywright_protocol::{KeyKind, Time, catalog::CatalogError, secret::Damage};
 use keywright_store::StoreError;
+use std::net::IpAddr;
 
 /// Why an operation did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +28,14 @@ pub enum Error {
     /// Address and password do not belong together; which of them is wrong is not said.
     #[error("e-mail address or password is wrong")]
     WrongPassword,
+    /// The password was made to be used once.
+    #[error(
+        "this password was made for the first sign-in alone: send the same again with newPassword besides, a password of your own of at least 12 characters"
+    )]
+    PasswordMustChange,
+    /// Too many passwords are being checked already.
+    #[error("too many people are signing in at this moment; try again in a few seconds")]
+    Busy,
     /// Something in the request is not usable.
     #[error("{field}: {reason}")]
     Invalid {
@@ -87,6 +96,8 @@ impl Error {
             Self::Forbidden(_) => "insufficient_permission",
             Self::NotFresh(_) => "session_not_fresh",
             Self::WrongPassword => "invalid_credentials",
+            Self::PasswordMustChange => "password_must_change",
+            Self::Busy => "too_many_requests",
             Self::Invalid { .. } => "invalid_request",
             Self::NotFound(_) | Self::Absent(_) => "not_found",
             Self::Conflict(_) => "conflict",
@@ -141,6 +152,9 @@ pub enum Refusal {
     /// The key has a newer secret and the overlap is over.
     #[error("this secret was replaced by a newer one on {0}; use the key's newest secret")]
     Replaced(Time),
+    /// The key is taken from some addresses only, and this is none of them.
+    #[error("this key is not taken from {}; exchange it from one of its allowed addresses, or have them changed", from(*.0))]
+    AddressNotAllowed(Option<IpAddr>),
     /// The person is disabled.
     #[error("the holder of this key has been disabled since {0}; ask an Owner of the organization")]
     HolderDisabled(Time),
@@ -150,6 +164,19 @@ pub enum Refusal {
     /// The organization, or its root, is suspended or deleted.
     #[error("the organization of this key has been suspended or deleted since {0}; ask the operator of this installation")]
     OrganizationDead(Time),
+    /// Nobody knows this session.
+    #[error("this session is not known here; sign in again")]
+    UnknownSession,
+    /// The session was ended, was not used for too long, or is too old.
+    #[error("this session ended on {0}; sign in again")]
+    SessionEnded(Time),
+    /// Whoever signed in is disabled.
+    #[error("this account has been disabled since {0}; ask the operator of this installation")]
+    UserDisabled(Time),
+}
+
+fn from(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string())
 }
 
 fn where_to_go(kind: KeyKind) -> &'static str {
@@ -174,9 +201,13 @@ impl Refusal {
             Self::NotYetValid(_) => "key_not_yet_valid",
             Self::Suspended(_) => "key_suspended",
             Self::Replaced(_) => "key_secret_replaced",
+            Self::AddressNotAllowed(_) => "key_address_not_allowed",
             Self::HolderDisabled(_) => "holder_disabled",
             Self::MembershipEnded(_) => "membership_ended",
             Self::OrganizationDead(_) => "organization_disabled",
+            Self::UnknownSession => "invalid_session",
+            Self::SessionEnded(_) => "session_ended",
+            Self::UserDisabled(_) => "user_disabled",
         }
     }
 }

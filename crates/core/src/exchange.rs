@@ -4,15 +4,17 @@ use crate::{
     Context, Core, Error, Refusal,
     alive::alive,
     chance, grant,
+    keys::addresses::{AddressList, address_allowed},
     memory::Entry,
     secret::{self, Bound, KeyDigest},
 };
 use keywright_protocol::{
-    AccessClaims, KeyKind, OrganizationId, Time,
+    AccessClaims, KeyId, KeyKind, OrganizationId, Time,
     claims::{MAX_ISSUED_TOKEN_BYTES, MAX_SCOPE_BYTES},
 };
 use keywright_store::{generations, keys, keys::CredentialRow};
 use std::{borrow::Cow, io::Write as _, sync::Arc};
+use uuid::Uuid;
 
 /// A snapshot is read again when the log has gone past it; not for ever.
 const READS: usize = 5;
@@ -39,6 +41,30 @@ pub struct IssuedToken {
     pub expires_in: i64,
 }
 
+/// Whose a token is, and what it is made from.
+pub(crate) struct Subject<'a> {
+    /// The user's id, or the API Key's.
+    pub(crate) id: Uuid,
+    /// His address, or the generated identity of an API Key.
+    pub(crate) email: &'a str,
+    /// The key; for a session its id.
+    pub(crate) key_id: KeyId,
+    /// What kind of key it is.
+    pub(crate) key_kind: KeyKind,
+    /// Where the key lives.
+    pub(crate) home: OrganizationId,
+}
+
+impl<'a> Subject<'a> {
+    fn of_key(row: &'a CredentialRow) -> Self {
+        let (id, email) = match &row.holder {
+            Some(holder) => (holder.user_id.as_uuid(), holder.email.as_str()),
+            None => (row.key_id.as_uuid(), row.key_email.as_deref().unwrap_or_default()),
+        };
+        Self { id, email, key_id: row.key_id, key_kind: row.kind, home: row.organization_id }
+    }
+}
+
 impl Core {
     /// Exchanges a key for an access token. `target` is the organization asked for; without it the key's own.
     ///
@@ -54,7 +80,7 @@ impl Core {
             Some(entry) => entry,
             None => self.load(ctx, digest, credential, target).await?,
         };
-        check(&entry.credential, credential, ctx.now)?;
+        check(&entry.credential, &entry.addresses, credential, ctx)?;
         self.issue(ctx.now, &entry)
     }
 
@@ -73,7 +99,8 @@ impl Core {
             if self.memory.judge(row.position).is_err() {
                 continue;
             }
-            check(&row, credential, ctx.now)?;
+            let addresses = AddressList::load(&row.allowed_addresses)?;
+            check(&row, &addresses, credential, ctx)?;
             let grant = grant::effective(&row, &catalog)?;
             let Some(status_index) = row.target.as_ref().and_then(|found| found.status_index) else {
                 // The first exchange for an organization opens its generation; then the row is read again.
@@ -81,8 +108,8 @@ impl Core {
                 continue;
             };
             let asked = target.unwrap_or(row.organization_id);
-            let claims = self.fixed_claims(&row, &grant, &catalog)?;
-            let entry = Arc::new(Entry { credential: row, asked, grant, status_index, claims });
+            let claims = self.fixed_claims(&Subject::of_key(&row), &grant, &catalog)?;
+            let entry = Arc::new(Entry { credential: row, addresses, asked, grant, status_index, claims });
             if self.memory.insert(digest, Arc::clone(&entry)).is_ok() {
                 return Ok(entry);
             }
@@ -107,12 +134,8 @@ impl Core {
     }
 
     /// The members of the claims that are the same in each token of an entry. `scope` stands there when it fits.
-    fn fixed_claims(&self, row: &CredentialRow, grant: &grant::Grant, catalog: &keywright_protocol::Catalog) -> Result<String, Error> {
-        let key_id = row.key_id.to_string();
-        let (subject, email) = match &row.holder {
-            Some(holder) => (holder.user_id.to_string(), holder.email.as_str()),
-            None => (key_id.clone(), row.key_email.as_deref().unwrap_or_default()),
-        };
+    pub(crate) fn fixed_claims(&self, of: &Subject<'_>, grant: &grant::Grant, catalog: &keywright_protocol::Catalog) -> Result<String, Error> {
+        let (key_id, subject) = (of.key_id.to_string(), of.id.hyphenated().to_string());
         let scope = catalog.ids(&grant.permissions).collect::<Vec<_>>().join(" ");
         let mut claims = AccessClaims {
             iss: Cow::Borrowed(&self.issuer),
@@ -126,10 +149,10 @@ impl Core {
             roles: grant.roles.iter().map(|role| Cow::Borrowed(role.as_str())).collect(),
             scope: (scope.len() <= MAX_SCOPE_BYTES).then_some(Cow::Owned(scope)),
             current_organization_id: grant.organization_id,
-            organization_id: row.organization_id,
-            email: Cow::Borrowed(email),
-            key_id: row.key_id,
-            key_kind: row.kind,
+            organization_id: of.home,
+            email: Cow::Borrowed(of.email),
+            key_id: of.key_id,
+            key_kind: of.key_kind,
         };
         let keyring = self.keyring();
         let mut fixed = fixed_members(&claims)?;
@@ -147,9 +170,14 @@ impl Core {
         if let Some(ends_at) = row.version_ends_at {
             expires = expires.min(ends_at.as_seconds());
         }
-        let mut claims = Vec::with_capacity(entry.claims.len() + VARIABLE_BYTES);
+        self.sign(&entry.claims, issued, expires)
+    }
+
+    /// A token of fixed claims, from one second up to another.
+    pub(crate) fn sign(&self, fixed: &str, issued: i64, expires: i64) -> Result<IssuedToken, Error> {
+        let mut claims = Vec::with_capacity(fixed.len() + VARIABLE_BYTES);
         let jti = chance::text()?;
-        write!(claims, r#"{{"exp":{expires},"nbf":{issued},"iat":{issued},"jti":"{jti}",{}}}"#, entry.claims)
+        write!(claims, r#"{{"exp":{expires},"nbf":{issued},"iat":{issued},"jti":"{jti}",{fixed}}}"#)
             .map_err(|_| Error::Internal("claims cannot be written"))?;
         Ok(IssuedToken { access_token: self.keyring().token().sign_token(&claims)?, expires_in: expires - issued })
     }
@@ -158,15 +186,16 @@ impl Core {
 /// Room for the members that differ from token to token.
 const VARIABLE_BYTES: usize = 96;
 
-/// Who presents it, and whether it lives now.
-fn check(row: &CredentialRow, credential: Credential<'_>, now: Time) -> Result<(), Refusal> {
+/// Who presents it, whether it lives now, and whether it is taken from there.
+fn check(row: &CredentialRow, addresses: &AddressList, credential: Credential<'_>, ctx: &Context) -> Result<(), Refusal> {
     if let Credential::ApiKey { name, .. } = credential
         && !row.names.iter().any(|known| known == name)
         && !row.key_id.to_string().eq_ignore_ascii_case(name)
     {
         return Err(Refusal::Name);
     }
-    alive(row, now)
+    alive(row, ctx.now)?;
+    address_allowed(addresses, ctx.client_ip)
 }
 
 /// All but `exp`, `nbf`, `iat` and `jti`, as JSON members without the braces.

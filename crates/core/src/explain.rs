@@ -2,12 +2,12 @@
 
 use crate::{
     Actor, Context, Core, Error, Refusal, TokenActor,
-    authorize::Authority,
+    authorize::{Authority, By},
     error::Forbidden,
     organizations::{Organization, with_root},
 };
 use keywright_db::Tx;
-use keywright_protocol::{KeyKind, OrganizationId};
+use keywright_protocol::{KeyId, KeyKind, OrganizationId};
 use keywright_store::{keys, keys::CredentialRow, memberships, users};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -111,17 +111,17 @@ impl Core {
             .read(move |tx| {
                 Box::pin(async move {
                     let authority = core.authority(tx, &ctx, organization).await?;
-                    let (kind, id, email, name) = match &ctx.actor {
-                        Actor::Anonymous | Actor::System => return Err(Forbidden::because("the host itself is nobody in particular").into()),
-                        Actor::Token(token) => {
-                            let row = row_of(tx, token, organization).await?;
+                    let (kind, id, email, name) = match authority.by {
+                        By::Host => return Err(Forbidden::because("the host itself is nobody in particular").into()),
+                        By::Key { id, .. } => {
+                            let row = row_of(tx, id, organization).await?;
                             match row.holder {
                                 Some(holder) => (Kind::Person, holder.user_id.as_uuid(), holder.email, holder.name),
                                 None => (Kind::ApiKey, row.key_id.as_uuid(), row.key_email.unwrap_or_default(), row.name),
                             }
                         }
-                        Actor::Person(person) => {
-                            let user = users::find(tx, person.user_id).await?.ok_or(Refusal::Unknown)?;
+                        By::Person { id, .. } => {
+                            let user = users::find(tx, id).await?.ok_or(Refusal::Unknown)?;
                             (Kind::Person, user.id.as_uuid(), user.email, user.name)
                         }
                     };
@@ -147,7 +147,7 @@ impl Core {
                         let reason = format!("the catalog has no permission `{permission}`; /.well-known/keywright-catalog lists those that there are");
                         return Err(Error::Invalid { field: "permission", reason });
                     }
-                    let mut chain = held_by(origin(tx, &ctx, &authority).await?, &authority, &permission);
+                    let mut chain = held_by(origin(tx, &authority).await?, &authority, &permission);
                     if let Actor::Token(token) = &ctx.actor {
                         chain.extend(carried_by(token, &authority, &permission, &core.issuer));
                     }
@@ -161,16 +161,16 @@ impl Core {
     }
 }
 
-async fn row_of(tx: &mut Tx, token: &TokenActor, organization: OrganizationId) -> Result<CredentialRow, Error> {
-    Ok(keys::find_by_id(tx, token.key_id, Some(organization)).await?.ok_or(Refusal::Unknown)?)
+async fn row_of(tx: &mut Tx, key: KeyId, organization: OrganizationId) -> Result<CredentialRow, Error> {
+    Ok(keys::find_by_id(tx, key, Some(organization)).await?.ok_or(Refusal::Unknown)?)
 }
 
 /// Who it is and where his roles come from, in words.
-async fn origin(tx: &mut Tx, ctx: &Context, authority: &Authority) -> Result<Origin, Error> {
-    let (credential, own, is_api_key) = match &ctx.actor {
-        Actor::Anonymous | Actor::System => ("the host itself may do everything".to_owned(), true, false),
-        Actor::Token(token) => {
-            let row = row_of(tx, token, authority.place.id).await?;
+async fn origin(tx: &mut Tx, authority: &Authority) -> Result<Origin, Error> {
+    let (credential, own, is_api_key) = match authority.by {
+        By::Host => ("the host itself may do everything".to_owned(), true, false),
+        By::Key { id, .. } => {
+            let row = row_of(tx, id, authority.place.id).await?;
             let credential = match &row.holder {
                 Some(holder) => format!("the Personal Access Key \"{}\" of {} lives, until {}", row.name, holder.email, row.expires_at),
                 None => format!("the API Key \"{}\" lives, until {}", row.name, row.expires_at),
@@ -178,8 +178,8 @@ async fn origin(tx: &mut Tx, ctx: &Context, authority: &Authority) -> Result<Ori
             let own = row.target.is_some_and(|target| !target.own_roles.is_empty());
             (credential, own, row.kind == KeyKind::ApiKey)
         }
-        Actor::Person(person) => {
-            let own = memberships::find(tx, authority.place.id, person.user_id).await?.is_some_and(|member| !member.roles.is_empty());
+        By::Person { id, .. } => {
+            let own = memberships::find(tx, authority.place.id, id).await?.is_some_and(|member| !member.roles.is_empty());
             ("you are signed in, and your account is enabled".to_owned(), own, false)
         }
     };
@@ -196,7 +196,7 @@ async fn origin(tx: &mut Tx, ctx: &Context, authority: &Authority) -> Result<Ori
 /// What the catalog makes of the roles.
 fn held_by(origin: Origin, authority: &Authority, permission: &str) -> Vec<Step> {
     let (catalog, roles) = (&authority.catalog, authority.roles());
-    let is_host = authority.by == crate::authorize::By::Host;
+    let is_host = authority.by == By::Host;
     let credential = Step { rule: Rule::Credential, holds: true, text: origin.credential };
     if is_host {
         return vec![credential];
@@ -226,8 +226,8 @@ fn held_by(origin: Origin, authority: &Authority, permission: &str) -> Vec<Step>
     chain
 }
 
-/// What the token itself says.
-fn carried_by(token: &TokenActor, authority: &Authority, permission: &str, issuer: &str) -> [Step; 2] {
+/// What the token itself says; a key's is for one audience.
+fn carried_by(token: &TokenActor, authority: &Authority, permission: &str, issuer: &str) -> Vec<Step> {
     let catalog = &authority.catalog;
     let is_here = catalog.index(permission).zip(catalog.audience(None)).is_some_and(|(index, set)| set.contains(index));
     let audience = if is_here {
@@ -241,5 +241,6 @@ fn carried_by(token: &TokenActor, authority: &Authority, permission: &str, issue
     } else {
         "this token does not carry it: it was issued when you did not have it; exchange the key again".to_owned()
     };
-    [Step { rule: Rule::Audience, holds: is_here, text: audience }, Step { rule: Rule::Token, holds: carries, text: carried }]
+    let audience = matches!(authority.by, By::Key { .. }).then_some(Step { rule: Rule::Audience, holds: is_here, text: audience });
+    audience.into_iter().chain([Step { rule: Rule::Token, holds: carries, text: carried }]).collect()
 }

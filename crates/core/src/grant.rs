@@ -38,6 +38,14 @@ pub fn effective_for(credential: &CredentialRow, catalog: &Catalog, audience: Op
         KeyKind::ApiKey => target.key_roles.as_slice(),
         KeyKind::OperatorKey | KeyKind::Session => return Err(Error::OutOfReach),
     };
+    granted(target.id, held, catalog, audience)
+}
+
+/// What roles that are held in an organization make a grant of.
+///
+/// # Errors
+/// [`Error::NothingGranted`] if they permit nothing at that audience.
+pub(crate) fn granted(organization_id: OrganizationId, held: &[String], catalog: &Catalog, audience: Option<&str>) -> Result<Grant, Error> {
     let mut roles: Vec<String> = held.iter().filter(|role| catalog.has_role(role)).cloned().collect();
     if roles.iter().any(|role| role == OWNER) {
         roles = vec![OWNER.to_owned()];
@@ -50,7 +58,7 @@ pub fn effective_for(credential: &CredentialRow, catalog: &Catalog, audience: Op
     if permissions.is_empty() {
         return Err(Error::NothingGranted);
     }
-    Ok(Grant { organization_id: target.id, roles, permissions })
+    Ok(Grant { organization_id, roles, permissions })
 }
 
 /// Own roles replace inherited ones; without any, the inherited ones hold.

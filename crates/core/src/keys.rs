@@ -1,26 +1,42 @@
-//! Making, listing and revoking keys.
+//! Keys: making, listing, changing, rotating and revoking them.
+//!
+//! Keys do not breed: a token that was made from a key lists, suspends and revokes keys, as far as its roles go, and does nothing
+//! else with them, whatever its roles. Making, widening, rotating and reviving needs a person with a fresh session, who may do
+//! himself all that the key may. The host may do everything.
+
+pub mod addresses;
+pub mod api;
+mod grants;
+pub mod personal;
+pub mod rotation;
 
 use crate::{
     Context, Core, Error,
-    authorize::By,
+    authorize::{Authority, By},
     chance,
+    error::Forbidden,
+    invitations::by_text,
     log::{self, Action, Where},
-    members::{check_roles, reachable},
     names,
     organizations::taken,
     secret::{Bound, KeySecret},
 };
 use keywright_db::{Committed, Tx};
-use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time, UserId, admin::RolesIn, secret as shape};
+use keywright_protocol::{KeyId, KeyKind, MembershipId, OrganizationId, Position, Time, secret as shape};
 use keywright_store::{
     changes::{self, ChangeKind},
     generations,
-    keys::{self, KeyRow, NewKey, NewVersion},
-    memberships, organizations,
+    keys::{self, NewKey, NewVersion},
+    managed_keys,
+    managed_keys::KeyRecord,
 };
 use std::sync::Arc;
 
+const KEY: Error = Error::NotFound("key");
+const NAME_TAKEN: &str = "an API Key of this organization has that name already";
+
 /// A key just made.
+#[derive(Debug)]
 pub struct CreatedKey {
     /// Its id.
     pub id: KeyId,
@@ -28,99 +44,118 @@ pub struct CreatedKey {
     pub secret: KeySecret,
     /// When it expires.
     pub expires_at: Time,
+    /// The position of the change.
+    pub position: Position,
+}
+
+impl CreatedKey {
+    fn of(made: Committed<(KeyId, KeySecret, Time)>) -> Self {
+        let (id, secret, expires_at) = made.value;
+        Self { id, secret, expires_at, position: made.position }
+    }
+}
+
+/// What a key is at a moment, as far as it is a matter of the key itself. In the order in which an exchange asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// Revoked for ever.
+    Revoked,
+    /// Its time is over; an API Key can be rotated.
+    Expired,
+    /// Its time has not come.
+    Pending,
+    /// Suspended until it is resumed.
+    Suspended,
+    /// None of these.
+    Active,
+}
+
+impl KeyState {
+    /// Of a key.
+    #[must_use]
+    pub fn of(key: &KeyRecord, now: Time) -> Self {
+        if key.revoked_at.is_some() {
+            Self::Revoked
+        } else if key.expires_at <= now {
+            Self::Expired
+        } else if now < key.not_before {
+            Self::Pending
+        } else if key.suspended_at.is_some() {
+            Self::Suspended
+        } else {
+            Self::Active
+        }
+    }
+
+    /// As it stands on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "Revoked",
+            Self::Expired => "Expired",
+            Self::Pending => "Pending",
+            Self::Suspended => "Suspended",
+            Self::Active => "Active",
+        }
+    }
+}
+
+/// What every new key needs.
+struct Making<'a> {
+    kind: KeyKind,
+    name: &'a str,
+    not_before: Time,
+    expires_at: Time,
+    membership_id: Option<MembershipId>,
 }
 
 impl Core {
-    /// Makes a Personal Access Key for a direct member.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] if the user is no direct member, [`Error::Invalid`] for name or expiry, [`Error::Conflict`] at the limit.
-    pub async fn create_personal_access_key(
-        self: &Arc<Self>,
-        ctx: &Context,
-        organization: OrganizationId,
-        user: UserId,
-        name: &str,
-        expires_at: Option<Time>,
-    ) -> Result<CreatedKey, Error> {
-        ctx.authorize_host()?;
-        let (mut new, secret, version) = self.prepare(ctx, KeyKind::PersonalAccessKey, organization, name, expires_at)?;
-        let limit = self.settings.personal_access_keys_per_member;
-        let (id, expires_at, ctx) = (new.id, new.expires_at, ctx.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                let place = organizations::find(tx, organization).await?.ok_or(Error::NotFound("organization"))?;
-                let member = memberships::find(tx, organization, user).await?.ok_or(Error::NotFound("direct member"))?;
-                if keys::count_of_membership(tx, member.id).await? >= limit {
-                    return Err(Error::Conflict(format!("a member has {limit} Personal Access Keys at most; revoke one first")));
-                }
-                new.membership_id = Some(member.id);
-                insert(tx, &new, &version, &[]).await?;
-                let told = (new.id.to_string(), format!("{} of {}", new.name, member.email));
-                log::change(tx, &ctx, &By::Host, Where::In(&place), Action::PatCreate, told).await
-            })
-        })
-        .await?;
-        Ok(CreatedKey { id, secret, expires_at })
-    }
-
-    /// Makes an API Key with roles in its organization and in sub-organizations of it.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], [`Error::Invalid`] for name, expiry, role or an organization out of reach, [`Error::Conflict`] for a
-    /// name that is taken or at the limit.
-    pub async fn create_api_key(
-        self: &Arc<Self>,
-        ctx: &Context,
-        organization: OrganizationId,
-        name: &str,
-        grants: &[RolesIn],
-        expires_at: Option<Time>,
-    ) -> Result<CreatedKey, Error> {
-        ctx.authorize_host()?;
-        let (mut new, secret, version) = self.prepare(ctx, KeyKind::ApiKey, organization, name, expires_at)?;
-        new.email = Some(self.identity_of(&new));
-        let limit = self.settings.api_keys_per_root;
-        let (id, expires_at, grants, ctx, core) = (new.id, new.expires_at, grants.to_vec(), ctx.clone(), Arc::clone(self));
-        self.write(move |tx| {
-            Box::pin(async move {
-                let home = organizations::find(tx, organization).await?.ok_or(Error::NotFound("organization"))?;
-                let catalog = core.catalog_at(tx).await?;
-                for grant in &grants {
-                    check_roles(&catalog, &grant.roles)?;
-                    if reachable(tx, &home, grant.organization_id).await?.is_none() {
-                        let reason = format!("{} is neither the key's organization nor a sub-organization of it", grant.organization_id);
-                        return Err(Error::Invalid { field: "grants", reason });
-                    }
-                }
-                if keys::count_api_of_root(tx, home.root_id).await? >= limit {
-                    return Err(Error::Conflict(format!("a root and its sub-organizations have {limit} API Keys at most; revoke one first")));
-                }
-                insert(tx, &new, &version, &grants).await?;
-                log::change(tx, &ctx, &By::Host, Where::In(&home), Action::ApiKeyCreate, (new.id.to_string(), new.name.clone())).await
-            })
-        })
-        .await?;
-        Ok(CreatedKey { id, secret, expires_at })
-    }
-
-    /// Revokes a key for ever; its generations end. Revoking it again changes nothing and succeeds.
+    /// Revokes a Personal Access Key for ever: one's own, or as an Owner. Revoking it again changes nothing and succeeds.
     ///
     /// # Errors
     /// [`Error::NotFound`].
+    pub async fn revoke_personal_access_key(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, id: KeyId) -> Result<Committed<()>, Error> {
+        self.revoke(ctx, organization, id, Some(KeyKind::PersonalAccessKey)).await
+    }
+
+    /// Revokes an API Key for ever. Revoking it again changes nothing and succeeds.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Conflict`] if it is protected.
+    pub async fn revoke_api_key(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, id: KeyId) -> Result<Committed<()>, Error> {
+        self.revoke(ctx, organization, id, Some(KeyKind::ApiKey)).await
+    }
+
+    /// Revokes a key of any kind on the host, protected or not.
+    ///
+    /// # Errors
+    /// [`Error::HostOnly`], [`Error::NotFound`].
     pub async fn revoke_key(self: &Arc<Self>, ctx: &Context, id: KeyId) -> Result<Committed<()>, Error> {
-        ctx.authorize_host()?;
-        let ctx = ctx.clone();
+        let home = self.home_of_key(ctx, id).await?;
+        self.revoke(ctx, home, id, None).await
+    }
+
+    async fn revoke(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, id: KeyId, kind: Option<KeyKind>) -> Result<Committed<()>, Error> {
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let row = keys::find_by_id(tx, id, None).await?.ok_or(Error::NotFound("key"))?;
+                let authority = core.authority(tx, &ctx, organization).await?;
+                if kind == Some(KeyKind::ApiKey) {
+                    authority.require(api::MANAGE)?;
+                }
+                let key = managed_keys::find(tx, id, organization).await?.filter(|key| kind.is_none_or(|kind| kind == key.kind)).ok_or(KEY)?;
+                if key.kind == KeyKind::PersonalAccessKey && !personal::sees(&authority, &key) {
+                    return Err(KEY);
+                }
+                if key.protected_at.is_some() && key.revoked_at.is_none() && authority.by != By::Host {
+                    return Err(Error::Conflict("this key is protected from being revoked; set deleteProtection to false first, or suspend it".to_owned()));
+                }
                 let is_first = keys::revoke(tx, id, ctx.now).await?;
                 let bits = generations::end_of_key(tx, id, ctx.now).await?;
                 changes::insert(tx, ChangeKind::Key, id.as_uuid(), &bits).await?;
-                let place = organizations::find(tx, row.organization_id).await?;
-                if let Some(place) = place.filter(|_| is_first) {
-                    let action = if row.kind == KeyKind::ApiKey { Action::ApiKeyRevoke } else { Action::PatRevoke };
-                    log::change(tx, &ctx, &By::Host, Where::In(&place), action, (id.to_string(), row.name)).await?;
+                if is_first {
+                    let action = if key.kind == KeyKind::ApiKey { Action::ApiKeyRevoke } else { Action::PatRevoke };
+                    log::change(tx, &ctx, &authority.by, Where::In(&authority.place), action, (id.to_string(), key.name)).await?;
                 }
                 Ok(())
             })
@@ -128,50 +163,63 @@ impl Core {
         .await
     }
 
-    /// The keys of an organization, oldest first, without secrets.
+    /// The keys of an organization of all kinds on the host, oldest first, without secrets.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn list_keys(self: &Arc<Self>, ctx: &Context, organization: OrganizationId) -> Result<Vec<KeyRow>, Error> {
+    /// [`Error::HostOnly`], [`Error::NotFound`].
+    pub async fn list_keys(self: &Arc<Self>, ctx: &Context, organization: OrganizationId) -> Result<Vec<KeyRecord>, Error> {
         ctx.authorize_host()?;
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
         self.db
             .read(move |tx| {
                 Box::pin(async move {
-                    organizations::find(tx, organization).await?.ok_or(Error::NotFound("organization"))?;
-                    keys::list(tx, organization).await.map_err(Error::from)
+                    core.authority(tx, &ctx, organization).await?;
+                    managed_keys::list(tx, organization).await.map_err(Error::from)
                 })
             })
             .await
     }
 
-    /// Everything about a new key that needs no database.
-    fn prepare(
-        self: &Arc<Self>,
-        ctx: &Context,
-        kind: KeyKind,
-        organization: OrganizationId,
-        name: &str,
-        expires_at: Option<Time>,
-    ) -> Result<(NewKey, KeySecret, NewVersion), Error> {
-        let expires_at = self.expiry(ctx.now, expires_at)?;
-        let new = NewKey {
+    /// Where a key lives, for the host.
+    ///
+    /// # Errors
+    /// [`Error::HostOnly`], [`Error::NotFound`].
+    pub(crate) async fn home_of_key(&self, ctx: &Context, id: KeyId) -> Result<OrganizationId, Error> {
+        ctx.authorize_host()?;
+        self.db.read(move |tx| Box::pin(async move { managed_keys::find_home(tx, id).await?.ok_or(KEY) })).await
+    }
+
+    /// Writes a new key with its first secret, and opens its generation in its own organization.
+    async fn insert_key(&self, tx: &mut Tx, ctx: &Context, authority: &Authority, making: &Making<'_>) -> Result<(NewKey, KeySecret), Error> {
+        let mut new = NewKey {
             id: chance::id()?,
-            kind,
-            organization_id: organization,
-            membership_id: None,
-            name: names::name("name", name)?,
+            kind: making.kind,
+            organization_id: authority.place.id,
+            membership_id: making.membership_id,
+            name: names::name("name", making.name)?,
             email: None,
             created_at: ctx.now,
-            created_by: "system".to_owned(),
-            not_before: ctx.now,
-            expires_at,
+            created_by: by_text(&authority.by),
+            not_before: making.not_before,
+            expires_at: making.expires_at,
         };
-        let secret = KeySecret::generate(&self.settings.key_prefix, kind)?;
-        let whole = shape::inspect(secret.reveal()).map_err(|_| Error::Internal("a new key is not whole"))?;
-        let digest = *self.pepper.digest(whole).as_bytes();
-        let bound = Bound { key_id: new.id, organization_id: organization, not_before: new.not_before, expires_at };
+        if new.kind == KeyKind::ApiKey {
+            new.email = Some(self.identity_of(&new));
+        }
+        let secret = KeySecret::generate(&self.settings.key_prefix, new.kind)?;
+        let digest = self.digest_of_new(&secret)?;
+        let bound = Bound { key_id: new.id, organization_id: new.organization_id, not_before: new.not_before, expires_at: new.expires_at };
         let version = NewVersion { version: 1, digest, tag: self.pepper.tag(&digest, &bound) };
-        Ok((new, secret, version))
+        keys::insert(tx, &new).await.map_err(|error| taken(error, NAME_TAKEN))?;
+        keys::insert_version(tx, new.id, &version, ctx.now).await?;
+        generations::open(tx, new.id, version.version, new.organization_id, ctx.now).await?;
+        changes::insert(tx, ChangeKind::Key, new.id.as_uuid(), &[]).await?;
+        Ok((new, secret))
+    }
+
+    fn digest_of_new(&self, secret: &KeySecret) -> Result<[u8; 32], Error> {
+        let whole = shape::inspect(secret.reveal()).map_err(|_| Error::Internal("a new key is not whole"))?;
+        Ok(*self.pepper.digest(whole).as_bytes())
     }
 
     fn expiry(&self, now: Time, wished: Option<Time>) -> Result<Time, Error> {
@@ -197,15 +245,35 @@ impl Core {
     }
 }
 
-async fn insert(tx: &mut Tx, new: &NewKey, version: &NewVersion, grants: &[RolesIn]) -> Result<(), Error> {
-    keys::insert(tx, new).await.map_err(|error| taken(error, "an API Key of this organization has that name already"))?;
-    for grant in grants {
-        for role in &grant.roles {
-            keys::insert_role(tx, new.id, grant.organization_id, role).await.map_err(|error| taken(error, "a role stands twice for the same organization"))?;
-        }
+/// A key must begin before it ends.
+fn check_not_before(not_before: Time, expires_at: Time) -> Result<(), Error> {
+    if not_before < expires_at {
+        return Ok(());
     }
-    keys::insert_version(tx, new.id, version, new.created_at).await?;
-    generations::open(tx, new.id, version.version, new.organization_id, new.created_at).await?;
-    changes::insert(tx, ChangeKind::Key, new.id.as_uuid(), &[]).await?;
+    Err(Error::Invalid { field: "notBefore", reason: format!("must be before the key expires, on {expires_at}") })
+}
+
+/// What is revoked stays as it is.
+fn refuse_revoked(key: &KeyRecord) -> Result<(), Error> {
+    match key.revoked_at {
+        None => Ok(()),
+        Some(at) => Err(Error::Conflict(format!("this key was revoked on {at}, for ever; make a new one"))),
+    }
+}
+
+/// A person, of whatever freshness; no key.
+fn require_person(authority: &Authority, what: &'static str) -> Result<(), Error> {
+    match authority.by {
+        By::Host | By::Person { .. } => Ok(()),
+        By::Key { .. } => Err(Forbidden::because(format!("{what} needs a person who has signed in; a key cannot do it, whatever its roles")).into()),
+    }
+}
+
+/// Opens the successors of ended generations in the key's own organization, for each secret that is in use. For other
+/// organizations the next exchange opens them.
+async fn reopen(tx: &mut Tx, key: &KeyRecord, now: Time) -> Result<(), Error> {
+    for version in managed_keys::list_versions(tx, key.id).await?.iter().filter(|version| version.is_in_use(now)) {
+        generations::open(tx, key.id, version.version, key.organization_id, now).await?;
+    }
     Ok(())
 }

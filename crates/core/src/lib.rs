@@ -24,7 +24,9 @@ pub mod memory;
 pub mod names;
 pub mod organizations;
 pub mod passwords;
+pub mod resets;
 pub mod secret;
+pub mod sessions;
 pub mod signer;
 mod start;
 mod userinfo;
@@ -60,6 +62,9 @@ pub struct Core {
     keyring: ArcSwap<Keyring>,
     /// Whoever reads the log of changes holds it, so that it is applied in order.
     following: tokio::sync::Mutex<()>,
+    hashing: passwords::Hashing,
+    /// Requests for a reset that are being carried out.
+    resets: Arc<tokio::sync::Semaphore>,
 }
 
 impl Core {

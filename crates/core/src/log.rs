@@ -36,8 +36,18 @@ pub enum Action {
     PatCreate,
     /// A Personal Access Key was revoked.
     PatRevoke,
+    /// A Personal Access Key got another name.
+    PatRename,
     /// An API Key was made.
     ApiKeyCreate,
+    /// An API Key was changed.
+    ApiKeyUpdate,
+    /// An API Key got another secret.
+    ApiKeyRotate,
+    /// An API Key was suspended.
+    ApiKeySuspend,
+    /// That was taken back.
+    ApiKeyResume,
     /// An API Key was revoked.
     ApiKeyRevoke,
     /// A user was added.
@@ -48,6 +58,14 @@ pub enum Action {
     UserEnable,
     /// The catalog was changed.
     CatalogApply,
+    /// Somebody signed in.
+    Login,
+    /// A session was ended.
+    Logout,
+    /// A session moved to another organization.
+    SwitchOrganization,
+    /// A password was changed, or chosen anew by a link.
+    PasswordChange,
 }
 
 impl Action {
@@ -68,12 +86,21 @@ impl Action {
             Self::MemberRoleUpdate => "Member Role Update",
             Self::PatCreate => "PAT Create",
             Self::PatRevoke => "PAT Revoke",
+            Self::PatRename => "PAT Rename",
             Self::ApiKeyCreate => "API Key Create",
+            Self::ApiKeyUpdate => "API Key Update",
+            Self::ApiKeyRotate => "API Key Rotate",
+            Self::ApiKeySuspend => "API Key Suspend",
+            Self::ApiKeyResume => "API Key Resume",
             Self::ApiKeyRevoke => "API Key Revoke",
             Self::UserCreate => "User Create",
             Self::UserDisable => "User Disable",
             Self::UserEnable => "User Enable",
             Self::CatalogApply => "Catalog Apply",
+            Self::Login => "Login",
+            Self::Logout => "Logout",
+            Self::SwitchOrganization => "Switch Organization",
+            Self::PasswordChange => "Password Change",
         }
     }
 }
@@ -111,8 +138,8 @@ pub(crate) async fn change(tx: &mut Tx, ctx: &Context, by: &By, place: Where<'_>
         subject,
         outcome: "done".to_owned(),
         reason,
-        address: ctx.client_ip.map(|address| address.to_string()).unwrap_or_default(),
-        user_agent: ctx.user_agent.clone().unwrap_or_default().chars().filter(|character| !character.is_control()).take(200).collect(),
+        address: ctx.address_text(),
+        user_agent: ctx.user_agent_text(),
         request_id: ctx.request_id,
         revision: tx.position().n,
     };

@@ -5,7 +5,7 @@
 //! use; a snapshot that on arrival is below what has been applied is neither used nor kept, and that judgement and the
 //! insertion are one step.
 
-use crate::{grant::Grant, secret::KeyDigest};
+use crate::{grant::Grant, keys::addresses::AddressList, secret::KeyDigest};
 use keywright_protocol::{KeyId, OrganizationId, Position};
 use keywright_store::{
     changes::{Change, ChangeKind},
@@ -25,6 +25,8 @@ const TARGETS_PER_KEY: usize = 16;
 pub struct Entry {
     /// The row that decides whether it lives.
     pub credential: CredentialRow,
+    /// Where it is taken from.
+    pub addresses: AddressList,
     /// The organization that was asked for.
     pub asked: OrganizationId,
     /// What it may do there.
@@ -180,6 +182,7 @@ mod tests {
             expires_at: Time::from_seconds(0),
             suspended_at: None,
             revoked_at: None,
+            allowed_addresses: String::new(),
             version: 1,
             digest: Vec::new(),
             tag: Vec::new(),
@@ -191,7 +194,7 @@ mod tests {
             target: Some(target),
         };
         let grant = Grant { organization_id: id(asked).into(), roles: Vec::new(), permissions: PermissionSet::default() };
-        Arc::new(Entry { credential, asked: id(asked).into(), grant, status_index: 0, claims: String::new() })
+        Arc::new(Entry { credential, addresses: AddressList::default(), asked: id(asked).into(), grant, status_index: 0, claims: String::new() })
     }
 
     fn digest(n: u8) -> KeyDigest {

@@ -2,7 +2,7 @@
 
 use crate::{
     Actor, Context, Core, Error,
-    authorize::By,
+    authorize::{By, live_session},
     chance,
     log::{self, Action, Where},
     names,
@@ -14,6 +14,7 @@ use keywright_store::{
     changes::{self, ChangeKind},
     generations, memberships,
     organizations::{self, OrganizationRow},
+    sessions,
     users::{self, Password, UserRow},
 };
 use std::sync::Arc;
@@ -121,7 +122,10 @@ impl Core {
                             core.authority(tx, &ctx, token.organization_id).await?;
                             Some(vec![token.organization_id])
                         }
-                        Actor::Person(person) => Some(memberships::list_organizations_of(tx, person.user_id).await?),
+                        Actor::Person(person) => {
+                            let session = live_session(tx, person.session_id, ctx.now).await?;
+                            Some(memberships::list_organizations_of(tx, session.user_id).await?)
+                        }
                     };
                     let all = match homes {
                         None => organizations::list(tx).await?,
@@ -190,6 +194,7 @@ impl Core {
             Box::pin(async move {
                 let user = users::find(tx, id).await?.ok_or(USER)?;
                 users::disable(tx, id, ctx.now).await?;
+                sessions::end_of_user(tx, id, ctx.now).await?;
                 let bits = generations::end_of_user(tx, id, ctx.now).await?;
                 changes::insert(tx, ChangeKind::User, id.as_uuid(), &bits).await?;
                 log::change(tx, &ctx, &By::Host, Where::Installation, Action::UserDisable, (user.email, String::new())).await

@@ -5,6 +5,7 @@ use crate::{
     catalog::{self, Preset},
     keyring::{self, Keyring},
     memory::GrantCache,
+    passwords::Hashing,
 };
 use arc_swap::ArcSwap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -12,6 +13,7 @@ use keywright_db::{Db, Location, OpenError, Tx, Writes};
 use keywright_protocol::{Clock, Time, catalog::Document, jwk::Algorithm};
 use keywright_store::{MIGRATIONS, StoreError, catalogs, changes, settings, signing_keys};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 const SEAL_CHECK: &str = "seal check";
 
@@ -176,6 +178,8 @@ impl Core {
             catalog: ArcSwap::from_pointee(catalog),
             keyring: ArcSwap::from_pointee(keyring),
             following: tokio::sync::Mutex::new(()),
+            hashing: Hashing::default(),
+            resets: Arc::new(Semaphore::new(crate::resets::AT_A_TIME)),
             db,
             clock,
             settings,

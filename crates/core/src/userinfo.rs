@@ -1,16 +1,28 @@
 //! Who holds an access token, from the database's point of view and not the token's.
 
-use crate::{Core, Error, Refusal, alive::alive, grant};
-use keywright_protocol::{KeyId, OrganizationId, Time, auth::UserInfo};
-use keywright_store::keys;
+use crate::{
+    Core, Error, Refusal, TokenActor,
+    alive::alive,
+    authorize::{live_session, roles_of},
+    grant::{self, granted},
+};
+use keywright_db::Tx;
+use keywright_protocol::{KeyKind, OrganizationId, SessionId, Time, auth::UserInfo};
+use keywright_store::{keys, organizations};
+use std::sync::Arc;
 
 impl Core {
-    /// The holder of a verified token. Its key must still live and still have a grant where the token is for.
+    /// The holder of a verified token. What it was made from must still live and still have a grant where the token is for.
     ///
     /// # Errors
-    /// As an exchange of the same key would now.
-    pub async fn user_info(&self, now: Time, key: KeyId, organization: OrganizationId) -> Result<UserInfo, Error> {
-        let row = self.db.read(|tx| Box::pin(async move { keys::find_by_id(tx, key, Some(organization)).await.map_err(Error::from) })).await?;
+    /// As an exchange of the same key would now; as another token of the same session would.
+    pub async fn user_info(self: &Arc<Self>, now: Time, token: &TokenActor) -> Result<UserInfo, Error> {
+        if token.key_kind == KeyKind::Session {
+            let (core, id, organization) = (Arc::clone(self), SessionId::from(token.key_id.as_uuid()), token.organization_id);
+            return self.db.read(move |tx| Box::pin(async move { core.session_holder(tx, id, organization, now).await })).await;
+        }
+        let (key, organization) = (token.key_id, token.organization_id);
+        let row = self.db.read(move |tx| Box::pin(async move { keys::find_by_id(tx, key, Some(organization)).await.map_err(Error::from) })).await?;
         let row = row.filter(|row| self.is_ours(row)).ok_or(Refusal::Unknown)?;
         alive(&row, now)?;
         grant::effective(&row, &self.catalog().catalog)?;
@@ -18,6 +30,16 @@ impl Core {
             Some(holder) => (holder.user_id.to_string(), holder.email, holder.name),
             None => (row.key_id.to_string(), row.key_email.unwrap_or_default(), row.name),
         };
+        Ok(UserInfo { sub, preferred_username: email.clone(), email, name, current_organization_id: organization })
+    }
+
+    async fn session_holder(&self, tx: &mut Tx, id: SessionId, organization: OrganizationId, now: Time) -> Result<UserInfo, Error> {
+        let session = live_session(tx, id, now).await?;
+        let place = organizations::find(tx, organization).await?.ok_or(Error::OutOfReach)?;
+        let roles = roles_of(tx, &place, session.user_id).await?.ok_or(Error::OutOfReach)?;
+        let catalog = self.catalog_at(tx).await?;
+        granted(organization, &roles, &catalog, catalog.default_audience())?;
+        let (sub, email, name) = (session.user_id.to_string(), session.email, session.name);
         Ok(UserInfo { sub, preferred_username: email.clone(), email, name, current_organization_id: organization })
     }
 }

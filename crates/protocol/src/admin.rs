@@ -118,6 +118,27 @@ pub enum AdminRequest {
     },
     /// Mail that waits to be sent, opened.
     ListOutbox,
+    /// Gives an API Key another secret.
+    RotateKey {
+        /// Which.
+        key: KeyId,
+        /// How long the old secret goes on; absent: 24 hours. 0 ends it at once.
+        #[serde(default)]
+        overlap_seconds: Option<u32>,
+        /// Another expiry; absent: the old one.
+        #[serde(default)]
+        expires_at: Option<Time>,
+    },
+    /// Suspends an API Key.
+    SuspendKey {
+        /// Which.
+        key: KeyId,
+    },
+    /// Takes a suspension back.
+    ResumeKey {
+        /// Which.
+        key: KeyId,
+    },
     /// Revokes a key of any kind.
     RevokeKey {
         /// Which.
@@ -204,6 +225,17 @@ pub enum AdminReply {
         /// When it expires.
         expires_at: Time,
     },
+    /// A key has another secret.
+    KeyRotated {
+        /// Its id.
+        id: KeyId,
+        /// The secret, shown once.
+        secret: String,
+        /// When the key expires.
+        expires_at: Time,
+        /// Until when the old secret is taken, if it is.
+        old_secret_ends_at: Option<Time>,
+    },
     /// What would change.
     CatalogDiff {
         /// All of it.
@@ -283,6 +315,9 @@ pub struct KeyRow {
     pub created_at: Time,
     /// When it expires.
     pub expires_at: Time,
+    /// When it was suspended, if it is.
+    #[serde(default)]
+    pub suspended_at: Option<Time>,
     /// When it was revoked, if it is.
     pub revoked_at: Option<Time>,
 }

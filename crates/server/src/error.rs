@@ -48,7 +48,10 @@ impl ApiError {
         match self {
             Self::Core(error) => match error {
                 Error::Refused(_) | Error::WrongPassword => StatusCode::UNAUTHORIZED,
-                Error::OutOfReach | Error::NothingGranted | Error::HostOnly | Error::Forbidden(_) | Error::NotFresh(_) => StatusCode::FORBIDDEN,
+                Error::OutOfReach | Error::NothingGranted | Error::HostOnly | Error::Forbidden(_) | Error::NotFresh(_) | Error::PasswordMustChange => {
+                    StatusCode::FORBIDDEN
+                }
+                Error::Busy => StatusCode::TOO_MANY_REQUESTS,
                 Error::Invalid { .. } | Error::Catalog(_) => StatusCode::BAD_REQUEST,
                 Error::NotFound(_) | Error::Absent(_) => StatusCode::NOT_FOUND,
                 Error::Conflict(_) => StatusCode::CONFLICT,
@@ -65,6 +68,8 @@ impl ApiError {
                 | Error::Forbidden(_)
                 | Error::NotFresh(_)
                 | Error::WrongPassword
+                | Error::PasswordMustChange
+                | Error::Busy
                 | Error::Invalid { .. }
                 | Error::NotFound(_)
                 | Error::Absent(_)
@@ -140,6 +145,9 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("3"));
         }
         if status == StatusCode::UNAUTHORIZED {
             let challenge = match self {

@@ -6,11 +6,13 @@
 pub mod admin_socket;
 pub mod app;
 mod auth;
+mod caller;
 pub mod config;
 pub mod data_dir;
 mod error;
 mod health;
 mod identity;
+mod json;
 pub mod listen;
 pub mod logging;
 mod metrics;

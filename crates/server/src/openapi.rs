@@ -53,6 +53,18 @@ pub enum SpecAt {
         auth::token::v2,
         auth::token::v1,
         auth::userinfo::userinfo,
+        auth::sessions::sign_in,
+        auth::sessions::list,
+        auth::sessions::end_others,
+        auth::sessions::end,
+        auth::sessions::current,
+        auth::sessions::switch,
+        auth::sessions::sign_out,
+        auth::sessions::confirm,
+        auth::sessions::token,
+        auth::passwords::change,
+        auth::passwords::request_reset,
+        auth::passwords::reset,
         well_known::jwks,
         well_known::pem,
         well_known::catalog,
@@ -64,6 +76,7 @@ pub enum SpecAt {
     components(schemas(keywright_protocol::auth::TokenResponse)),
     tags(
         (name = "Exchange", description = "A key in, a token out."),
+        (name = "Sign-in", description = "People: sessions and passwords."),
         (name = "Token", description = "About a token."),
         (name = "Verification", description = "What a resource server needs to check tokens by itself."),
         (name = "Compatibility", description = "Older forms, for existing clients."),
@@ -118,7 +131,9 @@ impl Modify for TokenScheme {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some("An access token. `Bearer` before it is optional, in any case."))
+            .description(Some(
+                "An access token; on the routes of sessions, and on the identity API if you like, a sessionToken. `Bearer` before it is optional, in any case.",
+            ))
             .build();
         document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
     }

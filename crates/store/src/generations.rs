@@ -21,6 +21,8 @@ statements! {
         WHERE g.ended_at IS NULL";
     END = "UPDATE generations SET ended_at = $2 WHERE status_index = $1 AND ended_at IS NULL";
     END_OF_KEY = "UPDATE generations SET ended_at = $2 WHERE key_id = $1 AND ended_at IS NULL RETURNING status_index";
+    END_OF_KEY_IN = "UPDATE generations SET ended_at = $3 WHERE key_id = $1 AND organization_id = $2 AND ended_at IS NULL RETURNING status_index";
+    END_OF_VERSIONS = "UPDATE generations SET ended_at = $3 WHERE key_id = $1 AND version < $2 AND ended_at IS NULL RETURNING status_index";
     END_OF_HOLDER = "UPDATE generations SET ended_at = $3
         WHERE organization_id = $1 AND ended_at IS NULL AND key_id IN
             (SELECT k.id FROM keys k JOIN memberships m ON m.id = k.membership_id WHERE m.user_id = $2)
@@ -100,6 +102,22 @@ pub async fn end(tx: &mut Tx, status_index: i64, now: Time) -> Result<(), StoreE
 /// Whatever keeps the database from writing.
 pub async fn end_of_key(tx: &mut Tx, key: KeyId, now: Time) -> Result<Vec<i64>, StoreError> {
     indices(tx, END_OF_KEY, &[key.into(), now.into()]).await
+}
+
+/// Ends a key's in one organization. Answers their indices.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn end_of_key_in(tx: &mut Tx, key: KeyId, organization: OrganizationId, now: Time) -> Result<Vec<i64>, StoreError> {
+    indices(tx, END_OF_KEY_IN, &[key.into(), organization.into(), now.into()]).await
+}
+
+/// Ends those of a key's secret versions before one. Answers their indices.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn end_of_versions_before(tx: &mut Tx, key: KeyId, version: i64, now: Time) -> Result<Vec<i64>, StoreError> {
+    indices(tx, END_OF_VERSIONS, &[key.into(), version.into(), now.into()]).await
 }
 
 /// Ends those that a user's keys have in one organization. Answers their indices.

@@ -10,7 +10,7 @@ macro_rules! credential_where {
     ($predicate:literal) => {
         concat!(
             "SELECT r.history, r.n,
-                k.id, k.kind, k.organization_id, k.name, k.email AS key_email, k.not_before, k.expires_at, k.suspended_at, k.revoked_at,
+                k.id, k.kind, k.organization_id, k.name, k.email AS key_email, k.not_before, k.expires_at, k.suspended_at, k.revoked_at, k.allowed_addresses,
                 v.version, v.digest, v.tag, v.ends_at AS version_ends_at, v.ended_at AS version_ended_at,
                 o.root_id, o.suspended_at AS organization_suspended_at, o.deleted_at AS organization_deleted_at,
                 p.suspended_at AS root_suspended_at, p.deleted_at AS root_deleted_at,
@@ -48,33 +48,12 @@ statements! {
     INSERT_VERSION = "INSERT INTO secret_versions (key_id, version, digest, tag, created_at, ends_at, ended_at) VALUES ($1, $2, $3, $4, $5, NULL, NULL)";
     REVOKE = "UPDATE keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
     EXISTS = "SELECT id FROM keys WHERE id = $1";
-    LIST = "SELECT k.id, k.kind, k.name, m.user_id, k.created_at, k.expires_at, k.revoked_at
-        FROM keys k LEFT JOIN memberships m ON m.id = k.membership_id WHERE k.organization_id = $1 ORDER BY k.created_at, k.id";
     LIST_IDS_OF_MEMBERSHIP = "SELECT id FROM keys WHERE membership_id = $1 AND revoked_at IS NULL";
     COUNT_OF_MEMBERSHIP = "SELECT count(*) AS keys FROM keys WHERE membership_id = $1 AND revoked_at IS NULL";
     COUNT_API_OF_ROOT = "SELECT count(*) AS keys FROM keys k JOIN organizations o ON o.id = k.organization_id
         WHERE o.root_id = $1 AND k.kind = 'api' AND k.revoked_at IS NULL";
     FIND_BY_DIGEST = credential_where!("v.digest = $1");
     FIND_BY_ID = credential_where!("v.key_id = $1 AND v.version = (SELECT max(version) FROM secret_versions WHERE key_id = $1)");
-}
-
-/// A key in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRow {
-    /// Its id.
-    pub id: KeyId,
-    /// Its kind.
-    pub kind: KeyKind,
-    /// Its name.
-    pub name: String,
-    /// Whose it is, for a Personal Access Key.
-    pub user_id: Option<UserId>,
-    /// When it was made.
-    pub created_at: Time,
-    /// When it expires.
-    pub expires_at: Time,
-    /// When it was revoked.
-    pub revoked_at: Option<Time>,
 }
 
 /// What a new key is made of.
@@ -129,6 +108,8 @@ pub struct CredentialRow {
     pub suspended_at: Option<Time>,
     /// Since when it is revoked.
     pub revoked_at: Option<Time>,
+    /// Addresses that it is taken from, with spaces between; empty for all.
+    pub allowed_addresses: String,
     /// The secret version that was presented.
     pub version: i64,
     /// Its digest.
@@ -224,6 +205,7 @@ impl CredentialRow {
             expires_at: row.get("expires_at")?,
             suspended_at: row.get("suspended_at")?,
             revoked_at: row.get("revoked_at")?,
+            allowed_addresses: row.get("allowed_addresses")?,
             version: row.get("version")?,
             digest: row.get("digest")?,
             tag: row.get("tag")?,
@@ -303,27 +285,6 @@ pub async fn revoke(tx: &mut Tx, id: KeyId, now: Time) -> Result<bool, StoreErro
         return Ok(true);
     }
     tx.fetch_one(EXISTS, &[id.into()]).await.map(|_| false)
-}
-
-/// The keys of an organization, oldest first.
-///
-/// # Errors
-/// Whatever keeps the database from answering.
-pub async fn list(tx: &mut Tx, organization: OrganizationId) -> Result<Vec<KeyRow>, StoreError> {
-    let rows = tx.fetch_all(LIST, &[organization.into()]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(KeyRow {
-                id: row.get("id")?,
-                kind: kind_of(&row.get::<String>("kind")?)?,
-                name: row.get("name")?,
-                user_id: row.get("user_id")?,
-                created_at: row.get("created_at")?,
-                expires_at: row.get("expires_at")?,
-                revoked_at: row.get("revoked_at")?,
-            })
-        })
-        .collect()
 }
 
 /// The unrevoked Personal Access Keys of a membership.

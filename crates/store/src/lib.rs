@@ -10,9 +10,12 @@ pub mod holders;
 pub mod invitations;
 pub mod keys;
 pub mod log;
+pub mod managed_keys;
 pub mod memberships;
 pub mod organizations;
 pub mod outbox;
+pub mod password_resets;
+pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
 pub mod users;
@@ -33,6 +36,12 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "people",
         sqlite: include_str!("../migrations/sqlite/0002_people.sql"),
         postgres: include_str!("../migrations/postgres/0002_people.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "sessions and keys",
+        sqlite: include_str!("../migrations/sqlite/0003_sessions_and_keys.sql"),
+        postgres: include_str!("../migrations/postgres/0003_sessions_and_keys.sql"),
     },
 ];
 
@@ -57,9 +66,12 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         invitations::STATEMENTS,
         keys::STATEMENTS,
         log::STATEMENTS,
+        managed_keys::STATEMENTS,
         memberships::STATEMENTS,
         organizations::STATEMENTS,
         outbox::STATEMENTS,
+        password_resets::STATEMENTS,
+        sessions::STATEMENTS,
         settings::STATEMENTS,
         signing_keys::STATEMENTS,
         users::STATEMENTS,

@@ -10,6 +10,8 @@ statements! {
     FIND = "SELECT id, email, name, created_at, disabled_at FROM users WHERE id = $1 AND deleted_at IS NULL";
     FIND_BY_EMAIL = "SELECT id, email, name, created_at, disabled_at FROM users WHERE email = $1 AND deleted_at IS NULL";
     FIND_CREDENTIALS = "SELECT id, email, name, created_at, disabled_at, password_hash, one_time_since FROM users WHERE email = $1 AND deleted_at IS NULL";
+    FIND_CREDENTIALS_BY_ID = "SELECT id, email, name, created_at, disabled_at, password_hash, one_time_since FROM users WHERE id = $1 AND deleted_at IS NULL";
+    UPDATE_PASSWORD = "UPDATE users SET password_hash = $2, one_time_since = NULL WHERE id = $1 AND deleted_at IS NULL";
     LIST = "SELECT id, email, name, created_at, disabled_at FROM users WHERE deleted_at IS NULL ORDER BY created_at, id";
     DISABLE = "UPDATE users SET disabled_at = $2 WHERE id = $1 AND deleted_at IS NULL AND disabled_at IS NULL";
     SET_FIRST_PASSWORD = "UPDATE users SET password_hash = $2 WHERE id = $1 AND deleted_at IS NULL AND password_hash IS NULL";
@@ -95,14 +97,34 @@ pub struct Credentials {
     pub one_time_since: Option<Time>,
 }
 
+impl Credentials {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { user: UserRow::read(row)?, password_hash: row.get("password_hash")?, one_time_since: row.get("one_time_since")? })
+    }
+}
+
 /// One by his address, with what a sign-in needs.
 ///
 /// # Errors
 /// Whatever keeps the database from answering.
 pub async fn find_credentials(tx: &mut Tx, email: &str) -> Result<Option<Credentials>, StoreError> {
-    let row = tx.fetch_optional(FIND_CREDENTIALS, &[email.into()]).await?;
-    row.map(|row| Ok(Credentials { user: UserRow::read(&row)?, password_hash: row.get("password_hash")?, one_time_since: row.get("one_time_since")? }))
-        .transpose()
+    tx.fetch_optional(FIND_CREDENTIALS, &[email.into()]).await?.as_ref().map(Credentials::read).transpose()
+}
+
+/// The same by his id.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn find_credentials_by_id(tx: &mut Tx, id: UserId) -> Result<Option<Credentials>, StoreError> {
+    tx.fetch_optional(FIND_CREDENTIALS_BY_ID, &[id.into()]).await?.as_ref().map(Credentials::read).transpose()
+}
+
+/// Gives one a password that he chose himself, as a hash in PHC form.
+///
+/// # Errors
+/// `NotFound` if he is deleted.
+pub async fn update_password(tx: &mut Tx, id: UserId, hash: &str) -> Result<(), StoreError> {
+    tx.execute_one(UPDATE_PASSWORD, &[id.into(), hash.into()]).await
 }
 
 /// All of them, oldest first.

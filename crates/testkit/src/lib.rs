@@ -194,6 +194,26 @@ impl TestServer {
         self.demo.api_keys.get(name).map(|key| key.secret.as_str()).expect("the demo has this key")
     }
 
+    /// Signs in and answers the session's secret.
+    pub async fn sign_in(&self, email: &str, password: &str) -> String {
+        let body = serde_json::json!({ "email": email, "password": password });
+        let answer = self.send(self.request(Method::POST, "/auth/v1/sessions").json(&body)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        answer.member("sessionToken")
+    }
+
+    /// Signs somebody of the demo in, by his part there.
+    pub async fn session(&self, part: &str) -> String {
+        let user = self.demo.users.get(part).expect("the demo has this person");
+        self.sign_in(&user.email, &user.password).await
+    }
+
+    /// Any method by the holder of a session or a token, with a JSON body.
+    pub async fn by(&self, bearer: &str, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let request = self.request(method, path).bearer_auth(bearer);
+        self.send(if let Some(body) = body { request.json(body) } else { request }).await
+    }
+
     /// A fresh access token of an actor.
     pub async fn token(&self, actor: Actor) -> String {
         let answer = match actor.key_label() {

@@ -115,8 +115,11 @@ fn raw_key_sentence(kind: KeyKind) -> String {
     let what = kind.with_article();
     match kind {
         KeyKind::PersonalAccessKey | KeyKind::ApiKey => format!("this is {what}, not an access token; exchange it first and send the `access_token` you get"),
-        KeyKind::OperatorKey | KeyKind::Session => {
+        KeyKind::OperatorKey => {
             format!("this is {what}, which opens the identity API alone; send an access token, made from a Personal Access Key or an API Key")
+        }
+        KeyKind::Session => {
+            format!("this is {what}, which opens the identity API alone; send an access token, which a session gives at /auth/v1/sessions/current/token")
         }
     }
 }

@@ -11,4 +11,6 @@ mod members;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod support;

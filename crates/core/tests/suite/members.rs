@@ -1,9 +1,9 @@
 //! Who may give what, on both engines; people by their sessions' facts, keys by their tokens' facts.
 
 use crate::support::{World, world, world_with};
-use keywright_core::{Actor, Context, Error, KeyFile, KeysBring, PersonActor, RoleGiving, Settings, TokenActor, catalog::Preset, log, members::RoleChange};
+use keywright_core::{Actor, Context, Error, KeyFile, KeysBring, RoleGiving, Settings, TokenActor, catalog::Preset, log, members::RoleChange};
 use keywright_db::{Db, Writes, on_both_engines};
-use keywright_protocol::{KeyId, OrganizationId, admin::RolesIn};
+use keywright_protocol::{KeyId, KeyKind, OrganizationId, admin::RolesIn};
 use keywright_store::changes;
 use std::{sync::Arc, time::Duration};
 
@@ -24,21 +24,13 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
 );
 
 impl World {
-    /// A person who gave his password `ago` seconds before now.
-    fn person(&self, part: &str, ago: u64) -> Context {
-        let mut ctx = self.host();
-        let confirmed_at = keywright_protocol::Time::from_millis(ctx.now.as_millis() - i64::try_from(ago).unwrap() * 1000);
-        ctx.actor = Actor::Person(PersonActor { user_id: self.demo.users[part].id, session_id: uuid::Uuid::from_u128(1).into(), confirmed_at });
-        ctx
-    }
-
     /// The token of a key that carries everything.
     fn token(&self, key_id: KeyId, organization_id: OrganizationId) -> Context {
         let catalog = self.core.catalog();
         let everything = catalog.catalog.permissions(&["owner"]);
         let mut ctx = self.host();
         let permissions = catalog.catalog.ids(&everything).map(str::to_owned).collect();
-        ctx.actor = Actor::Token(TokenActor { key_id, organization_id, permissions });
+        ctx.actor = Actor::Token(TokenActor { key_id, key_kind: KeyKind::PersonalAccessKey, organization_id, permissions });
         ctx
     }
 
@@ -63,16 +55,16 @@ async fn only_a_fresh_owner_makes_an_owner(db: Db) {
     let world = world(db).await;
     let (acme, viewer, owner) = (world.demo.acme.id, world.demo.users["viewer"].id, world.demo.users["owner"].id);
     let give = async |ctx: &Context, user, change| code(world.core.change_roles(ctx, acme, user, change).await);
-    assert_eq!(give(&world.person("manager", 0), viewer, roles(&["owner"])).await, "insufficient_permission");
-    assert_eq!(give(&world.person("manager", 0), owner, roles(&["view-build"])).await, "insufficient_permission");
-    assert_eq!(code(world.core.remove_member(&world.person("manager", 0), acme, owner).await), "insufficient_permission");
-    assert_eq!(give(&world.person("owner", 300), viewer, roles(&["owner"])).await, "session_not_fresh");
-    assert_eq!(give(&world.person("owner", 299), viewer, roles(&["owner"])).await, "done");
+    assert_eq!(give(&world.person("manager", 0).await, viewer, roles(&["owner"])).await, "insufficient_permission");
+    assert_eq!(give(&world.person("manager", 0).await, owner, roles(&["view-build"])).await, "insufficient_permission");
+    assert_eq!(code(world.core.remove_member(&world.person("manager", 0).await, acme, owner).await), "insufficient_permission");
+    assert_eq!(give(&world.person("owner", 300).await, viewer, roles(&["owner"])).await, "session_not_fresh");
+    assert_eq!(give(&world.person("owner", 299).await, viewer, roles(&["owner"])).await, "done");
     // His own roles only freshly, and the last Owner not at all.
-    assert_eq!(give(&world.person("owner", 300), owner, roles(&["view-build"])).await, "session_not_fresh");
-    assert_eq!(give(&world.person("owner", 0), owner, roles(&["view-build"])).await, "done");
-    assert_eq!(give(&world.person("viewer", 0), viewer, roles(&[])).await, "conflict");
-    assert_eq!(code(world.core.remove_member(&world.person("viewer", 0), acme, viewer).await), "conflict");
+    assert_eq!(give(&world.person("owner", 300).await, owner, roles(&["view-build"])).await, "session_not_fresh");
+    assert_eq!(give(&world.person("owner", 0).await, owner, roles(&["view-build"])).await, "done");
+    assert_eq!(give(&world.person("viewer", 0).await, viewer, roles(&[])).await, "conflict");
+    assert_eq!(code(world.core.remove_member(&world.person("viewer", 0).await, acme, viewer).await), "conflict");
     let key = world.key_of("viewer", acme).await;
     assert_eq!(give(&world.token(key, acme), owner, roles(&["owner"])).await, "insufficient_permission", "an Owner's key gives no Owner");
     assert_eq!(give(&world.token(key, acme), viewer, roles(&["owner", "view-build"])).await, "insufficient_permission");
@@ -85,7 +77,7 @@ async fn nobody_gives_what_he_lacks_unless_managers_may(db: Db) {
     let (manager, viewer, submember) = (world.demo.users["manager"].id, world.demo.users["viewer"].id, world.demo.users["submember"].id);
     // A manager of the organization alone.
     world.core.change_roles(&world.host(), acme, manager, roles(&["manage-organization"])).await.unwrap();
-    let ctx = world.person("manager", 0);
+    let ctx = world.person("manager", 0).await;
     let refused = world.core.change_roles(&ctx, acme, viewer, roles(&["manage-build"])).await.unwrap_err();
     assert!(matches!(&refused, Error::Forbidden(forbidden) if forbidden.reason.contains("you cannot give what you do not have")), "{refused}");
     assert_eq!(code(world.core.change_roles(&ctx, acme, viewer, roles(&["view-organization"])).await), "done", "less than before");
@@ -93,7 +85,7 @@ async fn nobody_gives_what_he_lacks_unless_managers_may(db: Db) {
     assert_eq!(code(world.core.change_roles(&ctx, mobile, submember, roles(&["manage-distribution-profile"])).await), "insufficient_permission");
     let brought = vec![RolesIn { organization_id: mobile, roles: vec!["manage-build".to_owned()] }];
     assert_eq!(code(world.core.invite(&ctx, acme, "x@example.com", brought).await), "insufficient_permission");
-    assert_eq!(code(world.core.change_roles(&world.person("viewer", 0), acme, submember, roles(&[])).await), "insufficient_permission");
+    assert_eq!(code(world.core.change_roles(&world.person("viewer", 0).await, acme, submember, roles(&[])).await), "insufficient_permission");
 
     // The same with the setting of the contract's API; Owner stays out of reach.
     let test = keywright_db::testing::sqlite(Writes::Revisioned, keywright_store::MIGRATIONS).await;
@@ -103,7 +95,7 @@ async fn nobody_gives_what_he_lacks_unless_managers_may(db: Db) {
     let world = World { core, clock: world.clock, demo };
     let (acme, viewer) = (world.demo.acme.id, world.demo.users["viewer"].id);
     world.core.change_roles(&world.host(), acme, world.demo.users["manager"].id, roles(&["manage-organization"])).await.unwrap();
-    let ctx = world.person("manager", 0);
+    let ctx = world.person("manager", 0).await;
     assert_eq!(code(world.core.change_roles(&ctx, acme, viewer, roles(&["manage-build"])).await), "done");
     assert_eq!(code(world.core.change_roles(&ctx, acme, viewer, roles(&["owner"])).await), "insufficient_permission");
 }
@@ -139,7 +131,7 @@ async fn two_owners_who_remove_each_other_leave_one(db: Db) {
         for user in [one, other] {
             world.core.change_roles(&world.host(), acme, user, roles(&["owner"])).await.unwrap();
         }
-        let (by_one, by_other) = (world.person("owner", 0), world.person("manager", 0));
+        let (by_one, by_other) = (world.person("owner", 0).await, world.person("manager", 0).await);
         let (first, second) = tokio::join!(world.core.remove_member(&by_one, acme, other), world.core.remove_member(&by_other, acme, one));
         assert_eq!([first.is_ok(), second.is_ok()].iter().filter(|done| **done).count(), 1, "{first:?} {second:?}");
         let members = world.core.list_members(&world.host(), acme).await.unwrap();
@@ -189,9 +181,9 @@ async fn every_change_is_in_the_log_and_an_altered_log_is_noticed(db: Db) {
     let acme = world.demo.acme.id;
     let whole = async || db.read(move |tx| Box::pin(async move { log::is_whole(tx, acme).await })).await.unwrap();
     let events = async || db.read(move |tx| Box::pin(async move { keywright_store::log::list_changes(tx, acme).await })).await.unwrap();
+    let ctx = world.person("owner", 0).await;
     let before = events().await.len();
     assert!(before >= 10 && whole().await, "the demo's own changes are there: {before}");
-    let ctx = world.person("owner", 0);
     world.core.change_roles(&ctx, acme, world.demo.users["viewer"].id, roles(&["view-build"])).await.unwrap();
     world.core.invite(&ctx, acme, "log@example.com", Vec::new()).await.unwrap();
     world.core.revoke_invitation(&ctx, acme, "log@example.com").await.unwrap();
@@ -248,8 +240,8 @@ async fn generations_end_only_when_something_is_lost(db: Db) {
 async fn own_roles_replace_inherited_ones_and_without_them_these_hold(db: Db) {
     let world = world(db).await;
     let (mobile, viewer) = (world.demo.mobile.id, world.demo.users["viewer"].id);
-    let ctx = world.person("owner", 0);
-    let effective = async || world.core.me(&world.person("viewer", 0), mobile).await.unwrap().roles;
+    let ctx = world.person("owner", 0).await;
+    let effective = async || world.core.me(&world.person("viewer", 0).await, mobile).await.unwrap().roles;
     let inherited = effective().await;
     assert!(inherited.len() > 5, "all of the root's: {inherited:?}");
     let unchanged = world.core.change_roles(&ctx, mobile, viewer, roles(&[])).await.unwrap().value;
@@ -265,12 +257,12 @@ async fn own_roles_replace_inherited_ones_and_without_them_these_hold(db: Db) {
 async fn an_inherited_owner_is_an_owner_too(db: Db) {
     let world = world_with(db, |settings| settings.role_giving = RoleGiving::ManagersGiveAny).await;
     let (mobile, owner) = (world.demo.mobile.id, world.demo.users["owner"].id);
-    let manager = world.person("manager", 0);
+    let manager = world.person("manager", 0).await;
     let less = async |ctx: &Context| code(world.core.change_roles(ctx, mobile, owner, roles(&["view-build"])).await);
     assert_eq!(less(&manager).await, "insufficient_permission");
     assert_eq!(less(&world.token(world.key_of("manager", world.demo.acme.id).await, mobile)).await, "insufficient_permission");
-    assert_eq!(less(&world.person("owner", 300)).await, "session_not_fresh");
-    assert_eq!(less(&world.person("owner", 0)).await, "done", "he may step back himself");
+    assert_eq!(less(&world.person("owner", 300).await).await, "session_not_fresh");
+    assert_eq!(less(&world.person("owner", 0).await).await, "done", "he may step back himself");
     assert_eq!(code(world.core.change_roles(&manager, mobile, owner, roles(&[])).await), "insufficient_permission", "that would make him Owner again");
     assert_eq!(code(world.core.remove_member(&manager, mobile, owner).await), "insufficient_permission");
     assert_eq!(code(world.core.change_roles(&manager, mobile, owner, roles(&["view-codepush"])).await), "done", "he is no Owner there now");
@@ -281,7 +273,7 @@ async fn keys_bring_nothing_where_they_shall_not(db: Db) {
     let world = world_with(db, |settings| settings.keys_bring = KeysBring::Nobody).await;
     let (acme, viewer) = (world.demo.acme.id, world.demo.users["viewer"].id);
     let key = world.token(world.key_of("manager", acme).await, acme);
-    let person = world.person("manager", 0);
+    let person = world.person("manager", 0).await;
     let give = async |ctx: &Context| code(world.core.change_roles(ctx, acme, viewer, RoleChange::Add(vec!["view-build".to_owned()])).await);
     let take = async |ctx: &Context| code(world.core.change_roles(ctx, acme, viewer, RoleChange::Clear).await);
     let invite = async |ctx: &Context| code(world.core.invite(ctx, acme, "k@example.com", Vec::new()).await);
@@ -297,7 +289,7 @@ async fn a_sub_organization_takes_back_its_own_invitations_alone(db: Db) {
     let world = world(db).await;
     let (acme, mobile, submember) = (world.demo.acme.id, world.demo.mobile.id, world.demo.users["submember"].id);
     world.core.change_roles(&world.host(), mobile, submember, roles(&["manage-organization"])).await.unwrap();
-    let (root, sub) = (world.person("owner", 0), world.person("submember", 0));
+    let (root, sub) = (world.person("owner", 0).await, world.person("submember", 0).await);
     let brings = |organization_id| RolesIn { organization_id, roles: vec!["view-organization".to_owned()] };
     for (email, grants) in [("both@example.com", vec![brings(acme), brings(mobile)]), ("root@example.com", vec![brings(acme)])] {
         world.core.invite(&root, acme, email, grants).await.unwrap();
@@ -354,9 +346,9 @@ async fn an_explanation_says_what_is_decided(db: Db) {
     }
     let callers = [
         (world.host(), acme),
-        (world.person("owner", 0), acme),
-        (world.person("viewer", 0), mobile),
-        (world.person("submember", 0), mobile),
+        (world.person("owner", 0).await, acme),
+        (world.person("viewer", 0).await, mobile),
+        (world.person("submember", 0).await, mobile),
         (world.token(world.demo.api_keys["acme-ci"].id, acme), mobile),
         (world.token(world.key_of("submember", mobile).await, mobile), mobile),
         (narrow, acme),
@@ -377,6 +369,6 @@ async fn an_explanation_says_what_is_decided(db: Db) {
         }
     }
     assert!(yes > 300 && conditions > 0, "{yes} {conditions}");
-    assert_eq!(code(world.core.explain(&world.person("viewer", 0), acme, "moon.walk").await), "invalid_request");
-    assert_eq!(code(world.core.explain(&world.person("viewer", 0), world.demo.globex.id, "moon.walk").await), "not_found");
+    assert_eq!(code(world.core.explain(&world.person("viewer", 0).await, acme, "moon.walk").await), "invalid_request");
+    assert_eq!(code(world.core.explain(&world.person("viewer", 0).await, world.demo.globex.id, "moon.walk").await), "not_found");
 }

@@ -1,9 +1,12 @@
 //! A whole core with the demo's world, on the database it is given, with a clock to step.
 
-use keywright_core::{Context, Core, Credential, Error, IssuedToken, KeyFile, Settings, catalog::Preset, demo, demo::DemoWorld};
+use keywright_core::{
+    Actor, Context, Core, Credential, Error, IssuedToken, KeyFile, PersonActor, Settings, catalog::Preset, demo, demo::DemoWorld, sessions::SignIn,
+};
 use keywright_db::Db;
 use keywright_protocol::{Clock, OrganizationId, Time};
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 pub(crate) const ISSUER: &str = "https://auth.example.com";
 
@@ -28,6 +31,37 @@ pub(crate) async fn world_with(db: Db, set: impl FnOnce(&mut Settings)) -> World
 }
 
 impl World {
+    /// Nobody, from somewhere.
+    pub(crate) fn anonymous(&self) -> Context {
+        Context { actor: Actor::Anonymous, ..self.host() }
+    }
+
+    /// Signs somebody of the demo in, with his own password.
+    pub(crate) async fn sign_in(&self, part: &str) -> String {
+        self.try_sign_in(&self.demo.users[part].email, &self.demo.users[part].password).await.unwrap()
+    }
+
+    pub(crate) async fn try_sign_in(&self, email: &str, password: &str) -> Result<String, Error> {
+        let attempt = SignIn { email: email.to_owned(), password: Zeroizing::new(password.to_owned()), organization: None, new_password: None };
+        Ok(self.core.sign_in(&self.anonymous(), attempt).await?.value.secret.reveal().to_owned())
+    }
+
+    /// Whoever holds the secret of a session, now.
+    pub(crate) async fn holder(&self, secret: &str) -> Result<Context, Error> {
+        let session = self.core.find_session(self.clock.now(), secret).await?;
+        let person = PersonActor { user_id: session.user_id, session_id: session.id, confirmed_at: session.confirmed_at };
+        Ok(Context { actor: Actor::Person(person), ..self.host() })
+    }
+
+    /// A person with a session, who gave his password `ago` seconds before now.
+    pub(crate) async fn person(&self, part: &str, ago: i64) -> Context {
+        let user = &self.demo.users[part];
+        let attempt = SignIn { email: user.email.clone(), password: user.password.clone(), organization: None, new_password: None };
+        let then = Context { now: Time::from_millis(self.clock.now().as_millis() - ago * 1000), ..self.anonymous() };
+        let signed_in = self.core.sign_in(&then, attempt).await.unwrap().value;
+        self.holder(signed_in.secret.reveal()).await.unwrap()
+    }
+
     pub(crate) fn host(&self) -> Context {
         Context::system(self.clock.now()).unwrap()
     }

@@ -1,6 +1,6 @@
 //! Who holds a token.
 
-use crate::{app::App, error::ApiError, outer::RequestInfo};
+use crate::{app::App, caller::token_actor, error::ApiError, outer::RequestInfo};
 use axum::{Extension, Json, extract::State};
 use keywright_protocol::{ErrorBody, auth::UserInfo};
 use keywright_verify::Authenticated;
@@ -12,7 +12,7 @@ use std::sync::Arc;
     path = "/auth/realms/{realm}/protocol/openid-connect/userinfo",
     tag = "Token",
     summary = "Who holds this token",
-    description = "The person or the API Key behind an access token, and the organization it is for. The key must still live: this answer is never given for a key that has been revoked.",
+    description = "The person or the API Key behind an access token, and the organization it is for. The key, or the session, must still live: this answer is never given for a key that has been revoked or a session that has ended.",
     params(("realm" = String, Path, description = "Any; the contract's clients send `appcircle`.", example = "appcircle")),
     security(("token" = [])),
     responses(
@@ -35,6 +35,5 @@ pub(crate) async fn userinfo(
     Authenticated(verified): Authenticated,
 ) -> Result<Json<UserInfo>, ApiError> {
     let now = info.context(app.core.clock()).now;
-    let claims = &verified.claims;
-    app.core.user_info(now, claims.key_id, claims.current_organization_id).await.map(Json).map_err(ApiError::DeadToken)
+    app.core.user_info(now, &token_actor(&verified)).await.map(Json).map_err(ApiError::DeadToken)
 }

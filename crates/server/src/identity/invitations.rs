@@ -29,7 +29,7 @@ const INVITATION: &str = r#"{"userEmail": "person@example.com", "organizationsAn
         ("userEmail" = Option<String>, Query, description = "For `re-invite`: the address, if there is no body.", example = "person@example.com")
     ),
     security(("token" = [])),
-    request_body(content = NewInvitation, example = json!({"userEmail": "person@example.com",
+    request_body(content = Option<NewInvitation>, example = json!({"userEmail": "person@example.com",
         "organizationsAndRoles": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}]})),
     responses((status = 200, description = "The invitation is on its way.", body = Done,
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"message": "the invitation is on its way"})),
@@ -116,7 +116,7 @@ pub(crate) async fn re_invite(
         ("userEmail" = Option<String>, Query, description = "The address, if there is no body.", example = "person@example.com")
     ),
     security(("token" = [])),
-    request_body(content = UserEmail, example = json!({"userEmail": "person@example.com"})),
+    request_body(content = Option<UserEmail>, example = json!({"userEmail": "person@example.com"})),
     responses((status = 200, description = "Its link does not work any more.", body = Done,
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"message": "the invitation was taken back"})),
         Refusals, ChangeRefusals)

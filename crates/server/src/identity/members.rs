@@ -130,7 +130,7 @@ pub(crate) async fn add_roles(
         ("user" = String, Path, description = "The user's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff")
     ),
     security(("token" = [])),
-    request_body(content = Roles, example = json!({"roles": ["view-build"]})),
+    request_body(content = Option<Roles>, example = json!({"roles": ["view-build"]})),
     responses((status = 200, description = "His own roles now.", body = Roles,
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"roles": []})),
         Refusals, ChangeRefusals)

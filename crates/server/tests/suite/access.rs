@@ -27,6 +27,10 @@ const CALLERS: [Caller; 7] = [
 
 /// An exchange takes its credential from the form alone; who else is named in `Authorization` changes nothing.
 const EXCHANGE: [u16; 7] = [400; 7];
+/// Who signs in, or follows a link, is said in the body.
+const NO_BODY: [u16; 7] = [400; 7];
+/// A session is no business of an access token, whoever holds it. What a session opens: `routes/auth/sessions.rs`.
+const SESSION: [u16; 7] = [403, 401, 403, 403, 403, 403, 401];
 const PUBLIC: [u16; 7] = [200; 7];
 const HOLDER: [u16; 7] = [200, 401, 200, 200, 200, 200, 401];
 const LIST: [u16; 7] = [200, 401, 200, 200, 200, 200, 401];
@@ -44,12 +48,24 @@ const ADMINISTER: [u16; 7] = [200, 401, 404, 403, 404, 403, 401];
 const LINK: [u16; 7] = [404; 7];
 
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-const TABLE: [(&str, &str, [u16; 7]); 37] = [
+const TABLE: [(&str, &str, [u16; 7]); 49] = [
     ("post", "/auth/v1/token", EXCHANGE),
     ("post", "/auth/v2/token", EXCHANGE),
     ("post", "/auth/v3/token", EXCHANGE),
     ("post", "/auth/v1/api-key/token", EXCHANGE),
     ("get", "/auth/realms/{realm}/protocol/openid-connect/userinfo", HOLDER),
+    ("post", "/auth/v1/sessions", NO_BODY),
+    ("get", "/auth/v1/sessions", SESSION),
+    ("delete", "/auth/v1/sessions", SESSION),
+    ("delete", "/auth/v1/sessions/{id}", SESSION),
+    ("get", "/auth/v1/sessions/current", SESSION),
+    ("patch", "/auth/v1/sessions/current", SESSION),
+    ("delete", "/auth/v1/sessions/current", SESSION),
+    ("post", "/auth/v1/sessions/current/confirm", SESSION),
+    ("post", "/auth/v1/sessions/current/token", SESSION),
+    ("post", "/auth/v1/password", SESSION),
+    ("post", "/auth/v1/password-resets", NO_BODY),
+    ("post", "/auth/v1/password-resets/confirm", NO_BODY),
     ("get", "/.well-known/jwks.json", PUBLIC),
     ("get", "/.well-known/jwks.pem", PUBLIC),
     ("get", "/.well-known/keywright-catalog", PUBLIC),

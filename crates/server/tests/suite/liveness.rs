@@ -9,9 +9,15 @@ use keywright_core::members::RoleChange;
 use keywright_protocol::paths::{API_KEY_TOKEN, TOKEN_V1, TOKEN_V2, TOKEN_V3};
 use keywright_testkit::{Answer, TestServer};
 use reqwest::Method;
+use serde_json::json;
 use std::time::Duration;
 
 const USERINFO: &str = "/auth/realms/appcircle/protocol/openid-connect/userinfo";
+const SESSIONS: &str = "/auth/v1/sessions";
+const CURRENT_SESSION: &str = "/auth/v1/sessions/current";
+const SESSION_TOKEN: &str = "/auth/v1/sessions/current/token";
+const ORGANIZATIONS: &str = "/identity/v1/organizations";
+const ME: &str = "/identity/v1/me";
 /// As long as a key of the demo lives.
 const KEY_LIFE: Duration = Duration::from_secs(182 * 24 * 60 * 60);
 
@@ -88,6 +94,51 @@ impl Holder {
         // A dead key's token is no token any more; one whose grant is gone is told so.
         let code = if status == 401 { "invalid_token" } else { code };
         fails(&self.organizations(server).await, status, code);
+    }
+}
+
+/// A person's ways in: the session itself, and an access token that was made from it while it lived.
+struct SignedIn {
+    session: String,
+    token: String,
+}
+
+impl SignedIn {
+    async fn manager(server: &TestServer) -> Self {
+        let user = &server.demo.users["manager"];
+        let body = json!({ "email": user.email, "password": user.password.as_str(), "organizationId": server.demo.acme.id });
+        let session = server.send(server.request(Method::POST, SESSIONS).json(&body)).await.member("sessionToken");
+        let token = server.by(&session, Method::POST, SESSION_TOKEN, None).await.member("access_token");
+        let signed_in = Self { session, token };
+        signed_in.all_accepted(server).await;
+        signed_in
+    }
+
+    async fn all_accepted(&self, server: &TestServer) {
+        for path in [CURRENT_SESSION, SESSIONS, ORGANIZATIONS, ME] {
+            assert_eq!(server.by(&self.session, Method::GET, path, None).await.status, 200, "{path}");
+        }
+        issued(&server.by(&self.session, Method::POST, SESSION_TOKEN, None).await);
+        for path in [USERINFO, ORGANIZATIONS, ME] {
+            assert_eq!(server.by(&self.token, Method::GET, path, None).await.status, 200, "{path}");
+        }
+    }
+
+    /// Neither the session nor its token, whatever it is that is dead.
+    async fn none_accepted(&self, server: &TestServer, code: &str) {
+        for path in [CURRENT_SESSION, SESSIONS, ORGANIZATIONS, ME] {
+            fails(&server.by(&self.session, Method::GET, path, None).await, 401, code);
+        }
+        for (method, path) in [(Method::POST, SESSION_TOKEN), (Method::DELETE, CURRENT_SESSION), (Method::DELETE, SESSIONS)] {
+            fails(&server.by(&self.session, method, path, None).await, 401, code);
+        }
+        self.no_token_accepted(server).await;
+    }
+
+    async fn no_token_accepted(&self, server: &TestServer) {
+        for path in [USERINFO, ORGANIZATIONS, ME] {
+            fails(&server.by(&self.token, Method::GET, path, None).await, 401, "invalid_token");
+        }
     }
 }
 
@@ -224,5 +275,83 @@ async fn roles_taken_away() {
     let weaker = issued(&server.form(TOKEN_V3, &format!("pat={}", server.key("manager"))).await);
     let made = server.request(Method::POST, "/distribution/v2/profiles").bearer_auth(&weaker).json(&serde_json::json!({ "name": "x" }));
     fails(&server.send(made).await, 403, "insufficient_permission");
+    server.end().await;
+}
+
+/// Reddens when a session is remembered, or when a token of it outlives it.
+#[tokio::test]
+async fn a_session_that_was_ended() {
+    let server = TestServer::start().await;
+    let (signed_out, by_other, others, bystander) =
+        (SignedIn::manager(&server).await, SignedIn::manager(&server).await, SignedIn::manager(&server).await, SignedIn::manager(&server).await);
+    let id = server.by(&by_other.session, Method::GET, CURRENT_SESSION, None).await.member("id");
+    assert_eq!(server.by(&signed_out.session, Method::DELETE, CURRENT_SESSION, None).await.status, 200);
+    signed_out.none_accepted(&server, "session_ended").await;
+    assert_eq!(server.by(&bystander.session, Method::DELETE, &format!("{SESSIONS}/{id}"), None).await.status, 200);
+    by_other.none_accepted(&server, "session_ended").await;
+    others.all_accepted(&server).await;
+    assert_eq!(server.by(&bystander.session, Method::DELETE, SESSIONS, None).await.status, 200);
+    others.none_accepted(&server, "session_ended").await;
+    bystander.all_accepted(&server).await;
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_session_that_was_not_used_or_is_too_old() {
+    let server = TestServer::start().await;
+    let idle = SignedIn::manager(&server).await;
+    server.clock.advance(Duration::from_secs(12 * 60 * 60));
+    idle.none_accepted(&server, "session_ended").await;
+    let old = SignedIn::manager(&server).await;
+    for _ in 0..60 {
+        server.clock.advance(Duration::from_secs(12 * 60 * 60 - 1));
+        let _ = server.by(&old.session, Method::GET, CURRENT_SESSION, None).await;
+    }
+    assert_eq!(server.by(&old.session, Method::GET, CURRENT_SESSION, None).await.status, 200, "used, and a minute younger than 30 days");
+    server.clock.advance(Duration::from_secs(60));
+    old.none_accepted(&server, "session_ended").await;
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_session_of_a_disabled_user_or_of_an_old_password() {
+    let server = TestServer::start().await;
+    let (before, user) = (SignedIn::manager(&server).await, &server.demo.users["manager"]);
+    server.core.disable_user(&server.host(), user.id).await.unwrap();
+    before.none_accepted(&server, "user_disabled").await;
+    server.core.enable_user(&server.host(), user.id).await.unwrap();
+    before.none_accepted(&server, "session_ended").await;
+    let (one, other) = (SignedIn::manager(&server).await, SignedIn::manager(&server).await);
+    let change = json!({ "currentPassword": user.password.as_str(), "newPassword": "another password of mine" });
+    let renewed = server.by(&one.session, Method::POST, "/auth/v1/password", Some(&change)).await;
+    assert_eq!(renewed.status, 200, "{}", renewed.text);
+    other.none_accepted(&server, "session_ended").await;
+    for path in [CURRENT_SESSION, ORGANIZATIONS] {
+        fails(&server.by(&one.session, Method::GET, path, None).await, 401, "invalid_session");
+    }
+    SignedIn { session: renewed.member("sessionToken"), token: one.token }.all_accepted(&server).await;
+    server.end().await;
+}
+
+/// The session lives; what it opened does not.
+#[tokio::test]
+async fn a_session_where_membership_or_organization_have_ended() {
+    let server = TestServer::start().await;
+    let (acme, user) = (server.demo.acme.id, server.demo.users["manager"].id);
+    let opens_nothing = async |signed_in: &SignedIn| {
+        assert_eq!(server.by(&signed_in.session, Method::GET, CURRENT_SESSION, None).await.status, 200);
+        fails(&server.by(&signed_in.session, Method::GET, ME, None).await, 404, "not_found");
+        fails(&server.by(&signed_in.session, Method::POST, SESSION_TOKEN, None).await, 404, "not_found");
+        fails(&server.by(&signed_in.token, Method::GET, ME, None).await, 404, "not_found");
+        fails(&server.by(&signed_in.token, Method::GET, ORGANIZATIONS, None).await, 404, "not_found");
+        fails(&server.by(&signed_in.token, Method::GET, USERINFO, None).await, 401, "invalid_token");
+    };
+    let signed_in = SignedIn::manager(&server).await;
+    server.core.suspend_organization(&server.host(), acme).await.unwrap();
+    opens_nothing(&signed_in).await;
+    server.core.resume_organization(&server.host(), acme).await.unwrap();
+    signed_in.all_accepted(&server).await;
+    server.core.remove_member(&server.host(), acme, user).await.unwrap();
+    opens_nothing(&signed_in).await;
     server.end().await;
 }

@@ -149,6 +149,8 @@ async fn an_invitation_from_the_first_mail_to_the_first_key() {
 
     let (lookup, accept) = ("/identity/v1/invitations/lookup", "/identity/v1/invitations/accept");
     let first = link(&server, "new+one@acme.example").await;
+    // Mail of another moment, so that the newest is the last.
+    server.clock.advance(std::time::Duration::from_millis(1));
     let again = format!("{ORGANIZATIONS}/{acme}/invitations?action=re-invite");
     revision(&server.call(Actor::Manager, Method::PATCH, &again, Some(&json!({ "userEmail": email }))).await);
     let second = link(&server, "new+one@acme.example").await;

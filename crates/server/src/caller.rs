@@ -1,0 +1,117 @@
+//! Who calls: the one reader of `Authorization` on the routes that people and keys alike may use.
+//!
+//! It is read in this order: a session's secret; another raw key, which is refused with where to exchange it; else an access token.
+
+use crate::{app::App, error::ApiError, outer::RequestInfo};
+use axum::{
+    extract::FromRequestParts,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{AUTHORIZATION, USER_AGENT},
+    request::Parts,
+};
+use keywright_core::{Actor, Context, Error, PersonActor, TokenActor};
+use keywright_protocol::{KeyKind, OrganizationId, Position, secret};
+use keywright_verify::{Malformation, Verified, VerifyError, bearer_token, rejection};
+use std::sync::Arc;
+
+const MIN_REVISION: &str = "keywright-min-revision";
+
+/// Whoever calls, by a session that lives or an access token that verifies.
+pub(crate) struct Caller {
+    /// For the operation.
+    pub(crate) ctx: Context,
+    /// The organization that the session is in, or the token for. A session in none has the nil one, which nobody has.
+    pub(crate) organization: OrganizationId,
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        let mut ctx = anonymous(parts, app).map_err(IntoResponse::into_response)?;
+        let refused = |error: VerifyError| rejection(&error, app.verifier.config());
+        let presented = authorization(&parts.headers).map_err(refused)?;
+        let organization = if secret::recognize(presented) == Some(KeyKind::Session) {
+            let session = app.core.find_session(ctx.now, presented).await.map_err(|error| ApiError::from(error).into_response())?;
+            ctx.actor = Actor::Person(PersonActor { user_id: session.user_id, session_id: session.id, confirmed_at: session.confirmed_at });
+            session.organization_id.unwrap_or(OrganizationId::from(uuid::Uuid::nil()))
+        } else {
+            let verified = app.verifier.verify_refreshing(presented, ctx.now).await.map_err(refused)?;
+            ctx.actor = Actor::Token(token_actor(&verified));
+            verified.organization_id()
+        };
+        if let Some(wanted) = parts.headers.get(MIN_REVISION) {
+            let wanted: Option<Position> = wanted.to_str().ok().and_then(|text| text.parse().ok());
+            let sentence = "Keywright-Min-Revision must be a revision as Keywright-Revision answers it, for example 1.42";
+            let wanted = wanted.ok_or_else(|| ApiError::BadRequest(sentence.to_owned()).into_response())?;
+            app.core.wait_for(wanted).await.map_err(|error| ApiError::from(error).into_response())?;
+        }
+        Ok(Self { ctx, organization })
+    }
+}
+
+impl Caller {
+    /// The organization that a path names; `current` is the caller's. What is no GUID is as unknown as any other.
+    pub(crate) fn named(&self, text: &str) -> Result<OrganizationId, ApiError> {
+        if text == "current" {
+            return Ok(self.organization);
+        }
+        text.parse().map_err(|_| Error::NotFound("organization").into())
+    }
+}
+
+/// A person with a session; the holder of an access token is told to sign in.
+pub(crate) struct Person(pub(crate) Context);
+
+impl FromRequestParts<Arc<App>> for Person {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        let Caller { ctx, .. } = Caller::from_request_parts(parts, app).await?;
+        match ctx.authorize_person() {
+            Ok(_) => Ok(Self(ctx)),
+            Err(error) => Err(ApiError::from(error).into_response()),
+        }
+    }
+}
+
+/// Whoever calls a route that needs no token.
+pub(crate) struct Stranger(pub(crate) Context);
+
+impl FromRequestParts<Arc<App>> for Stranger {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        anonymous(parts, app).map(Self)
+    }
+}
+
+/// What a good token says of its holder.
+pub(crate) fn token_actor(verified: &Verified) -> TokenActor {
+    TokenActor {
+        key_id: verified.claims.key_id,
+        key_kind: verified.claims.key_kind,
+        organization_id: verified.organization_id(),
+        permissions: verified.permissions().map(str::to_owned).collect(),
+    }
+}
+
+fn anonymous(parts: &Parts, app: &Arc<App>) -> Result<Context, ApiError> {
+    let info = parts.extensions.get::<RequestInfo>().ok_or(ApiError::Broken)?;
+    let mut ctx = info.context(app.core.clock());
+    ctx.user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok(ctx)
+}
+
+/// What stands in the one `Authorization` header.
+fn authorization(headers: &HeaderMap) -> Result<&str, VerifyError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next();
+    if values.next().is_some() {
+        return Err(Malformation::SeveralHeaders.into());
+    }
+    bearer_token(value.map(HeaderValue::as_bytes))
+}

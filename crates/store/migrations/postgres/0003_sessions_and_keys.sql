@@ -1,0 +1,32 @@
+-- Sign-in of people, and what organizations may do with their keys.
+
+-- The token of a session is stored as a digest, like a key's secret.
+CREATE TABLE sessions (
+    id UUID PRIMARY KEY,
+    digest BYTEA NOT NULL UNIQUE,
+    user_id UUID NOT NULL REFERENCES users (id),
+    organization_id UUID REFERENCES organizations (id),
+    created_at BIGINT NOT NULL,
+    confirmed_at BIGINT NOT NULL,
+    used_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    address TEXT NOT NULL,
+    user_agent TEXT NOT NULL
+);
+CREATE INDEX sessions_user ON sessions (user_id, created_at) WHERE ended_at IS NULL;
+
+-- A link to choose a new password works once, and not for long.
+CREATE TABLE password_resets (
+    id UUID PRIMARY KEY,
+    digest BYTEA NOT NULL UNIQUE,
+    user_id UUID NOT NULL REFERENCES users (id),
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_at BIGINT,
+    ended_at BIGINT
+);
+CREATE INDEX password_resets_user ON password_resets (user_id, created_at);
+
+-- A key that is protected is not revoked over HTTP until the protection is taken off.
+ALTER TABLE keys ADD COLUMN protected_at BIGINT;
