@@ -3,18 +3,19 @@
 use crate::{
     Context, Core, Error,
     authorize::{Authority, By},
-    chance,
+    brought_in, chance,
     invitations::{digest_of, grants_of},
     log::{self, Action, Where},
-    members::{Member, set_roles},
+    members::{MANAGE, Member, check_roles, find_in, keep_an_owner, set_roles},
     names, passwords,
+    policy::require_bringing,
 };
 use keywright_db::{Committed, Tx};
-use keywright_protocol::{OrganizationId, Time, UserId};
+use keywright_protocol::{OrganizationId, Time, UserId, admin::RolesIn};
 use keywright_store::{
     StoreError,
     invitations::{self, InvitationRow},
-    memberships, organizations,
+    organizations::{self, OrganizationRow},
     users::{self, Credentials, Password, UserRow},
 };
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct Offer {
     pub email: String,
     /// The names of the organizations.
     pub organizations: Vec<String>,
+    /// Roles by organization.
+    pub grants: Vec<RolesIn>,
     /// When the link stops working.
     pub expires_at: Time,
     /// Whether there is an account with that address and a password: then that is asked for, otherwise one is chosen.
@@ -47,12 +50,12 @@ impl Core {
             .read(move |tx| {
                 Box::pin(async move {
                     let row = open(tx, &digest, now).await?;
-                    let mut names = Vec::new();
-                    for grant in grants_of(tx, row.id).await? {
+                    let (mut names, grants) = (Vec::new(), grants_of(tx, row.id).await?);
+                    for grant in &grants {
                         names.extend(organizations::find(tx, grant.organization_id).await?.map(|place| place.name));
                     }
                     let has_account = users::find_credentials(tx, &row.email).await?.is_some_and(|account| account.password_hash.is_some());
-                    Ok(Offer { email: row.email, organizations: names, expires_at: row.expires_at, has_account })
+                    Ok(Offer { email: row.email, organizations: names, grants, expires_at: row.expires_at, has_account })
                 })
             })
             .await
@@ -60,10 +63,11 @@ impl Core {
 
     /// Accepts an invitation, once. Without an account one is made, with this name and password; an account without a password
     /// gets this one; otherwise the password must be the account's. Whoever has the link and the address's account becomes a
-    /// member with the roles of the invitation.
+    /// member with the roles of the invitation, if whoever sent it may still give them.
     ///
     /// # Errors
-    /// [`Error::NotFound`] as for looking it up; [`Error::Invalid`] for name or password; [`Error::WrongPassword`].
+    /// [`Error::NotFound`] as for looking it up; [`Error::Invalid`] for name or password; [`Error::WrongPassword`];
+    /// [`Error::Conflict`] if the sender may not give that any more, or the organization is suspended.
     pub async fn accept_invitation(
         self: &Arc<Self>,
         ctx: &Context,
@@ -122,27 +126,55 @@ impl Core {
         invitations::accept(tx, row.id, ctx.now).await?;
         let by = By::Person { id: user.id, confirmed_at: Some(ctx.now) };
         for grant in grants_of(tx, row.id).await? {
-            let authority = self.for_acceptance(tx, grant.organization_id, &by).await?;
-            let own = memberships::find(tx, grant.organization_id, user.id).await?.map(|member| member.roles);
-            let inherited =
-                if authority.place.is_root() { None } else { memberships::find(tx, authority.place.root_id, user.id).await?.map(|member| member.roles) };
-            let mut roles: Vec<String> =
-                grant.roles.into_iter().filter(|role| authority.catalog.has_role(role)).chain(own.clone().unwrap_or_default()).collect();
+            let place = alive_place(tx, grant.organization_id).await?;
+            let before = find_in(tx, &place, user.id).await?.unwrap_or(Member { user: user.clone(), own: None, inherited: None });
+            // Whoever got roles there meanwhile keeps those: nobody was asked about both together.
+            if before.own.as_ref().is_some_and(|roles| !roles.is_empty()) {
+                continue;
+            }
+            let mut roles = grant.roles;
             roles.sort_unstable();
-            roles.dedup();
-            let before = Member { user: user.clone(), own, inherited };
-            set_roles(tx, &authority, &before, &roles, chance::id()?, ctx.now).await?;
+            let sender = self.sender(tx, ctx, (&row, place.id), (&before, &roles)).await?;
+            keep_an_owner(tx, &place, &before, &roles).await?;
+            let membership = set_roles(tx, &sender, &before, &roles, chance::id()?, ctx.now).await?;
+            brought_in::note_accepted(tx, row.id, (membership, &before, &roles), grant.organization_id, ctx.now).await?;
             let told = (user.email.clone(), roles.join(" "));
-            log::change(tx, ctx, &by, Where::In(&authority.place), Action::InviteAccept, told).await?;
+            log::change(tx, ctx, &by, Where::In(&place), Action::InviteAccept, told).await?;
         }
         Ok(user.id)
     }
 
-    /// The invitation is the authority: whoever sent it was asked then.
-    async fn for_acceptance(&self, tx: &mut Tx, organization: OrganizationId, by: &By) -> Result<Authority, Error> {
-        let place = organizations::find(tx, organization).await?.ok_or(GONE)?;
-        Ok(Authority::of_invitation(place, self.catalog_at(tx).await?, by.clone()))
+    /// What whoever sent the invitation may do now: he gives only what he still can, as if he gave it this moment.
+    async fn sender(
+        &self,
+        tx: &mut Tx,
+        ctx: &Context,
+        (row, place): (&InvitationRow, OrganizationId),
+        (before, roles): (&Member, &[String]),
+    ) -> Result<Authority, Error> {
+        let asked = async {
+            let sender = self.standing(tx, &row.created_by, place, ctx.now).await?;
+            sender.require(MANAGE)?;
+            require_bringing(tx, &sender, self.settings.keys_bring).await?;
+            check_roles(&sender.catalog, roles)?;
+            self.check_giving(&sender, ctx, before, roles)?;
+            Ok(sender)
+        };
+        asked.await.map_err(|error| match error {
+            Error::Unavailable | Error::Internal(_) => error,
+            _ => Error::Conflict("whoever invited you may not give you these roles any more; ask to be invited again".to_owned()),
+        })
     }
+}
+
+/// What is suspended takes nobody in.
+async fn alive_place(tx: &mut Tx, id: OrganizationId) -> Result<OrganizationRow, Error> {
+    let place = organizations::find(tx, id).await?.ok_or(GONE)?;
+    let root = organizations::find(tx, place.root_id).await?.ok_or(GONE)?;
+    if place.suspended_at.or(root.suspended_at).is_some() {
+        return Err(Error::Conflict(format!("{} is suspended; accept the invitation when it is resumed", place.name)));
+    }
+    Ok(place)
 }
 
 /// Whose membership it will be.

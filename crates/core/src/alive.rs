@@ -9,8 +9,8 @@ use std::time::Duration;
 pub const SESSION_IDLE: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// Whether a credential authenticates at this moment: secret version active AND key active AND not before <= now < expires AND
-/// organization and its root alive AND, for a Personal Access Key, holder enabled and membership alive. An API Key belongs to
-/// its organization; whoever made it is no part of this.
+/// organization and its root alive AND, for a Personal Access Key, holder enabled and membership alive and such keys taken by the
+/// organization and its root. An API Key belongs to its organization; whoever made it is no part of this.
 ///
 /// # Errors
 /// The first [`Refusal`] that holds, most final first.
@@ -39,6 +39,9 @@ pub fn alive(credential: &CredentialRow, now: Time) -> Result<(), Refusal> {
         }
         if let Some(at) = holder.membership_ended_at {
             return Err(Refusal::MembershipEnded(at));
+        }
+        if let Some(at) = credential.personal_keys_off_at {
+            return Err(Refusal::PersonalKeysOff(at));
         }
     }
     Ok(())
@@ -98,6 +101,8 @@ mod tests {
             version_ended_at: None,
             organization_dead_at: None,
             root_dead_at: None,
+            personal_keys_off_at: None,
+            policy_addresses: Default::default(),
             holder: Some(Holder {
                 user_id: Uuid::from_u128(3).into(),
                 email: "a@example.com".into(),

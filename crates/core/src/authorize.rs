@@ -13,7 +13,7 @@ use keywright_protocol::{
     Catalog, KeyId, KeyKind, OrganizationId, SessionId, Time, UserId,
     catalog::{OWNER, PermissionSet},
 };
-use keywright_store::{keys, memberships, organizations, organizations::OrganizationRow, sessions, sessions::SessionRow};
+use keywright_store::{keys, memberships, organizations, organizations::OrganizationRow, sessions, sessions::SessionRow, users};
 use std::{sync::Arc, time::Duration};
 
 /// How long after a password a session is fresh.
@@ -83,18 +83,12 @@ impl Core {
                 Ok(Authority { place, catalog, by, permissions: Permissions::Some(permissions), roles })
             }
             Actor::Token(token) => {
-                let row = keys::find_by_id(tx, token.key_id, Some(organization)).await?;
-                let row = row.filter(|row| self.is_ours(row)).ok_or(Refusal::Unknown)?;
-                alive(&row, ctx.now)?;
-                let place = place.ok_or(ORGANIZATION)?;
-                if token.organization_id != place.id && token.organization_id != place.root_id {
-                    return Err(ORGANIZATION);
+                let reach = place.as_ref().is_none_or(|place| token.organization_id == place.id || token.organization_id == place.root_id);
+                let mut authority = self.of_key(tx, token.key_id, (organization, place.filter(|_| reach)), ctx.now).await?;
+                if let Permissions::Some(permissions) = &mut authority.permissions {
+                    permissions.intersect(&catalog.scope(&token.permissions.join(" ")));
                 }
-                let grant = grant::effective_for(&row, &catalog, None).map_err(|error| if error == Error::OutOfReach { ORGANIZATION } else { error })?;
-                let mut permissions = grant.permissions;
-                permissions.intersect(&catalog.scope(&token.permissions.join(" ")));
-                let holder = row.holder.map(|holder| holder.user_id);
-                Ok(Authority { place, catalog, by: By::Key { id: row.key_id, holder }, permissions: Permissions::Some(permissions), roles: grant.roles })
+                Ok(authority)
             }
             Actor::Person(person) => {
                 let session = live_session(tx, person.session_id, ctx.now).await?;
@@ -106,6 +100,46 @@ impl Core {
             }
         }
     }
+
+    /// What a key may do in an organization, if it lives.
+    async fn of_key(&self, tx: &mut Tx, id: KeyId, (asked, place): (OrganizationId, Option<OrganizationRow>), now: Time) -> Result<Authority, Error> {
+        let catalog = self.catalog_at(tx).await?;
+        let row = keys::find_by_id(tx, id, Some(asked)).await?;
+        let row = row.filter(|row| self.is_ours(row)).ok_or(Refusal::Unknown)?;
+        alive(&row, now)?;
+        let place = place.ok_or(ORGANIZATION)?;
+        let grant = grant::effective_for(&row, &catalog, None).map_err(|error| if error == Error::OutOfReach { ORGANIZATION } else { error })?;
+        let holder = row.holder.map(|holder| holder.user_id);
+        let by = By::Key { id: row.key_id, holder };
+        Ok(Authority { place, catalog, by, permissions: Permissions::Some(grant.permissions), roles: grant.roles })
+    }
+
+    /// What whoever did something earlier may do in an organization now, by his kind and id as they were kept. A person counts as
+    /// freshly confirmed: that was asked when he did it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] and [`Error::Refused`] if he may not act there any more.
+    pub(crate) async fn standing(&self, tx: &mut Tx, who: &str, organization: OrganizationId, now: Time) -> Result<Authority, Error> {
+        let place = organizations::find(tx, organization).await?.ok_or(ORGANIZATION)?;
+        let catalog = self.catalog_at(tx).await?;
+        match parse_by(who) {
+            Some(("key", id)) => self.of_key(tx, KeyId::from(id), (organization, Some(place)), now).await,
+            Some(("user", id)) => {
+                let user = users::find(tx, UserId::from(id)).await?.filter(|user| user.disabled_at.is_none()).ok_or(ORGANIZATION)?;
+                let roles = roles_of(tx, &place, user.id).await?.ok_or(ORGANIZATION)?;
+                let permissions = Permissions::Some(catalog.permissions(&roles));
+                Ok(Authority { place, catalog, by: By::Person { id: user.id, confirmed_at: Some(now) }, permissions, roles })
+            }
+            None if who == "host" => Ok(Authority { place, catalog, by: By::Host, permissions: Permissions::All, roles: Vec::new() }),
+            _ => Err(ORGANIZATION),
+        }
+    }
+}
+
+/// What somebody's kind and id read in the text of [`By`].
+fn parse_by(text: &str) -> Option<(&str, uuid::Uuid)> {
+    let (kind, id) = text.split_once(' ')?;
+    Some((kind, id.parse().ok()?))
 }
 
 /// A session that lives at this moment, by its id.
@@ -132,12 +166,6 @@ pub(crate) async fn roles_of(tx: &mut Tx, place: &OrganizationRow, user: UserId)
 }
 
 impl Authority {
-    /// What an invitation gives to whoever accepts it: its sender was asked when it was sent.
-    #[must_use]
-    pub(crate) fn of_invitation(place: OrganizationRow, catalog: Arc<Catalog>, by: By) -> Self {
-        Self { place, catalog, by, permissions: Permissions::Some(PermissionSet::default()), roles: Vec::new() }
-    }
-
     /// Whether it includes a permission.
     #[must_use]
     pub fn may(&self, permission: &str) -> bool {

@@ -29,3 +29,11 @@ pub fn id<I: From<Uuid>>() -> Result<I, Error> {
 pub fn text() -> Result<String, Error> {
     Ok(URL_SAFE_NO_PAD.encode(bytes::<16>()?))
 }
+
+/// 256 random bits as text that needs no escaping anywhere: the secret of a link.
+///
+/// # Errors
+/// [`Error::Internal`] if the system gives no randomness.
+pub fn link_secret() -> Result<String, Error> {
+    Ok(URL_SAFE_NO_PAD.encode(bytes::<32>()?))
+}

@@ -161,6 +161,9 @@ pub enum Refusal {
     /// The person is no member any more.
     #[error("the holder of this key left its organization on {0}; ask one of its Owners to be invited again, then make a new key")]
     MembershipEnded(Time),
+    /// The organization, or its root, takes no Personal Access Keys.
+    #[error("this organization has taken no Personal Access Keys since {0}; ask one of its Owners, or use an API Key")]
+    PersonalKeysOff(Time),
     /// The organization, or its root, is suspended or deleted.
     #[error("the organization of this key has been suspended or deleted since {0}; ask the operator of this installation")]
     OrganizationDead(Time),
@@ -204,6 +207,7 @@ impl Refusal {
             Self::AddressNotAllowed(_) => "key_address_not_allowed",
             Self::HolderDisabled(_) => "holder_disabled",
             Self::MembershipEnded(_) => "membership_ended",
+            Self::PersonalKeysOff(_) => "personal_keys_off",
             Self::OrganizationDead(_) => "organization_disabled",
             Self::UnknownSession => "invalid_session",
             Self::SessionEnded(_) => "session_ended",

@@ -4,7 +4,7 @@ use crate::{
     Context, Core, Error, Refusal,
     alive::alive,
     chance, grant,
-    keys::addresses::{AddressList, address_allowed},
+    keys::addresses::Addresses,
     memory::Entry,
     secret::{self, Bound, KeyDigest},
 };
@@ -99,7 +99,7 @@ impl Core {
             if self.memory.judge(row.position).is_err() {
                 continue;
             }
-            let addresses = AddressList::load(&row.allowed_addresses)?;
+            let addresses = Addresses::of(&row)?;
             check(&row, &addresses, credential, ctx)?;
             let grant = grant::effective(&row, &catalog)?;
             let Some(status_index) = row.target.as_ref().and_then(|found| found.status_index) else {
@@ -187,7 +187,7 @@ impl Core {
 const VARIABLE_BYTES: usize = 96;
 
 /// Who presents it, whether it lives now, and whether it is taken from there.
-fn check(row: &CredentialRow, addresses: &AddressList, credential: Credential<'_>, ctx: &Context) -> Result<(), Refusal> {
+fn check(row: &CredentialRow, addresses: &Addresses, credential: Credential<'_>, ctx: &Context) -> Result<(), Refusal> {
     if let Credential::ApiKey { name, .. } = credential
         && !row.names.iter().any(|known| known == name)
         && !row.key_id.to_string().eq_ignore_ascii_case(name)
@@ -195,7 +195,7 @@ fn check(row: &CredentialRow, addresses: &AddressList, credential: Credential<'_
         return Err(Refusal::Name);
     }
     alive(row, ctx.now)?;
-    address_allowed(addresses, ctx.client_ip)
+    addresses.check(ctx.client_ip)
 }
 
 /// All but `exp`, `nbf`, `iat` and `jti`, as JSON members without the braces.

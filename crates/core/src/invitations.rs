@@ -2,13 +2,14 @@
 
 use crate::{
     Context, Core, Error,
-    authorize::By,
-    chance,
+    authorize::{Authority, By},
+    brought_in, chance,
     error::Forbidden,
     log::{self, Action, Where},
-    members::{MANAGE, Member, check_roles, reachable},
+    members::{MANAGE, Member, check_roles, find_in, reachable},
     names,
     organizations::taken,
+    policy::require_bringing,
 };
 use aws_lc_rs::digest::{SHA256, digest};
 use keywright_db::{Committed, Tx};
@@ -24,7 +25,11 @@ use keywright_store::{
     users,
 };
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long a link works.
 pub const LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -60,23 +65,21 @@ impl Core {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`] if the address is invited or a member.
     pub async fn invite(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, email: &str, grants: Vec<RolesIn>) -> Result<Committed<()>, Error> {
-        let (email, id, secret): (_, InvitationId, _) = (names::email(email)?, chance::id()?, chance::text()?);
+        let (email, id, secret): (_, InvitationId, _) = (names::email(email)?, chance::id()?, chance::link_secret()?);
         let (core, ctx) = (Arc::clone(self), ctx.clone());
         self.write(move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 let home = &authority.place;
-                let grants = if grants.is_empty() { vec![RolesIn { organization_id: home.id, roles: Vec::new() }] } else { grants };
+                let grants = merged(home.id, grants);
                 for grant in &grants {
                     let Some(place) = reachable(tx, home, grant.organization_id).await? else {
                         let reason = format!("{} is neither this organization nor a sub-organization of it", grant.organization_id);
                         return Err(Error::Invalid { field: "organizationsAndRoles", reason });
                     };
                     let there = core.authority(tx, &ctx, place.id).await?;
-                    there.require(MANAGE)?;
                     check_roles(&there.catalog, &grant.roles)?;
-                    let nobody = Member { user: stranger(&email, ctx.now)?, own: None, inherited: None };
-                    core.check_giving(&there, &ctx, &nobody, &grant.roles)?;
+                    core.check_inviting(tx, &ctx, &there, (&email, &grant.roles)).await?;
                 }
                 refuse_members(tx, &grants, &email).await?;
                 let row = InvitationRow {
@@ -90,6 +93,7 @@ impl Core {
                 invitations::insert(tx, &row, &digest_of(&secret), ctx.now)
                     .await
                     .map_err(|error| taken(error, "this address is invited already; send that invitation again, or revoke it first"))?;
+                brought_in::note_invitation(tx, &authority.by, id, home.id, ctx.now).await?;
                 for grant in &grants {
                     for role in &grant.roles {
                         invitations::insert_role(tx, id, grant.organization_id, role).await.map_err(|error| taken(error, "a role stands there twice"))?;
@@ -108,23 +112,26 @@ impl Core {
         .await
     }
 
-    /// Sends a pending invitation again, with another link; the old one stops working.
+    /// Sends a pending invitation again, with another link; the old one stops working. Whoever does so gives what it brings, as if he
+    /// had invited himself.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`].
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::NotFresh`].
     pub async fn re_invite(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, email: &str) -> Result<Committed<()>, Error> {
-        let (email, secret) = (names::email(email)?, chance::text()?);
+        let (email, secret) = (names::email(email)?, chance::link_secret()?);
         let (core, ctx) = (Arc::clone(self), ctx.clone());
         self.write(move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require(MANAGE)?;
-                if matches!(authority.by, By::Key { .. }) && core.settings.keys_bring == crate::start::KeysBring::Nobody {
-                    return Err(Forbidden::because("here keys do not invite; sign in, or ask an Owner").into());
-                }
                 let found = find(tx, &authority.place, &email).await?;
-                let row = InvitationRow { expires_at: ctx.now.plus(LIFE), ..found };
-                invitations::renew(tx, row.id, &digest_of(&secret), row.expires_at).await?;
+                for grant in grants_of(tx, found.id).await? {
+                    let there = core.authority(tx, &ctx, grant.organization_id).await?;
+                    core.check_inviting(tx, &ctx, &there, (&email, &grant.roles)).await?;
+                }
+                let row = InvitationRow { expires_at: ctx.now.plus(LIFE), created_by: by_text(&authority.by), ..found };
+                invitations::renew(tx, &row, &digest_of(&secret)).await?;
+                brought_in::note_invitation(tx, &authority.by, row.id, authority.place.id, ctx.now).await?;
                 core.mail_invitation(tx, &row, &authority.place.name, secret, ctx.now).await?;
                 log::change(tx, &ctx, &authority.by, Where::In(&authority.place), Action::InviteReInvite, (email, String::new())).await
             })
@@ -198,6 +205,20 @@ impl Core {
             .collect()
     }
 
+    /// Whoever invites gives: to somebody whom nobody knows, or to a user with what he has there already.
+    async fn check_inviting(&self, tx: &mut Tx, ctx: &Context, there: &Authority, (email, roles): (&str, &[String])) -> Result<(), Error> {
+        there.require(MANAGE)?;
+        require_bringing(tx, there, self.settings.keys_bring).await?;
+        let before = match users::find_by_email(tx, email).await? {
+            None => Member { user: stranger(email, ctx.now)?, own: None, inherited: None },
+            Some(user) => {
+                let known = find_in(tx, &there.place, user.id).await?;
+                known.unwrap_or(Member { user, own: None, inherited: None })
+            }
+        };
+        self.check_giving(there, ctx, &before, roles)
+    }
+
     async fn mail_invitation(&self, tx: &mut Tx, row: &InvitationRow, organization: &str, token: String, now: Time) -> Result<(), Error> {
         let mail = InvitationMail { organization: organization.to_owned(), token, expires_at: row.expires_at };
         let text = serde_json::to_vec(&mail).map_err(|_| Error::Internal("mail cannot be written"))?;
@@ -206,6 +227,18 @@ impl Core {
         outbox::insert(tx, &OutboxRow { id, kind: MAIL_KIND.to_owned(), recipient: row.email.clone(), sealed, created_at: now }).await?;
         Ok(())
     }
+}
+
+/// Each organization once, with all of its roles; without any, the inviting one with none.
+fn merged(home: OrganizationId, grants: Vec<RolesIn>) -> Vec<RolesIn> {
+    let mut merged: BTreeMap<OrganizationId, BTreeSet<String>> = BTreeMap::new();
+    for RolesIn { organization_id, roles } in grants {
+        merged.entry(organization_id).or_default().extend(roles);
+    }
+    if merged.is_empty() {
+        merged.insert(home, BTreeSet::new());
+    }
+    merged.into_iter().map(|(organization_id, roles)| RolesIn { organization_id, roles: roles.into_iter().collect() }).collect()
 }
 
 /// Stands for "a member without a role" where a role must stand. No catalog can have it: a role's key is made of lower-case
@@ -262,7 +295,7 @@ pub(crate) fn seal_purpose(id: uuid::Uuid) -> String {
     format!("outbox {id}")
 }
 
-/// 128 random bits need no pepper: their digest tells nothing.
+/// 256 random bits need no pepper: their digest tells nothing.
 pub(crate) fn digest_of(secret: &str) -> [u8; 32] {
     let mut array = [0; 32];
     for (to, from) in array.iter_mut().zip(digest(&SHA256, secret.as_bytes()).as_ref()) {

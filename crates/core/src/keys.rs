@@ -28,11 +28,12 @@ use keywright_store::{
     generations,
     keys::{self, NewKey, NewVersion},
     managed_keys,
-    managed_keys::KeyRecord,
+    organizations::OrganizationRow,
 };
+pub use keywright_store::managed_keys::KeyRecord;
 use std::sync::Arc;
 
-const KEY: Error = Error::NotFound("key");
+pub(crate) const KEY: Error = Error::NotFound("key");
 const NAME_TAKEN: &str = "an API Key of this organization has that name already";
 
 /// A key just made.
@@ -143,24 +144,30 @@ impl Core {
                 if kind == Some(KeyKind::ApiKey) {
                     authority.require(api::MANAGE)?;
                 }
-                let key = managed_keys::find(tx, id, organization).await?.filter(|key| kind.is_none_or(|kind| kind == key.kind)).ok_or(KEY)?;
-                if key.kind == KeyKind::PersonalAccessKey && !personal::sees(&authority, &key) {
-                    return Err(KEY);
-                }
-                if key.protected_at.is_some() && key.revoked_at.is_none() && authority.by != By::Host {
-                    return Err(Error::Conflict("this key is protected from being revoked; set deleteProtection to false first, or suspend it".to_owned()));
-                }
-                let is_first = keys::revoke(tx, id, ctx.now).await?;
-                let bits = generations::end_of_key(tx, id, ctx.now).await?;
-                changes::insert(tx, ChangeKind::Key, id.as_uuid(), &bits).await?;
-                if is_first {
-                    let action = if key.kind == KeyKind::ApiKey { Action::ApiKeyRevoke } else { Action::PatRevoke };
-                    log::change(tx, &ctx, &authority.by, Where::In(&authority.place), action, (id.to_string(), key.name)).await?;
-                }
-                Ok(())
+                core.revoke_in(tx, &ctx, &authority, (id, kind)).await
             })
         })
         .await
+    }
+
+    /// Whoever asks has been found to be allowed to, as far as it is an API Key.
+    pub(crate) async fn revoke_in(&self, tx: &mut Tx, ctx: &Context, authority: &Authority, (id, kind): (KeyId, Option<KeyKind>)) -> Result<(), Error> {
+        let organization = authority.place.id;
+        let key = managed_keys::find(tx, id, organization).await?.filter(|key| kind.is_none_or(|kind| kind == key.kind)).ok_or(KEY)?;
+        if key.kind == KeyKind::PersonalAccessKey && !personal::sees(authority, &key) {
+            return Err(KEY);
+        }
+        if key.protected_at.is_some() && key.revoked_at.is_none() && authority.by != By::Host {
+            return Err(Error::Conflict("this key is protected from being revoked; set deleteProtection to false first, or suspend it".to_owned()));
+        }
+        let is_first = keys::revoke(tx, id, ctx.now).await?;
+        let bits = generations::end_of_key(tx, id, ctx.now).await?;
+        changes::insert(tx, ChangeKind::Key, id.as_uuid(), &bits).await?;
+        if is_first {
+            let action = if key.kind == KeyKind::ApiKey { Action::ApiKeyRevoke } else { Action::PatRevoke };
+            log::change(tx, ctx, &authority.by, Where::In(&authority.place), action, (id.to_string(), key.name)).await?;
+        }
+        Ok(())
     }
 
     /// The keys of an organization of all kinds on the host, oldest first, without secrets.
@@ -222,9 +229,10 @@ impl Core {
         Ok(*self.pepper.digest(whole).as_bytes())
     }
 
-    fn expiry(&self, now: Time, wished: Option<Time>) -> Result<Time, Error> {
+    /// When a key of an organization expires that is made or rotated now: as wished, within what its policy allows.
+    async fn expiry(&self, tx: &mut Tx, place: &OrganizationRow, now: Time, wished: Option<Time>) -> Result<Time, Error> {
         let invalid = |reason: String| Err(Error::Invalid { field: "expiresAt", reason });
-        let latest = now.plus(self.settings.key_life_ceiling);
+        let latest = now.plus(self.longest_key_life(tx, place).await?);
         match wished {
             None => Ok(now.plus(self.settings.key_life_default).min(latest)),
             Some(at) if at <= now => invalid("must be in the future".to_owned()),

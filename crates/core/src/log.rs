@@ -18,6 +18,12 @@ pub enum Action {
     OrganizationSuspend,
     /// A suspension was taken back.
     OrganizationResume,
+    /// An organization was deleted, for ever.
+    OrganizationDelete,
+    /// An organization's policy was changed.
+    PolicyUpdate,
+    /// Keys and sessions were revoked together.
+    RevokeAll,
     /// Somebody was invited.
     InviteCreate,
     /// An invitation was sent again.
@@ -30,6 +36,8 @@ pub enum Action {
     MemberAssign,
     /// A membership was ended.
     MemberRemove,
+    /// A member left.
+    MemberLeave,
     /// A member's roles were changed.
     MemberRoleUpdate,
     /// A Personal Access Key was made.
@@ -77,12 +85,16 @@ impl Action {
             Self::OrganizationUpdate => "Organization Update",
             Self::OrganizationSuspend => "Organization Suspend",
             Self::OrganizationResume => "Organization Resume",
+            Self::OrganizationDelete => "Organization Delete",
+            Self::PolicyUpdate => "Policy Update",
+            Self::RevokeAll => "Revoke All",
             Self::InviteCreate => "Invite Create",
             Self::InviteReInvite => "Invite Re-Invite",
             Self::InviteDelete => "Invite Delete",
             Self::InviteAccept => "Invite Accept",
             Self::MemberAssign => "Member Assign",
             Self::MemberRemove => "Member Remove",
+            Self::MemberLeave => "Member Leave",
             Self::MemberRoleUpdate => "Member Role Update",
             Self::PatCreate => "PAT Create",
             Self::PatRevoke => "PAT Revoke",

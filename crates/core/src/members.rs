@@ -3,18 +3,19 @@
 use crate::{
     Context, Core, Error,
     authorize::{Authority, By},
-    chance,
+    brought_in, chance,
     error::Forbidden,
     grant::effective_roles,
     log::{self, Action, Where},
-    start::{KeysBring, RoleGiving},
+    policy::require_bringing,
+    start::RoleGiving,
 };
 use keywright_db::{Committed, Tx};
 use keywright_protocol::{Catalog, MembershipId, OrganizationId, Time, UserId, catalog::OWNER};
 use keywright_store::{
     StoreError,
     changes::{self, ChangeKind},
-    generations, keys, memberships,
+    generations, invitations, keys, memberships,
     memberships::MembershipRow,
     organizations,
     organizations::OrganizationRow,
@@ -25,6 +26,8 @@ use std::sync::Arc;
 
 /// What it takes to see members.
 const VIEW: &str = "organization.member.view";
+/// What it takes to take the list of members away.
+const EXPORT: &str = "organization.member.export";
 /// What it takes to add and remove members.
 pub(crate) const MANAGE: &str = "organization.member.manage";
 /// What it takes to change roles.
@@ -40,6 +43,14 @@ pub struct Member {
     pub own: Option<Vec<String>>,
     /// His roles in the root, where this is a sub-organization and he is a member of the root.
     pub inherited: Option<Vec<String>>,
+}
+
+impl Member {
+    /// The roles that hold.
+    #[must_use]
+    pub fn effective_roles(&self) -> &[String] {
+        effective_roles(self.own.as_deref().unwrap_or_default(), self.inherited.as_deref().unwrap_or_default())
+    }
 }
 
 /// How a member's own roles are changed.
@@ -94,6 +105,23 @@ impl Core {
             .await
     }
 
+    /// The same for whoever may take the list away.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn export_members(self: &Arc<Self>, ctx: &Context, organization: OrganizationId) -> Result<Vec<Member>, Error> {
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        self.db
+            .read(move |tx| {
+                Box::pin(async move {
+                    let authority = core.authority(tx, &ctx, organization).await?;
+                    authority.require(EXPORT)?;
+                    all_in(tx, &authority.place).await
+                })
+            })
+            .await
+    }
+
     /// One member, and the organization. He may look at himself without any permission.
     ///
     /// # Errors
@@ -132,6 +160,7 @@ impl Core {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require(ASSIGN)?;
+                require_bringing(tx, &authority, core.settings.keys_bring).await?;
                 check_roles(&authority.catalog, change.named())?;
                 let before = match find_in(tx, &authority.place, user).await? {
                     Some(member) => member,
@@ -146,10 +175,9 @@ impl Core {
                 if before.own.is_none() && (roles.is_empty() && authority.by != By::Host) {
                     return Ok(before);
                 }
-                if !roles.iter().any(|role| role == OWNER) {
-                    keep_an_owner(tx, &authority.place, user).await?;
-                }
-                set_roles(tx, &authority, &before, &roles, new_id, ctx.now).await?;
+                keep_an_owner(tx, &authority.place, &before, &roles).await?;
+                let membership = set_roles(tx, &authority, &before, &roles, new_id, ctx.now).await?;
+                brought_in::note_roles(tx, &authority.by, (membership, &before, &roles), organization, ctx.now).await?;
                 let action = if before.own.is_none() { Action::MemberAssign } else { Action::MemberRoleUpdate };
                 let told = (before.user.email.clone(), format!("from [{}] to [{}]", own.join(" "), roles.join(" ")));
                 log::change(tx, &ctx, &authority.by, Where::In(&authority.place), action, told).await?;
@@ -170,33 +198,63 @@ impl Core {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require(MANAGE)?;
-                let place = &authority.place;
-                let member = memberships::find(tx, organization, user).await?.ok_or(Error::NotFound("direct member"))?;
-                let before = find_in(tx, place, user).await?.ok_or(MEMBER)?;
-                core.check_change(&authority, &ctx, &before, &[])?;
-                keep_an_owner(tx, place, user).await?;
-                let mut bits = end_of_holder_and_heirs(tx, place, user, ctx.now).await?;
-                for key in keys::list_ids_of_membership(tx, member.id).await? {
-                    bits.append(&mut generations::end_of_key(tx, key, ctx.now).await?);
-                }
-                memberships::end(tx, member.id, ctx.now).await?;
-                changes::insert(tx, ChangeKind::User, user.as_uuid(), &bits).await?;
-                log::change(tx, &ctx, &authority.by, Where::In(place), Action::MemberRemove, (member.email, String::new())).await
+                core.end_membership(tx, &ctx, &authority, (user, Action::MemberRemove)).await
             })
         })
         .await
     }
 
-    /// Who may give what. Nobody gives by a key to the key's own holder, and by a key nobody gives where keys bring nothing; then
-    /// the rules of every change.
+    /// Ends the actor's own direct membership. Nobody is asked for; only to come back one has to be invited again.
+    ///
+    /// # Errors
+    /// As [`Core::remove_member`]; [`Error::Forbidden`] for keys, and for inherited members.
+    pub async fn leave_organization(self: &Arc<Self>, ctx: &Context, organization: OrganizationId) -> Result<Committed<()>, Error> {
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                let authority = core.authority(tx, &ctx, organization).await?;
+                authority.require_fresh_person(ctx.now, "leaving an organization")?;
+                let By::Person { id, .. } = authority.by else { return Err(Error::NotFound("direct member")) };
+                if memberships::find(tx, organization, id).await?.is_none() {
+                    let reason = "you belong to this organization through its root, and cannot leave it alone; leave the root";
+                    return Err(Forbidden::because(reason).into());
+                }
+                core.end_membership(tx, &ctx, &authority, (id, Action::MemberLeave)).await
+            })
+        })
+        .await
+    }
+
+    /// Whoever leaves may gain by it too: what the root gives him comes back.
+    pub(crate) async fn end_membership(
+        &self,
+        tx: &mut Tx,
+        ctx: &Context,
+        authority: &Authority,
+        (user, action): (UserId, Action),
+    ) -> Result<(), Error> {
+        let place = &authority.place;
+        let member = memberships::find(tx, place.id, user).await?.ok_or(Error::NotFound("direct member"))?;
+        let before = find_in(tx, place, user).await?.ok_or(MEMBER)?;
+        self.check_change(authority, ctx, &before, &[])?;
+        keep_an_owner(tx, place, &before, &[]).await?;
+        revoke_invitations(tx, place, &member.email, ctx.now).await?;
+        let mut bits = end_of_holder_and_heirs(tx, place, user, ctx.now).await?;
+        for key in keys::list_ids_of_membership(tx, member.id).await? {
+            bits.append(&mut generations::end_of_key(tx, key, ctx.now).await?);
+        }
+        memberships::end(tx, member.id, ctx.now).await?;
+        changes::insert(tx, ChangeKind::User, user.as_uuid(), &bits).await?;
+        log::change(tx, ctx, &authority.by, Where::In(place), action, (member.email, String::new())).await
+    }
+
+    /// Who may give what. Nobody gives by a key to the key's own holder; then the rules of every change. Whether keys bring anybody at
+    /// all is [`crate::policy::require_bringing`].
     pub(crate) fn check_giving(&self, authority: &Authority, ctx: &Context, before: &Member, after: &[String]) -> Result<(), Error> {
-        if let By::Key { holder, .. } = &authority.by {
-            if self.settings.keys_bring == KeysBring::Nobody {
-                return Err(Forbidden::because("here keys neither invite nor change roles; sign in, or ask an Owner").into());
-            }
-            if *holder == Some(before.user.id) {
-                return Err(Forbidden::because("a key cannot change the roles of its own holder; sign in for that, or ask an Owner").into());
-            }
+        if let By::Key { holder, .. } = &authority.by
+            && *holder == Some(before.user.id)
+        {
+            return Err(Forbidden::because("a key cannot change the roles of its own holder; sign in for that, or ask an Owner").into());
         }
         self.check_change(authority, ctx, before, after)
     }
@@ -215,7 +273,7 @@ impl Core {
             require_owner(authority, ctx)?;
         }
         if authority.by.is(before.user.id) {
-            authority.require_fresh_person(ctx.now, "changing your own roles, or leaving,")?;
+            authority.require_fresh_person(ctx.now, "changing your own roles")?;
         }
         let gained = authority.catalog.permissions(has).without(&authority.catalog.permissions(had));
         if authority.covers(&gained) || self.settings.role_giving == RoleGiving::ManagersGiveAny {
@@ -224,6 +282,17 @@ impl Core {
         let lacking = authority.catalog.ids(&gained).find(|id| !authority.may(id)).unwrap_or_default();
         Err(Forbidden::because(format!("you cannot give what you do not have: these roles would give {lacking}; ask an Owner")).into())
     }
+}
+
+/// Takes roles from a member, by the rules of every change.
+pub(crate) async fn end_roles(core: &Core, tx: &mut Tx, ctx: &Context, authority: &Authority, (user, roles): (UserId, &[String])) -> Result<(), Error> {
+    let before = find_in(tx, &authority.place, user).await?.ok_or(MEMBER)?;
+    let own = before.own.clone().unwrap_or_default();
+    let left = RoleChange::Remove(roles.to_vec()).apply(&own);
+    core.check_change(authority, ctx, &before, &left)?;
+    set_roles(tx, authority, &before, &left, chance::id()?, ctx.now).await?;
+    let told = (before.user.email.clone(), format!("from [{}] to [{}]", own.join(" "), left.join(" ")));
+    log::change(tx, ctx, &authority.by, Where::In(&authority.place), Action::MemberRoleUpdate, told).await
 }
 
 impl By {
@@ -269,7 +338,7 @@ async fn all_in(tx: &mut Tx, place: &OrganizationRow) -> Result<Vec<Member>, Err
     Ok(members)
 }
 
-async fn find_in(tx: &mut Tx, place: &OrganizationRow, user: UserId) -> Result<Option<Member>, Error> {
+pub(crate) async fn find_in(tx: &mut Tx, place: &OrganizationRow, user: UserId) -> Result<Option<Member>, Error> {
     let own = memberships::find(tx, place.id, user).await?.map(|member| member.roles);
     let inherited = if place.is_root() { None } else { memberships::find(tx, place.root_id, user).await?.map(|member| member.roles) };
     if own.is_none() && inherited.is_none() {
@@ -278,8 +347,15 @@ async fn find_in(tx: &mut Tx, place: &OrganizationRow, user: UserId) -> Result<O
     Ok(users::find(tx, user).await?.map(|user| Member { user, own, inherited }))
 }
 
-/// Writes a member's own roles. Generations that lose something end: his in this organization, and in those that inherit.
-pub(crate) async fn set_roles(tx: &mut Tx, authority: &Authority, before: &Member, roles: &[String], new_id: MembershipId, now: Time) -> Result<(), Error> {
+/// Writes a member's own roles; answers his membership, which may be new. Generations that lose something end: his in this organization, and in those that inherit.
+pub(crate) async fn set_roles(
+    tx: &mut Tx,
+    authority: &Authority,
+    before: &Member,
+    roles: &[String],
+    new_id: MembershipId,
+    now: Time,
+) -> Result<MembershipId, Error> {
     let (place, user) = (&authority.place, before.user.id);
     let inherited = before.inherited.clone().unwrap_or_default();
     let id = match memberships::find(tx, place.id, user).await? {
@@ -294,14 +370,39 @@ pub(crate) async fn set_roles(tx: &mut Tx, authority: &Authority, before: &Membe
     let has = authority.catalog.permissions(effective_roles(roles, &inherited));
     let bits = if had.is_within(&has) { Vec::new() } else { end_of_holder_and_heirs(tx, place, user, now).await? };
     changes::insert(tx, ChangeKind::User, user.as_uuid(), &bits).await?;
+    Ok(id)
+}
+
+/// The last Owner can neither be removed nor demoted: not in a root, and in a sub-organization neither, which may have its Owner by
+/// inheritance. Whoever ceases to be Owner of a root may have been the last one by inheritance below.
+pub(crate) async fn keep_an_owner(tx: &mut Tx, place: &OrganizationRow, before: &Member, after: &[String]) -> Result<(), Error> {
+    let is_owner = |roles: &[String]| roles.iter().any(|role| role == OWNER);
+    let inherited = before.inherited.as_deref().unwrap_or_default();
+    if !is_owner(before.effective_roles()) || is_owner(effective_roles(after, inherited)) {
+        return Ok(());
+    }
+    let last = |name: &str| Error::Conflict(format!("this is the last Owner of {name}; make another member Owner first"));
+    let user = before.user.id;
+    if memberships::count_other_owners(tx, (place.id, place.root_id), OWNER, user).await? == 0 {
+        return Err(last(&place.name));
+    }
+    if place.is_root() {
+        for heir in generations::list_inheriting(tx, place.id, user).await? {
+            if memberships::count_other_owners(tx, (heir, place.id), OWNER, user).await? == 0 {
+                let name = organizations::find(tx, heir).await?.map(|heir| heir.name).unwrap_or_default();
+                return Err(last(&name));
+            }
+        }
+    }
     Ok(())
 }
 
-/// The last Owner can neither be removed nor demoted. A sub-organization may have its Owner by inheritance.
-async fn keep_an_owner(tx: &mut Tx, place: &OrganizationRow, leaving: UserId) -> Result<(), Error> {
-    let is_owner = memberships::find(tx, place.id, leaving).await?.is_some_and(|member| member.roles.iter().any(|role| role == OWNER));
-    if place.is_root() && is_owner && memberships::count_others_with_role(tx, place.id, OWNER, leaving).await? == 0 {
-        return Err(Error::Conflict("this is the last Owner; make another member Owner first".to_owned()));
+/// Whoever is put out is not let in again by an invitation from before.
+async fn revoke_invitations(tx: &mut Tx, place: &OrganizationRow, email: &str, now: Time) -> Result<(), Error> {
+    let Some(pending) = invitations::find_pending(tx, place.root_id, email).await? else { return Ok(()) };
+    let brings = invitations::list_roles(tx, pending.id).await?;
+    if place.is_root() || brings.iter().any(|grant| grant.organization_id == place.id) {
+        invitations::revoke(tx, pending.id, now).await?;
     }
     Ok(())
 }

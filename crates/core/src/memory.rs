@@ -5,7 +5,7 @@
 //! use; a snapshot that on arrival is below what has been applied is neither used nor kept, and that judgement and the
 //! insertion are one step.
 
-use crate::{grant::Grant, keys::addresses::AddressList, secret::KeyDigest};
+use crate::{grant::Grant, keys::addresses::Addresses, secret::KeyDigest};
 use keywright_protocol::{KeyId, OrganizationId, Position};
 use keywright_store::{
     changes::{Change, ChangeKind},
@@ -26,7 +26,7 @@ pub struct Entry {
     /// The row that decides whether it lives.
     pub credential: CredentialRow,
     /// Where it is taken from.
-    pub addresses: AddressList,
+    pub addresses: Addresses,
     /// The organization that was asked for.
     pub asked: OrganizationId,
     /// What it may do there.
@@ -190,11 +190,13 @@ mod tests {
             version_ended_at: None,
             organization_dead_at: None,
             root_dead_at: None,
+            personal_keys_off_at: None,
+            policy_addresses: Default::default(),
             holder: Some(holder),
             target: Some(target),
         };
         let grant = Grant { organization_id: id(asked).into(), roles: Vec::new(), permissions: PermissionSet::default() };
-        Arc::new(Entry { credential, addresses: AddressList::default(), asked: id(asked).into(), grant, status_index: 0, claims: String::new() })
+        Arc::new(Entry { credential, addresses: Addresses::default(), asked: id(asked).into(), grant, status_index: 0, claims: String::new() })
     }
 
     fn digest(n: u8) -> KeyDigest {

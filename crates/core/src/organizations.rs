@@ -3,7 +3,7 @@
 use crate::{
     Actor, Context, Core, Error,
     authorize::{By, live_session},
-    chance,
+    brought_in, chance,
     log::{self, Action, Where},
     names,
 };
@@ -234,6 +234,7 @@ impl Core {
 async fn insert(tx: &mut Tx, ctx: &Context, by: &By, row: OrganizationRow) -> Result<OrganizationRow, Error> {
     organizations::insert(tx, &row).await.map_err(|error| taken(error, "a sub-organization of that root has this name already"))?;
     changes::insert(tx, ChangeKind::Organization, row.id.as_uuid(), &[]).await?;
+    brought_in::note_organization(tx, by, &row, ctx.now).await?;
     log::change(tx, ctx, by, Where::In(&row), Action::OrganizationCreate, (row.name.clone(), String::new())).await?;
     Ok(row)
 }

@@ -59,7 +59,7 @@ impl Core {
         if password_resets::exists_since(tx, user.id, Time::from_millis(since)).await? {
             return Ok(());
         }
-        let token = chance::text()?;
+        let token = chance::link_secret()?;
         let reset = NewReset { id: chance::id()?, digest: digest_of(&token), user_id: user.id, created_at: now, expires_at: now.plus(LIFE) };
         password_resets::insert(tx, &reset).await?;
         let text = serde_json::to_vec(&ResetMail { token, expires_at: reset.expires_at }).map_err(|_| Error::Internal("mail cannot be written"))?;

@@ -12,7 +12,17 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use ipnet::IpNet;
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -22,10 +32,16 @@ use tokio_rustls::TlsAcceptor;
 
 /// Between the first byte and the end of a request's headers, and for a TLS handshake.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// From the connection to its first whole request. Before the first bytes tell the protocol, no timer of the library runs.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// What may still be finished after the sign to stop.
 const GRACE: Duration = Duration::from_secs(4);
 /// Connections at the same time; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 8_192;
+/// Of these from one address that is no trusted proxy; more are closed at once.
+const MAX_CONNECTIONS_PER_ADDRESS: u32 = 2_048;
+/// File descriptors that are kept for the database and the log.
+const RESERVED_FILES: usize = 64;
 /// Headers above this are cut off by the parser; the documented limit below it is answered in words.
 const MAX_BUFFER: usize = 64 * 1024;
 
@@ -69,7 +85,9 @@ pub async fn serve(listener: TcpListener, config: &Config, outer: Arc<Outer>, mu
         }
     };
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS.min(open_files().saturating_sub(RESERVED_FILES)).max(1)));
+    let crowd = Arc::new(Crowd { counts: Mutex::default(), trusted: outer.trusted_proxies.clone() });
+    let mut out_of_files = false;
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
         let (stream, peer) = tokio::select! {
@@ -78,16 +96,20 @@ pub async fn serve(listener: TcpListener, config: &Config, outer: Arc<Outer>, mu
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, for one: that passes, and the server must not spin meanwhile.
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    if !std::mem::replace(&mut out_of_files, true) {
+                        tracing::warn!(%error, "connections cannot be accepted");
+                    }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             }
         };
+        out_of_files = false;
+        let Some(guest) = crowd.enter(peer.ip()) else { continue };
         let (outer, tls, watcher) = (Arc::clone(&outer), tls.clone(), graceful.watcher());
         tasks::spawn(async move {
             connection(stream, peer, tls, outer, watcher).await;
-            drop(place);
+            drop((place, guest));
         });
     }
     drop(listener);
@@ -95,6 +117,49 @@ pub async fn serve(listener: TcpListener, config: &Config, outer: Arc<Outer>, mu
         tracing::warn!("some requests were not finished in time and are cut off");
     }
     Ok(())
+}
+
+/// How many files this process may have open; connections are files.
+fn open_files() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find(|line| line.starts_with("Max open files"));
+    line.and_then(|line| line.split_whitespace().nth(3)).and_then(|soft| soft.parse().ok()).unwrap_or(MAX_CONNECTIONS)
+}
+
+/// The connections of each address, so that one cannot take all places.
+struct Crowd {
+    counts: Mutex<HashMap<IpAddr, u32>>,
+    trusted: Vec<IpNet>,
+}
+
+/// One connection of an address.
+struct Guest(Arc<Crowd>, IpAddr);
+
+impl Crowd {
+    /// `None` if the address has its share already.
+    fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Guest> {
+        let address = address.to_canonical();
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= MAX_CONNECTIONS_PER_ADDRESS && !self.trusted.iter().any(|network| network.contains(&address)) {
+            return None;
+        }
+        *count += 1;
+        drop(counts);
+        Some(Guest(Arc::clone(self), address))
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut counts = self.0.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.1);
+            }
+        }
+    }
 }
 
 async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, outer: Arc<Outer>, watcher: hyper_util::server::graceful::Watcher) {
@@ -114,8 +179,11 @@ async fn requests<S>(stream: S, peer: SocketAddr, outer: Arc<Outer>, watcher: hy
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let begun = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&begun);
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let outer = Arc::clone(&outer);
+        seen.store(true, Ordering::Relaxed);
         async move { Ok::<_, Infallible>(outer.answer(request.map(Body::new), Some(peer.ip())).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -127,6 +195,15 @@ where
         .max_concurrent_streams(100)
         .max_header_list_size(u32::try_from(MAX_BUFFER).unwrap_or(u32::MAX));
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    // What a client does to its own connection is its own business.
-    let _ = watcher.watch(connection).await;
+    let silent = async {
+        tokio::time::sleep(FIRST_REQUEST_TIMEOUT).await;
+        if begun.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        // What a client does to its own connection is its own business.
+        _ = watcher.watch(connection) => {}
+        () = silent => {}
+    }
 }

@@ -100,12 +100,18 @@ struct AuthApi;
         identity::organizations::list,
         identity::organizations::get,
         identity::organizations::create_sub,
+        identity::lifecycle::update,
+        identity::lifecycle::remove,
         identity::members::list,
         identity::members::roles,
         identity::members::replace_roles,
         identity::members::add_roles,
         identity::members::remove_roles,
-        identity::members::remove,
+        identity::export::export,
+        identity::policy::get,
+        identity::policy::set,
+        identity::revoke_all::revoke_all,
+        identity::brought_in::list,
         identity::invitations::invite,
         identity::invitations::list,
         identity::invitations::re_invite,
@@ -118,7 +124,9 @@ struct AuthApi;
         (name = "Me", description = "Who holds the token, what he may do, and why."),
         (name = "Organizations", description = "Roots and their sub-organizations."),
         (name = "Members", description = "Who belongs to an organization, with which roles."),
-        (name = "Invitations", description = "How people come in.")
+        (name = "Invitations", description = "How people come in."),
+        (name = "API Keys", description = "Keys of an organization, for its programs."),
+        (name = "Policy", description = "What an organization demands of its keys, and how it takes back all of them at once.")
     ),
     modifiers(&TokenScheme)
 )]

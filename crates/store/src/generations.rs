@@ -35,6 +35,14 @@ statements! {
             organization_id IN (SELECT id FROM organizations WHERE id = $1 OR root_id = $1)
             OR key_id IN (SELECT k.id FROM keys k JOIN organizations o ON o.id = k.organization_id WHERE o.id = $1 OR o.root_id = $1))
         RETURNING status_index";
+    END_OF_PERSONAL_KEYS = "UPDATE generations SET ended_at = $2
+        WHERE ended_at IS NULL AND key_id IN
+            (SELECT k.id FROM keys k JOIN organizations o ON o.id = k.organization_id WHERE k.kind = 'pak' AND (o.id = $1 OR o.root_id = $1))
+        RETURNING status_index";
+    END_OF_REVOKED = "UPDATE generations SET ended_at = $2
+        WHERE ended_at IS NULL AND key_id IN
+            (SELECT k.id FROM keys k JOIN organizations o ON o.id = k.organization_id WHERE k.revoked_at IS NOT NULL AND (o.id = $1 OR o.root_id = $1))
+        RETURNING status_index";
     LIST_INHERITING = "SELECT o.id FROM organizations o
         WHERE o.root_id = $1 AND o.id <> $1 AND o.deleted_at IS NULL AND NOT EXISTS
             (SELECT 1 FROM memberships m JOIN membership_roles r ON r.membership_id = m.id
@@ -142,6 +150,22 @@ pub async fn end_of_user(tx: &mut Tx, user: UserId, now: Time) -> Result<Vec<i64
 /// Whatever keeps the database from writing.
 pub async fn end_of_organization(tx: &mut Tx, organization: OrganizationId, now: Time) -> Result<Vec<i64>, StoreError> {
     indices(tx, END_OF_ORGANIZATION, &[organization.into(), now.into()]).await
+}
+
+/// Ends those of the Personal Access Keys that live in an organization or below it. Answers their indices.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn end_of_personal_keys(tx: &mut Tx, organization: OrganizationId, now: Time) -> Result<Vec<i64>, StoreError> {
+    indices(tx, END_OF_PERSONAL_KEYS, &[organization.into(), now.into()]).await
+}
+
+/// Ends those of the revoked keys that live in an organization or below it. Answers their indices.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn end_of_revoked(tx: &mut Tx, organization: OrganizationId, now: Time) -> Result<Vec<i64>, StoreError> {
+    indices(tx, END_OF_REVOKED, &[organization.into(), now.into()]).await
 }
 
 /// The sub-organizations of a root in which a user has no roles of his own, so that the root's hold.

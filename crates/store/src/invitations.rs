@@ -8,8 +8,13 @@ statements! {
     INSERT = "INSERT INTO invitations (id, root_id, email, digest, created_at, created_by, expires_at, accepted_at, revoked_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, NULL)";
     INSERT_ROLE = "INSERT INTO invitation_roles (invitation_id, organization_id, role) VALUES ($1, $2, $3)";
-    RENEW = "UPDATE invitations SET digest = $2, expires_at = $3 WHERE id = $1 AND accepted_at IS NULL AND revoked_at IS NULL";
+    RENEW = "UPDATE invitations SET digest = $2, expires_at = $3, created_by = $4 WHERE id = $1 AND accepted_at IS NULL AND revoked_at IS NULL";
     REVOKE = "UPDATE invitations SET revoked_at = $2 WHERE id = $1 AND accepted_at IS NULL AND revoked_at IS NULL";
+    REVOKE_OF_ORGANIZATION = "UPDATE invitations SET revoked_at = $2 WHERE accepted_at IS NULL AND revoked_at IS NULL AND
+        (root_id = $1 OR (EXISTS (SELECT 1 FROM invitation_roles r WHERE r.invitation_id = invitations.id AND r.organization_id = $1)
+            AND NOT EXISTS (SELECT 1 FROM invitation_roles r WHERE r.invitation_id = invitations.id AND r.organization_id <> $1)))";
+    DELETE_ROLES_IN = "DELETE FROM invitation_roles WHERE organization_id = $1 AND invitation_id IN
+        (SELECT id FROM invitations WHERE accepted_at IS NULL AND revoked_at IS NULL)";
     ACCEPT = "UPDATE invitations SET accepted_at = $2 WHERE id = $1 AND accepted_at IS NULL AND revoked_at IS NULL";
     FIND_PENDING = "SELECT id, root_id, email, created_by, expires_at, accepted_at FROM invitations
         WHERE root_id = $1 AND email = $2 AND accepted_at IS NULL AND revoked_at IS NULL";
@@ -29,7 +34,7 @@ pub struct InvitationRow {
     pub root_id: OrganizationId,
     /// Who is invited.
     pub email: String,
-    /// By whom, in words for the log.
+    /// By whom it was sent last: his kind and id.
     pub created_by: String,
     /// When its link stops working.
     pub expires_at: Time,
@@ -75,12 +80,13 @@ pub async fn insert_role(tx: &mut Tx, id: InvitationId, organization: Organizati
     tx.execute_one(INSERT_ROLE, &[id.into(), organization.into(), role.into()]).await
 }
 
-/// Gives a pending one another link and another end.
+/// Gives a pending one another link, another end and another sender: those of `invitation`.
 ///
 /// # Errors
 /// `NotFound` if it is not pending.
-pub async fn renew(tx: &mut Tx, id: InvitationId, digest: &[u8; 32], expires_at: Time) -> Result<(), StoreError> {
-    tx.execute_one(RENEW, &[id.into(), digest.as_slice().into(), expires_at.into()]).await
+pub async fn renew(tx: &mut Tx, invitation: &InvitationRow, digest: &[u8; 32]) -> Result<(), StoreError> {
+    let values = [invitation.id.into(), digest.as_slice().into(), invitation.expires_at.into(), invitation.created_by.as_str().into()];
+    tx.execute_one(RENEW, &values).await
 }
 
 /// Takes a pending one back.
@@ -89,6 +95,15 @@ pub async fn renew(tx: &mut Tx, id: InvitationId, digest: &[u8; 32], expires_at:
 /// `NotFound` if it is not pending.
 pub async fn revoke(tx: &mut Tx, id: InvitationId, now: Time) -> Result<(), StoreError> {
     tx.execute_one(REVOKE, &[id.into(), now.into()]).await
+}
+
+/// Takes back the pending ones of a root, or those to a sub-organization alone; others bring nothing there any more.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn revoke_of_organization(tx: &mut Tx, organization: OrganizationId, now: Time) -> Result<(), StoreError> {
+    tx.execute(REVOKE_OF_ORGANIZATION, &[organization.into(), now.into()]).await?;
+    tx.execute(DELETE_ROLES_IN, &[organization.into()]).await.map(|_| ())
 }
 
 /// Marks a pending one as accepted, once.

@@ -14,6 +14,8 @@ macro_rules! credential_where {
                 v.version, v.digest, v.tag, v.ends_at AS version_ends_at, v.ended_at AS version_ended_at,
                 o.root_id, o.suspended_at AS organization_suspended_at, o.deleted_at AS organization_deleted_at,
                 p.suspended_at AS root_suspended_at, p.deleted_at AS root_deleted_at,
+                COALESCE(p.personal_keys_off_at, o.personal_keys_off_at) AS personal_keys_off_at,
+                o.allowed_addresses AS organization_addresses, p.allowed_addresses AS root_addresses, t.allowed_addresses AS target_addresses,
                 m.user_id, m.ended_at AS membership_ended_at,
                 u.email AS user_email, u.name AS user_name, u.disabled_at AS user_disabled_at, u.deleted_at AS user_deleted_at,
                 t.id AS target_id, t.root_id AS target_root_id, t.suspended_at AS target_suspended_at, t.deleted_at AS target_deleted_at,
@@ -124,6 +126,10 @@ pub struct CredentialRow {
     pub organization_dead_at: Option<Time>,
     /// Since when its root is.
     pub root_dead_at: Option<Time>,
+    /// Since when the organization or its root takes no Personal Access Keys.
+    pub personal_keys_off_at: Option<Time>,
+    /// Addresses that the policies of its organization, of the root and of the organization asked for allow; empty for all.
+    pub policy_addresses: [String; 3],
     /// The holder of a Personal Access Key.
     pub holder: Option<Holder>,
     /// The organization asked for; `None` if there is no such one.
@@ -213,6 +219,12 @@ impl CredentialRow {
             version_ended_at: row.get("version_ended_at")?,
             organization_dead_at: first(row, "organization_deleted_at", "organization_suspended_at")?,
             root_dead_at: first(row, "root_deleted_at", "root_suspended_at")?,
+            personal_keys_off_at: row.get("personal_keys_off_at")?,
+            policy_addresses: [
+                row.get("organization_addresses")?,
+                row.get("root_addresses")?,
+                row.get::<Option<String>>("target_addresses")?.unwrap_or_default(),
+            ],
             holder,
             target,
         })

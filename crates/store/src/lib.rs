@@ -4,6 +4,7 @@
 //! an `Option`, `get` fails with `NotFound`, `list`, `insert`, `update`, `revoke`, `delete`.
 
 pub mod catalogs;
+pub mod brought_in;
 pub mod changes;
 pub mod generations;
 pub mod holders;
@@ -15,6 +16,7 @@ pub mod memberships;
 pub mod organizations;
 pub mod outbox;
 pub mod password_resets;
+pub mod policies;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
@@ -59,6 +61,7 @@ use statements;
 /// Every statement of this crate.
 pub fn all_statements() -> impl Iterator<Item = &'static str> {
     [
+        brought_in::STATEMENTS,
         catalogs::STATEMENTS,
         changes::STATEMENTS,
         generations::STATEMENTS,
@@ -71,6 +74,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         organizations::STATEMENTS,
         outbox::STATEMENTS,
         password_resets::STATEMENTS,
+        policies::STATEMENTS,
         sessions::STATEMENTS,
         settings::STATEMENTS,
         signing_keys::STATEMENTS,

@@ -31,6 +31,8 @@ statements! {
     UPDATE_EXPIRY = "UPDATE keys SET expires_at = $2 WHERE id = $1 AND revoked_at IS NULL";
     SUSPEND = "UPDATE keys SET suspended_at = $2 WHERE id = $1 AND revoked_at IS NULL AND suspended_at IS NULL";
     RESUME = "UPDATE keys SET suspended_at = NULL WHERE id = $1 AND revoked_at IS NULL AND suspended_at IS NOT NULL";
+    LIST_LIVING_SINCE = record_where!("k.revoked_at IS NULL AND k.created_at >= $2 AND k.organization_id IN
+        (SELECT id FROM organizations WHERE id = $1 OR root_id = $1) ORDER BY k.created_at, k.id");
     LIST_VERSIONS = "SELECT version, digest, tag, ends_at, ended_at FROM secret_versions WHERE key_id = $1 ORDER BY version";
     UPDATE_TAG = "UPDATE secret_versions SET tag = $3 WHERE key_id = $1 AND version = $2";
     END_VERSIONS = "UPDATE secret_versions SET ended_at = $3 WHERE key_id = $1 AND version < $2 AND ended_at IS NULL";
@@ -115,6 +117,14 @@ pub async fn find(tx: &mut Tx, id: KeyId, organization: OrganizationId) -> Resul
 /// Whatever keeps the database from answering.
 pub async fn list(tx: &mut Tx, organization: OrganizationId) -> Result<Vec<KeyRecord>, StoreError> {
     tx.fetch_all(LIST, &[organization.into()]).await?.iter().map(KeyRecord::read).collect()
+}
+
+/// The unrevoked keys of an organization and of what hangs under it that were made since a time, oldest first.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_living_since(tx: &mut Tx, organization: OrganizationId, since: Time) -> Result<Vec<KeyRecord>, StoreError> {
+    tx.fetch_all(LIST_LIVING_SINCE, &[organization.into(), since.into()]).await?.iter().map(KeyRecord::read).collect()
 }
 
 /// Where a key lives. For the host alone: everybody else names the organization.

@@ -10,6 +10,10 @@ statements! {
             (SELECT string_agg(role, ' ') FROM membership_roles WHERE membership_id = m.id) AS roles
         FROM memberships m JOIN users u ON u.id = m.user_id
         WHERE m.organization_id = $1 AND m.user_id = $2 AND m.ended_at IS NULL";
+    FIND_BY_ID = "SELECT m.id, m.organization_id, m.user_id, u.email,
+            (SELECT string_agg(role, ' ') FROM membership_roles WHERE membership_id = m.id) AS roles
+        FROM memberships m JOIN users u ON u.id = m.user_id
+        WHERE m.id = $1 AND m.ended_at IS NULL";
     LIST = "SELECT m.id, m.organization_id, m.user_id, u.email,
             (SELECT string_agg(role, ' ') FROM membership_roles WHERE membership_id = m.id) AS roles
         FROM memberships m JOIN users u ON u.id = m.user_id
@@ -19,10 +23,12 @@ statements! {
     END = "UPDATE memberships SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
     INSERT_ROLE = "INSERT INTO membership_roles (membership_id, role) VALUES ($1, $2)";
     DELETE_ROLES = "DELETE FROM membership_roles WHERE membership_id = $1";
-    COUNT_WITH_ROLE = "SELECT count(*) AS holders FROM memberships m
-        JOIN membership_roles r ON r.membership_id = m.id AND r.role = $2
+    COUNT_OTHER_OWNERS = "SELECT count(DISTINCT m.user_id) AS holders FROM memberships m
+        JOIN membership_roles r ON r.membership_id = m.id AND r.role = $3
         JOIN users u ON u.id = m.user_id AND u.disabled_at IS NULL AND u.deleted_at IS NULL
-        WHERE m.organization_id = $1 AND m.ended_at IS NULL AND m.user_id <> $3";
+        WHERE m.ended_at IS NULL AND m.user_id <> $4 AND (m.organization_id = $1 OR (m.organization_id = $2 AND NOT EXISTS
+            (SELECT 1 FROM memberships o JOIN membership_roles x ON x.membership_id = o.id
+             WHERE o.organization_id = $1 AND o.user_id = m.user_id AND o.ended_at IS NULL)))";
 }
 
 /// A live direct membership.
@@ -75,6 +81,14 @@ pub async fn find(tx: &mut Tx, organization: OrganizationId, user: UserId) -> Re
     tx.fetch_optional(FIND_LIVE, &[organization.into(), user.into()]).await?.as_ref().map(MembershipRow::read).transpose()
 }
 
+/// A live one by its id.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn find_by_id(tx: &mut Tx, id: MembershipId) -> Result<Option<MembershipRow>, StoreError> {
+    tx.fetch_optional(FIND_BY_ID, &[id.into()]).await?.as_ref().map(MembershipRow::read).transpose()
+}
+
 /// An organization's direct members, oldest first.
 ///
 /// # Errors
@@ -103,12 +117,18 @@ pub async fn update_roles(tx: &mut Tx, id: MembershipId, roles: &[String]) -> Re
     Ok(())
 }
 
-/// How many enabled direct members other than `except` hold a role.
+/// How many enabled users other than `except` hold a role in an organization: by roles of their own there, or, without any, by those
+/// in its root.
 ///
 /// # Errors
 /// Whatever keeps the database from answering.
-pub async fn count_others_with_role(tx: &mut Tx, organization: OrganizationId, role: &str, except: UserId) -> Result<i64, StoreError> {
-    tx.fetch_one(COUNT_WITH_ROLE, &[organization.into(), role.into(), except.into()]).await?.get("holders")
+pub async fn count_other_owners(
+    tx: &mut Tx,
+    (organization, root): (OrganizationId, OrganizationId),
+    role: &str,
+    except: UserId,
+) -> Result<i64, StoreError> {
+    tx.fetch_one(COUNT_OTHER_OWNERS, &[organization.into(), root.into(), role.into(), except.into()]).await?.get("holders")
 }
 
 /// How many direct members an organization has.

@@ -12,6 +12,8 @@ statements! {
     LIST_TREE = "SELECT id, root_id, name, created_at, suspended_at FROM organizations WHERE (id = $1 OR root_id = $1) AND deleted_at IS NULL
         ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END, created_at, id";
     SUSPEND = "UPDATE organizations SET suspended_at = $2 WHERE id = $1 AND deleted_at IS NULL AND suspended_at IS NULL";
+    RENAME = "UPDATE organizations SET name = $2 WHERE id = $1 AND deleted_at IS NULL";
+    DELETE_TREE = "UPDATE organizations SET deleted_at = $2 WHERE (id = $1 OR root_id = $1) AND deleted_at IS NULL";
     RESUME = "UPDATE organizations SET suspended_at = NULL WHERE id = $1 AND deleted_at IS NULL AND suspended_at IS NOT NULL";
 }
 
@@ -95,4 +97,20 @@ pub async fn suspend(tx: &mut Tx, id: OrganizationId, now: Time) -> Result<bool,
 /// Whatever keeps the database from writing.
 pub async fn resume(tx: &mut Tx, id: OrganizationId) -> Result<bool, StoreError> {
     Ok(tx.execute(RESUME, &[id.into()]).await? == 1)
+}
+
+/// Gives one another name.
+///
+/// # Errors
+/// `Conflict` if a sibling has that name, `NotFound` if there is no such one.
+pub async fn rename(tx: &mut Tx, id: OrganizationId, name: &str) -> Result<(), StoreError> {
+    tx.execute_one(RENAME, &[id.into(), name.into()]).await
+}
+
+/// Deletes one for ever, with what hangs under it. The rows stay as tombstones: an id is never used again.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn delete_tree(tx: &mut Tx, id: OrganizationId, now: Time) -> Result<(), StoreError> {
+    tx.execute(DELETE_TREE, &[id.into(), now.into()]).await.map(|_| ())
 }

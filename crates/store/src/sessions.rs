@@ -28,6 +28,9 @@ statements! {
     END = "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
     END_OF_USER = "UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL";
     END_OTHERS = "UPDATE sessions SET ended_at = $3 WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL";
+    END_SINCE = "UPDATE sessions SET ended_at = $4 WHERE user_id = $1 AND id <> $2 AND created_at >= $3 AND ended_at IS NULL";
+    END_OF_MEMBERS_SINCE = "UPDATE sessions SET ended_at = $4 WHERE id <> $2 AND created_at >= $3 AND ended_at IS NULL AND user_id IN
+        (SELECT m.user_id FROM memberships m JOIN organizations o ON o.id = m.organization_id WHERE m.ended_at IS NULL AND (o.id = $1 OR o.root_id = $1))";
 }
 
 /// A session, with what is known of its user in the same snapshot.
@@ -191,4 +194,21 @@ pub async fn end_of_user(tx: &mut Tx, user: UserId, now: Time) -> Result<u64, St
 /// Whatever keeps the database from writing.
 pub async fn end_others(tx: &mut Tx, user: UserId, except: SessionId, now: Time) -> Result<u64, StoreError> {
     tx.execute(END_OTHERS, &[user.into(), except.into(), now.into()]).await
+}
+
+/// Ends a user's that began since a time, but for one; answers how many there were.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn end_since(tx: &mut Tx, user: UserId, except: SessionId, since: Time, now: Time) -> Result<u64, StoreError> {
+    tx.execute(END_SINCE, &[user.into(), except.into(), since.into(), now.into()]).await
+}
+
+/// Ends those of the direct members of an organization, and of what hangs under it, that began since a time, but for one; answers
+/// how many there were.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn end_of_members_since(tx: &mut Tx, organization: OrganizationId, except: SessionId, since: Time, now: Time) -> Result<u64, StoreError> {
+    tx.execute(END_OF_MEMBERS_SINCE, &[organization.into(), except.into(), since.into(), now.into()]).await
 }

@@ -2,6 +2,7 @@
 
 use crate::{Error, Refusal};
 use ipnet::{IpNet, Ipv4Net};
+use keywright_store::keys::CredentialRow;
 use std::net::IpAddr;
 
 /// Most networks of one key.
@@ -54,22 +55,40 @@ impl AddressList {
         self.networks().iter().all(|network| wider.iter().any(|wide| wide.contains(network)))
     }
 
+    fn allows(&self, client: Option<IpAddr>) -> bool {
+        self.0.is_empty() || client.is_some_and(|address| self.0.iter().any(|network| network.contains(&address)))
+    }
+
     fn networks(&self) -> Vec<IpNet> {
         if self.0.is_empty() { vec![IpNet::V4(Ipv4Net::default()), IpNet::V6(ipnet::Ipv6Net::default())] } else { self.0.clone() }
     }
 }
 
-/// Whether a key is taken from an address. An address that nobody knows is on no list; one of IPv4 that comes mapped into IPv6
-/// (RFC 4291, section 2.5.5.2) is taken for what it is.
-///
-/// # Errors
-/// [`Refusal::AddressNotAllowed`].
-pub fn address_allowed(list: &AddressList, client: Option<IpAddr>) -> Result<(), Refusal> {
-    let client = client.map(|address| address.to_canonical());
-    if list.0.is_empty() || client.is_some_and(|address| list.0.iter().any(|network| network.contains(&address))) {
-        return Ok(());
+/// Everything that decides from where a key is exchanged: its own list, and those of the policies of its organization, of the root
+/// and of the organization asked for. An address must be on each of them.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses([AddressList; 4]);
+
+impl Addresses {
+    /// Reads what is stored with a credential.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if a list cannot be read.
+    pub(crate) fn of(row: &CredentialRow) -> Result<Self, Error> {
+        let [organization, root, target] = &row.policy_addresses;
+        let load = |text: &str| AddressList::load(text);
+        Ok(Self([load(&row.allowed_addresses)?, load(organization)?, load(root)?, load(target)?]))
     }
-    Err(Refusal::AddressNotAllowed(client))
+
+    /// Whether a key is taken from an address. An address that nobody knows is on no list; one of IPv4 that comes mapped into IPv6
+    /// (RFC 4291, section 2.5.5.2) is taken for what it is.
+    ///
+    /// # Errors
+    /// [`Refusal::AddressNotAllowed`].
+    pub fn check(&self, client: Option<IpAddr>) -> Result<(), Refusal> {
+        let client = client.map(|address| address.to_canonical());
+        if self.0.iter().all(|list| list.allows(client)) { Ok(()) } else { Err(Refusal::AddressNotAllowed(client)) }
+    }
 }
 
 fn network(text: &str) -> Result<IpNet, Error> {
@@ -98,6 +117,10 @@ mod tests {
         AddressList::parse(texts).unwrap()
     }
 
+    fn one(list: &AddressList) -> Addresses {
+        Addresses([list.clone(), AddressList::default(), AddressList::default(), AddressList::default()])
+    }
+
     #[test]
     fn what_is_no_network_is_named() {
         for bad in ["", "10.0.0.0/33", "10.0.0/8", "example.com", "10.0.0.1/8", "2001:db8::1/32", "10.0.0.0/8,192.0.2.0/24", "::/129"] {
@@ -122,10 +145,23 @@ mod tests {
             ("2001:db8:ffff::1", true),
             ("2001:db9::1", false),
         ] {
-            assert_eq!(address_allowed(&allowed, Some(address.parse().unwrap())).is_ok(), expected, "{address}");
+            assert_eq!(one(&allowed).check(Some(address.parse().unwrap())).is_ok(), expected, "{address}");
         }
-        assert!(address_allowed(&allowed, None).is_err());
-        assert!(address_allowed(&list(&[]), None).is_ok());
+        assert!(one(&allowed).check(None).is_err());
+        assert!(one(&list(&[])).check(None).is_ok());
+    }
+
+    /// Reddens when one of the lists is left out, or when any instead of all of them must hold the address.
+    #[test]
+    fn an_address_must_be_on_every_list() {
+        let (wide, narrow) = (list(&["10.0.0.0/8"]), list(&["10.1.0.0/16"]));
+        for place in 0..4 {
+            let mut lists = [(); 4].map(|()| wide.clone());
+            lists[place] = narrow.clone();
+            let addresses = Addresses(lists);
+            assert!(addresses.check(Some("10.1.0.1".parse().unwrap())).is_ok());
+            assert!(addresses.check(Some("10.2.0.1".parse().unwrap())).is_err(), "{place}");
+        }
     }
 
     #[test]

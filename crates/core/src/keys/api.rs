@@ -27,7 +27,7 @@ use std::sync::Arc;
 /// What it takes to see API Keys.
 const VIEW: &str = "organization.api-key.view";
 /// What it takes to make and change them.
-pub(super) const MANAGE: &str = "organization.api-key.manage";
+pub(crate) const MANAGE: &str = "organization.api-key.manage";
 /// Longest description, in characters.
 const MAX_DESCRIPTION_CHARS: usize = 1_000;
 /// Longest metadata, in bytes of JSON.
@@ -135,7 +135,7 @@ impl Core {
                 if keys::count_api_of_root(tx, root).await? >= limit {
                     return Err(Error::Conflict(format!("a root and its sub-organizations have {limit} API Keys at most; revoke one first")));
                 }
-                let expires_at = core.expiry(ctx.now, new.expires_at)?;
+                let expires_at = core.expiry(tx, &authority.place, ctx.now, new.expires_at).await?;
                 let not_before = new.not_before.unwrap_or(ctx.now);
                 check_not_before(not_before, expires_at)?;
                 let making = Making { kind: KeyKind::ApiKey, name: &new.name, not_before, expires_at, membership_id: None };

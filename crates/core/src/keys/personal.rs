@@ -7,6 +7,7 @@ use crate::{
     error::Forbidden,
     log::{self, Action, Where},
     names,
+    policy::require_personal_keys,
 };
 use keywright_db::Committed;
 use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time, UserId};
@@ -68,7 +69,8 @@ impl Core {
                 if keys::count_of_membership(tx, member.id).await? >= limit {
                     return Err(Error::Conflict(format!("a member has {limit} Personal Access Keys at most; revoke one first")));
                 }
-                let expires_at = core.expiry(ctx.now, expires_at)?;
+                require_personal_keys(tx, &authority.place).await?;
+                let expires_at = core.expiry(tx, &authority.place, ctx.now, expires_at).await?;
                 let making = Making { kind: KeyKind::PersonalAccessKey, name: &name, not_before: ctx.now, expires_at, membership_id: Some(member.id) };
                 let (new, secret) = core.insert_key(tx, &ctx, &authority, &making).await?;
                 let told = (new.id.to_string(), format!("{} of {}", new.name, member.email));

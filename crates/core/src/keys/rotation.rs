@@ -14,6 +14,7 @@ use keywright_store::{
     keys::NewVersion,
     managed_keys,
     managed_keys::{KeyRecord, VersionRow},
+    organizations::OrganizationRow,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -62,7 +63,7 @@ impl Core {
                 core.require_covered(tx, &ctx, &grants).await?;
                 refuse_revoked(&key)?;
                 let old_expiry = key.expires_at;
-                key.expires_at = core.expiry_after_rotation(ctx.now, &key, how)?;
+                key.expires_at = core.expiry_after_rotation(tx, (&authority.place, &key), how, ctx.now).await?;
                 let bits = core.set_expiry(tx, &key, old_expiry, ctx.now).await?;
                 let (secret, version, ended) = core.replace_secret(tx, &key, how.overlap_at(ctx.now, old_expiry), ctx.now).await?;
                 let bits: Vec<i64> = bits.into_iter().chain(ended).collect();
@@ -79,21 +80,22 @@ impl Core {
         Ok(RotatedKey { secret, version, expires_at, old_secret_ends_at, position: rotated.position })
     }
 
-    fn expiry_after_rotation(&self, now: Time, key: &KeyRecord, how: Rotation) -> Result<Time, Error> {
+    async fn expiry_after_rotation(&self, tx: &mut Tx, (place, key): (&OrganizationRow, &KeyRecord), how: Rotation, now: Time) -> Result<Time, Error> {
         if how.overlap > MAX_OVERLAP {
             let reason = format!("must be {} at most, which is 30 days", MAX_OVERLAP.as_secs());
             return Err(Error::Invalid { field: "overlapSeconds", reason });
         }
         match how.expires_at {
             Some(at) => {
-                let at = self.expiry(now, Some(at))?;
+                let at = self.expiry(tx, place, now, Some(at)).await?;
                 super::check_not_before(key.not_before, at).map(|()| at)
             }
             None if key.expires_at <= now => {
                 let reason = format!("this key expired on {}; say until when it is to live", key.expires_at);
                 Err(Error::Invalid { field: "expiresAt", reason })
             }
-            None => Ok(key.expires_at),
+            // A policy that is stricter than when the key was made holds from its next rotation on.
+            None => Ok(key.expires_at.min(now.plus(self.longest_key_life(tx, place).await?))),
         }
     }
 

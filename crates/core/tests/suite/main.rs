@@ -7,7 +7,11 @@ mod catalog_preset;
 #[cfg(test)]
 mod exchange;
 #[cfg(test)]
+mod invitations;
+#[cfg(test)]
 mod members;
+#[cfg(test)]
+mod organizations;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]

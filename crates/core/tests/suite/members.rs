@@ -25,7 +25,7 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
 
 impl World {
     /// The token of a key that carries everything.
-    fn token(&self, key_id: KeyId, organization_id: OrganizationId) -> Context {
+    pub(crate) fn token(&self, key_id: KeyId, organization_id: OrganizationId) -> Context {
         let catalog = self.core.catalog();
         let everything = catalog.catalog.permissions(&["owner"]);
         let mut ctx = self.host();
@@ -34,16 +34,16 @@ impl World {
         ctx
     }
 
-    async fn key_of(&self, part: &str, organization: OrganizationId) -> KeyId {
+    pub(crate) async fn key_of(&self, part: &str, organization: OrganizationId) -> KeyId {
         self.core.create_personal_access_key(&self.host(), organization, self.demo.users[part].id, "acting", None).await.unwrap().id
     }
 }
 
-fn roles(roles: &[&str]) -> RoleChange {
+pub(crate) fn roles(roles: &[&str]) -> RoleChange {
     RoleChange::Replace(roles.iter().map(|role| (*role).to_owned()).collect())
 }
 
-fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str {
+pub(crate) fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str {
     match result {
         Ok(_) => "done",
         Err(error) => error.code(),
@@ -262,6 +262,9 @@ async fn an_inherited_owner_is_an_owner_too(db: Db) {
     assert_eq!(less(&manager).await, "insufficient_permission");
     assert_eq!(less(&world.token(world.key_of("manager", world.demo.acme.id).await, mobile)).await, "insufficient_permission");
     assert_eq!(less(&world.person("owner", 300).await).await, "session_not_fresh");
+    assert_eq!(less(&world.person("owner", 0).await).await, "conflict", "the sub-organization would have no Owner");
+    let submember = world.demo.users["submember"].id;
+    assert_eq!(code(world.core.change_roles(&world.person("owner", 0).await, mobile, submember, roles(&["owner"])).await), "done");
     assert_eq!(less(&world.person("owner", 0).await).await, "done", "he may step back himself");
     assert_eq!(code(world.core.change_roles(&manager, mobile, owner, roles(&[])).await), "insufficient_permission", "that would make him Owner again");
     assert_eq!(code(world.core.remove_member(&manager, mobile, owner).await), "insufficient_permission");

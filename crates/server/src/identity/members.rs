@@ -1,8 +1,8 @@
 //! Members and their roles.
 
 use super::{
-    bodies::{Done, Place, Roles, UserItem, UserRoles},
-    call::{Caller, Named, Query, answer, changed, json, parse, read, told, user},
+    bodies::{Place, Roles, UserItem, UserRoles},
+    call::{Caller, Named, answer, changed, json, parse, read, told, user},
     docs::{ChangeRefusals, Refusals},
 };
 use crate::{
@@ -150,30 +150,4 @@ async fn change(app: &Arc<App>, caller: &Caller, (id, member): &(String, String)
     let (organization, member) = (caller.named(id)?, user(member)?);
     let changed_member = told(app.core.change_roles(&caller.ctx, organization, member, change).await)?;
     Ok(changed(changed_member.position, &Roles { roles: changed_member.value.own.unwrap_or_default() }))
-}
-
-/// `DELETE /identity/v1/organizations/{id}?action=remove&userId=`.
-#[utoipa::path(
-    delete,
-    path = "/identity/v1/organizations/{id}",
-    tag = "Members",
-    operation_id = "removeMember",
-    summary = "Remove a member",
-    description = "Ends a direct membership; the member's keys there die. Without `action=remove` nothing is deleted.",
-    params(
-        ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
-        ("action" = String, Query, description = "`remove`.", example = "remove"),
-        ("userId" = String, Query, description = "The user's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff")
-    ),
-    security(("token" = [])),
-    responses((status = 200, description = "He is no member any more.", body = Done,
-        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"message": "the member was removed"})),
-        Refusals, ChangeRefusals)
-)]
-pub(crate) async fn remove(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, query: Query) -> Result<Response, ApiError> {
-    query.require_action(&["remove"])?;
-    let member = query.get("userId").ok_or_else(|| ApiError::BadRequest("say who is to be removed with the parameter userId".to_owned()))?;
-    let (organization, member) = (caller.named(&id)?, user(member)?);
-    let removed = told(app.core.remove_member(&caller.ctx, organization, member).await)?;
-    Ok(changed(removed.position, &Done { message: "the member was removed" }))
 }

@@ -4,12 +4,17 @@
 //! the contract ignore what they do not know; our own refuse it by name.
 
 mod bodies;
+pub(crate) mod brought_in;
 mod call;
 mod docs;
+pub(crate) mod export;
 pub(crate) mod invitations;
+pub(crate) mod lifecycle;
 pub(crate) mod me;
 pub(crate) mod members;
 pub(crate) mod organizations;
+pub(crate) mod policy;
+pub(crate) mod revoke_all;
 
 use crate::app::App;
 use axum::{
@@ -26,9 +31,13 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/identity/v1/me", get(me::me))
         .route("/identity/v1/me/explain", get(me::explain))
         .route("/identity/v1/organizations", get(organizations::list))
-        .route("/identity/v1/organizations/{id}", get(organizations::get).delete(members::remove))
+        .route("/identity/v1/organizations/{id}", get(organizations::get).patch(lifecycle::update).delete(lifecycle::remove))
         .route("/identity/v1/organizations/{id}/sub-organizations", post(organizations::create_sub))
+        .route("/identity/v1/organizations/{id}/policy", get(policy::get).put(policy::set))
+        .route("/identity/v1/organizations/{id}/revoke-all", post(revoke_all::revoke_all))
+        .route("/identity/v1/organizations/{id}/api-keys/{key}/brought-in", get(brought_in::list))
         .route("/identity/v1/organizations/{id}/users", get(members::list))
+        .route("/identity/v1/organizations/{id}/users/export", get(export::export))
         .route("/identity/v1/organizations/{id}/users/{user}/roles", roles)
         .route("/identity/v1/organizations/{id}/invitations", invitations)
         .route("/identity/v1/users", patch(invitations::invite))

@@ -30,3 +30,22 @@ CREATE INDEX password_resets_user ON password_resets (user_id, created_at);
 
 -- A key that is protected is not revoked over HTTP until the protection is taken off.
 ALTER TABLE keys ADD COLUMN protected_at BIGINT;
+
+-- What an organization demands of its keys, and of those of its sub-organizations. Addresses with spaces between; empty for all.
+ALTER TABLE organizations ADD COLUMN longest_key_life BIGINT;
+ALTER TABLE organizations ADD COLUMN allowed_addresses TEXT NOT NULL DEFAULT '';
+ALTER TABLE organizations ADD COLUMN personal_keys_off_at BIGINT;
+ALTER TABLE organizations ADD COLUMN members_by_keys_off_at BIGINT;
+
+-- What was made through a token of a key, so that it can be taken back with the key. The subject is the invitation, the
+-- membership or the organization.
+CREATE TABLE brought_in (
+    key_id UUID NOT NULL REFERENCES keys (id),
+    kind TEXT NOT NULL CHECK (kind IN ('invitation', 'member', 'role', 'organization')),
+    subject UUID NOT NULL,
+    role TEXT NOT NULL,
+    organization_id UUID NOT NULL REFERENCES organizations (id),
+    at BIGINT NOT NULL,
+    PRIMARY KEY (key_id, kind, subject, role)
+);
+CREATE INDEX brought_in_subject ON brought_in (kind, subject);

@@ -1,0 +1,157 @@
+//! What came in by a key: invitations, members, roles and sub-organizations that were made with its tokens. It is noted when it is
+//! made, so that with the key everything that it brought can be taken back.
+
+use crate::{
+    Context, Core, Error,
+    authorize::{Authority, By},
+    keys::KEY,
+    log::{self, Action, Where},
+    members::{MANAGE, Member, end_roles},
+};
+use keywright_db::{Committed, Tx};
+use keywright_protocol::{InvitationId, KeyId, MembershipId, OrganizationId, Time, catalog::OWNER};
+pub use keywright_store::brought_in::{BroughtInRow, Kind};
+use keywright_store::{brought_in, invitations, managed_keys, memberships, organizations};
+use std::sync::Arc;
+
+/// What became of what a key had brought in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Undone {
+    /// Taken back.
+    pub taken_back: Vec<BroughtInRow>,
+    /// Left as it is: sub-organizations, whoever is Owner by now, and whoever takes back himself.
+    pub kept: Vec<BroughtInRow>,
+}
+
+impl Core {
+    /// What came in by a key, oldest first, and whether it still stands.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn list_brought_in(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, id: KeyId) -> Result<Vec<BroughtInRow>, Error> {
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        self.db
+            .read(move |tx| {
+                Box::pin(async move {
+                    let authority = core.authority(tx, &ctx, organization).await?;
+                    authority.require(crate::keys::api::MANAGE)?;
+                    managed_keys::find(tx, id, organization).await?.ok_or(KEY)?;
+                    brought_in::list(tx, id).await.map_err(Error::from)
+                })
+            })
+            .await
+    }
+
+    /// Revokes an API Key for ever and takes back what came in by it and still stands: invitations that are pending, memberships, and
+    /// roles. Sub-organizations stay, and so do whoever has been made Owner since and the actor himself.
+    ///
+    /// # Errors
+    /// As [`Core::revoke_api_key`]; [`Error::Forbidden`] also for keys, and for whoever may not manage members; [`Error::NotFresh`].
+    pub async fn revoke_api_key_and_undo(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, id: KeyId) -> Result<Committed<Undone>, Error> {
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                let authority = core.authority(tx, &ctx, organization).await?;
+                authority.require(crate::keys::api::MANAGE)?;
+                authority.require(MANAGE)?;
+                authority.require_fresh_person(ctx.now, "taking back what came in by a key")?;
+                core.revoke_in(tx, &ctx, &authority, (id, Some(keywright_protocol::KeyKind::ApiKey))).await?;
+                let mut undone = Undone::default();
+                for row in brought_in::list(tx, id).await?.into_iter().filter(|row| row.stands) {
+                    let there = core.authority(tx, &ctx, row.organization_id).await?;
+                    if core.take_back(tx, &ctx, &there, &row).await? {
+                        undone.taken_back.push(row);
+                    } else {
+                        undone.kept.push(row);
+                    }
+                }
+                Ok(undone)
+            })
+        })
+        .await
+    }
+
+    /// Whether it was taken back.
+    async fn take_back(&self, tx: &mut Tx, ctx: &Context, there: &Authority, row: &BroughtInRow) -> Result<bool, Error> {
+        match row.kind {
+            Kind::Organization => Ok(false),
+            Kind::Invitation => {
+                there.require(MANAGE)?;
+                invitations::revoke(tx, InvitationId::from(row.subject), ctx.now).await?;
+                let told = (row.name.clone(), "came in by a key that was revoked".to_owned());
+                log::change(tx, ctx, &there.by, Where::In(&there.place), Action::InviteDelete, told).await?;
+                Ok(true)
+            }
+            Kind::Member | Kind::Role => {
+                there.require(MANAGE)?;
+                // An earlier row may have taken it back with the membership.
+                let Some(member) = memberships::find_by_id(tx, MembershipId::from(row.subject)).await? else { return Ok(true) };
+                if there.by.is(member.user_id) || member.roles.iter().any(|role| role == OWNER) {
+                    return Ok(false);
+                }
+                if row.kind == Kind::Member {
+                    self.end_membership(tx, ctx, there, (member.user_id, Action::MemberRemove)).await?;
+                } else {
+                    end_roles(self, tx, ctx, there, (member.user_id, std::slice::from_ref(&row.role))).await?;
+                }
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// Notes what an actor gives somebody: a new membership, and roles that he did not have.
+pub(crate) async fn note_roles(
+    tx: &mut Tx,
+    by: &By,
+    (membership, before, roles): (MembershipId, &Member, &[String]),
+    organization: OrganizationId,
+    now: Time,
+) -> Result<(), Error> {
+    let By::Key { id, .. } = by else { return Ok(()) };
+    note_membership(tx, *id, (membership, before, roles), organization, now).await
+}
+
+/// The same for what is accepted by an invitation that came in by a key.
+pub(crate) async fn note_accepted(
+    tx: &mut Tx,
+    invitation: InvitationId,
+    gained: (MembershipId, &Member, &[String]),
+    organization: OrganizationId,
+    now: Time,
+) -> Result<(), Error> {
+    match brought_in::find_key(tx, Kind::Invitation, invitation.as_uuid()).await? {
+        Some(key) => note_membership(tx, key, gained, organization, now).await,
+        None => Ok(()),
+    }
+}
+
+async fn note_membership(
+    tx: &mut Tx,
+    key: KeyId,
+    (membership, before, roles): (MembershipId, &Member, &[String]),
+    organization: OrganizationId,
+    now: Time,
+) -> Result<(), Error> {
+    let subject = membership.as_uuid();
+    let own = before.own.as_deref().unwrap_or_default();
+    if before.own.is_none() {
+        brought_in::insert(tx, key, (Kind::Member, subject, ""), organization, now).await?;
+    }
+    for role in roles.iter().filter(|role| !own.contains(role)) {
+        brought_in::insert(tx, key, (Kind::Role, subject, role), organization, now).await?;
+    }
+    Ok(())
+}
+
+/// Notes an invitation.
+pub(crate) async fn note_invitation(tx: &mut Tx, by: &By, id: InvitationId, organization: OrganizationId, now: Time) -> Result<(), Error> {
+    let By::Key { id: key, .. } = by else { return Ok(()) };
+    Ok(brought_in::insert(tx, *key, (Kind::Invitation, id.as_uuid(), ""), organization, now).await?)
+}
+
+/// Notes a sub-organization.
+pub(crate) async fn note_organization(tx: &mut Tx, by: &By, row: &organizations::OrganizationRow, now: Time) -> Result<(), Error> {
+    let By::Key { id: key, .. } = by else { return Ok(()) };
+    Ok(brought_in::insert(tx, *key, (Kind::Organization, row.id.as_uuid(), ""), row.id, now).await?)
+}
