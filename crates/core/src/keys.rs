@@ -23,6 +23,7 @@ use crate::{
 };
 use keywright_db::{Committed, Tx};
 use keywright_protocol::{KeyId, KeyKind, MembershipId, OrganizationId, Position, Time, secret as shape};
+pub use keywright_store::managed_keys::KeyRecord;
 use keywright_store::{
     changes::{self, ChangeKind},
     generations,
@@ -30,7 +31,6 @@ use keywright_store::{
     managed_keys,
     organizations::OrganizationRow,
 };
-pub use keywright_store::managed_keys::KeyRecord;
 use std::sync::Arc;
 
 pub(crate) const KEY: Error = Error::NotFound("key");

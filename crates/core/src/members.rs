@@ -226,13 +226,7 @@ impl Core {
     }
 
     /// Whoever leaves may gain by it too: what the root gives him comes back.
-    pub(crate) async fn end_membership(
-        &self,
-        tx: &mut Tx,
-        ctx: &Context,
-        authority: &Authority,
-        (user, action): (UserId, Action),
-    ) -> Result<(), Error> {
+    pub(crate) async fn end_membership(&self, tx: &mut Tx, ctx: &Context, authority: &Authority, (user, action): (UserId, Action)) -> Result<(), Error> {
         let place = &authority.place;
         let member = memberships::find(tx, place.id, user).await?.ok_or(Error::NotFound("direct member"))?;
         let before = find_in(tx, place, user).await?.ok_or(MEMBER)?;

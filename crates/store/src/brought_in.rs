@@ -92,13 +92,7 @@ impl BroughtInRow {
 ///
 /// # Errors
 /// Whatever keeps the database from writing.
-pub async fn insert(
-    tx: &mut Tx,
-    key: KeyId,
-    (kind, subject, role): (Kind, Uuid, &str),
-    organization: OrganizationId,
-    now: Time,
-) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, key: KeyId, (kind, subject, role): (Kind, Uuid, &str), organization: OrganizationId, now: Time) -> Result<(), StoreError> {
     let values = [key.into(), kind.as_str().into(), subject.into(), role.into(), organization.into(), now.into()];
     tx.execute(INSERT, &values).await.map(|_| ())
 }

@@ -3,8 +3,8 @@
 //! The functions take the transaction they run in; what belongs together is the caller's to decide. Verbs: `find_*` answers
 //! an `Option`, `get` fails with `NotFound`, `list`, `insert`, `update`, `revoke`, `delete`.
 
-pub mod catalogs;
 pub mod brought_in;
+pub mod catalogs;
 pub mod changes;
 pub mod generations;
 pub mod holders;

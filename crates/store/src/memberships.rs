@@ -122,12 +122,7 @@ pub async fn update_roles(tx: &mut Tx, id: MembershipId, roles: &[String]) -> Re
 ///
 /// # Errors
 /// Whatever keeps the database from answering.
-pub async fn count_other_owners(
-    tx: &mut Tx,
-    (organization, root): (OrganizationId, OrganizationId),
-    role: &str,
-    except: UserId,
-) -> Result<i64, StoreError> {
+pub async fn count_other_owners(tx: &mut Tx, (organization, root): (OrganizationId, OrganizationId), role: &str, except: UserId) -> Result<i64, StoreError> {
     tx.fetch_one(COUNT_OTHER_OWNERS, &[organization.into(), root.into(), role.into(), except.into()]).await?.get("holders")
 }
 

@@ -125,7 +125,10 @@ async fn what_the_sender_lost_his_invitations_do_not_give(db: Db) {
     world.core.remove_member(&world.host(), acme, manager).await.unwrap();
     assert_eq!(world.accept_as_stranger(&by_person).await, "conflict");
     let users = world.core.list_users(&world.host()).await.unwrap();
-    assert!(users.iter().all(|user| !user.email.ends_with("@example.com") || world.demo.users.values().any(|known| known.id == user.id)), "no account was made");
+    assert!(
+        users.iter().all(|user| !user.email.ends_with("@example.com") || world.demo.users.values().any(|known| known.id == user.id)),
+        "no account was made"
+    );
     // Sent again by somebody who may, it works.
     world.core.re_invite(&world.person("owner", 0).await, acme, "b@example.com").await.unwrap();
     assert_eq!(world.accept_as_stranger(&by_person).await, "not_found", "the old link");

@@ -27,8 +27,7 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     what_a_key_brought_in_is_taken_back_with_it,
 );
 
-const OPEN: Policy =
-    Policy { longest_key_life: None, allowed_addresses: Vec::new(), personal_keys: Allowed::Yes, members_by_keys: Allowed::Yes };
+const OPEN: Policy = Policy { longest_key_life: None, allowed_addresses: Vec::new(), personal_keys: Allowed::Yes, members_by_keys: Allowed::Yes };
 
 impl World {
     async fn set(&self, organization: OrganizationId, policy: Policy) {
@@ -117,7 +116,10 @@ async fn a_policy_shortens_lives_and_a_sub_organization_only_tightens(db: Db) {
     world.set(mobile, life(7)).await;
     let rotated = world.core.rotate_api_key(&world.host(), mobile, key.id, Rotation { overlap: Duration::ZERO, expires_at: None }).await.unwrap();
     assert_eq!(rotated.expires_at, in_days(7).unwrap(), "from the next rotation on");
-    assert_eq!(code(world.core.set_policy(&world.host(), acme, Policy { longest_key_life: Some(Duration::from_secs(59 * 60)), ..OPEN }).await), "invalid_request");
+    assert_eq!(
+        code(world.core.set_policy(&world.host(), acme, Policy { longest_key_life: Some(Duration::from_secs(59 * 60)), ..OPEN }).await),
+        "invalid_request"
+    );
 }
 
 /// Reddens when the policy of the root or of the organization is not asked on one of the ways in.
@@ -239,8 +241,10 @@ async fn everything_is_revoked_in_one_call_and_nothing_else(db: Db) {
 async fn what_a_key_brought_in_is_taken_back_with_it(db: Db) {
     let world = world(db).await;
     let (acme, mobile, viewer) = (world.demo.acme.id, world.demo.mobile.id, world.demo.users["viewer"].id);
-    let grants = vec![RolesIn { organization_id: acme, roles: vec!["manage-organization".to_owned(), "manage-build".to_owned()] },
-        RolesIn { organization_id: mobile, roles: vec!["manage-organization".to_owned(), "view-build".to_owned()] }];
+    let grants = vec![
+        RolesIn { organization_id: acme, roles: vec!["manage-organization".to_owned(), "manage-build".to_owned()] },
+        RolesIn { organization_id: mobile, roles: vec!["manage-organization".to_owned(), "view-build".to_owned()] },
+    ];
     let id = world.core.create_api_key(&world.host(), acme, "provision", &grants, None).await.unwrap().id;
     let key = world.token(id, acme);
     let with = |role: &str| vec![RolesIn { organization_id: acme, roles: vec![role.to_owned()] }];

@@ -2,6 +2,7 @@
 //! a body is our own.
 
 use keywright_core::{
+    acceptance::Offer,
     explain::{Explanation, Kind, Me},
     invitations::Invitation,
     members::Member,
@@ -184,6 +185,8 @@ pub(crate) struct InvitationItem {
     status: &'static str,
     /// What it brings.
     organizations_and_roles: Vec<OrganizationAndRoles>,
+    /// Who sent it last: `user`, `key` or `host`, with an id.
+    invited_by: String,
     /// When its link stops working.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Time,
@@ -197,6 +200,7 @@ impl From<Invitation> for InvitationItem {
             root_organization_id: row.root_id,
             status: "Pending",
             organizations_and_roles: grants.collect(),
+            invited_by: row.created_by,
             expires_at: row.expires_at,
         }
     }
@@ -218,11 +222,26 @@ pub(crate) struct InvitationOffer {
     pub(crate) user_email: String,
     /// Names of the organizations.
     pub(crate) organizations: Vec<String>,
+    /// Roles by organization.
+    pub(crate) organizations_and_roles: Vec<OrganizationAndRoles>,
     /// When the link stops working.
     #[schema(value_type = String, format = DateTime)]
     pub(crate) expires_at: Time,
     /// Whether the account's password is asked for; otherwise name and password are chosen.
     pub(crate) has_account: bool,
+}
+
+impl From<Offer> for InvitationOffer {
+    fn from(offer: Offer) -> Self {
+        let roles = offer.grants.into_iter().map(|grant| OrganizationAndRoles { organization_id: grant.organization_id, roles: grant.roles });
+        Self {
+            user_email: offer.email,
+            organizations: offer.organizations,
+            organizations_and_roles: roles.collect(),
+            expires_at: offer.expires_at,
+            has_account: offer.has_account,
+        }
+    }
 }
 
 /// How an invitation is accepted.

@@ -2,10 +2,10 @@
 
 use super::{
     bodies::{Acceptance, Accepted, Done, InvitationItem, InvitationOffer, InvitationToken, NewInvitation, UserEmail},
-    call::{Caller, Named, Query, Stranger, answer, changed, json, parse, read, told},
+    call::{Caller, Named, Query, Stranger, answer, changed, parse, read, told},
     docs::{ChangeRefusals, Refusals},
 };
-use crate::{app::App, error::ApiError};
+use crate::{app::App, error::ApiError, json::secret_json};
 use axum::{body::Body, extract::State, response::Response};
 use http::{Request, StatusCode};
 use keywright_protocol::admin::RolesIn;
@@ -152,13 +152,12 @@ fn email_in(query: &Query, body: &[u8]) -> Result<String, ApiError> {
     description = "Needs no access token. The link's secret travels in the body, so that it is in no log.",
     request_body(content = InvitationToken, example = json!({"token": "q2Jx..."})),
     responses((status = 200, description = "The offer.", body = InvitationOffer, example = json!({"userEmail": "person@example.com",
-        "organizations": ["Acme"], "expiresAt": "2026-12-01T09:00:00.000Z", "hasAccount": false})), Refusals, ChangeRefusals)
+        "organizations": ["Acme"], "organizationsAndRoles": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}], "expiresAt": "2026-12-01T09:00:00.000Z", "hasAccount": false})), Refusals, ChangeRefusals)
 )]
 pub(crate) async fn look_up(State(app): State<Arc<App>>, Stranger(ctx): Stranger, request: Request<Body>) -> Result<Response, ApiError> {
-    let InvitationToken { token } = json(request.into_body(), r#"{"token": "..."}"#).await?;
+    let InvitationToken { token } = secret_json(request.into_body(), r#"{"token": "..."}"#).await?;
     let offer = told(app.core.look_up_invitation(&ctx, &token).await)?;
-    let (organizations, expires_at, has_account) = (offer.organizations, offer.expires_at, offer.has_account);
-    Ok(answer(StatusCode::OK, &InvitationOffer { user_email: offer.email, organizations, expires_at, has_account }))
+    Ok(answer(StatusCode::OK, &InvitationOffer::from(offer)))
 }
 
 /// `POST /identity/v1/invitations/accept`.
@@ -175,7 +174,7 @@ pub(crate) async fn look_up(State(app): State<Arc<App>>, Stranger(ctx): Stranger
         Refusals, ChangeRefusals)
 )]
 pub(crate) async fn accept(State(app): State<Arc<App>>, Stranger(ctx): Stranger, request: Request<Body>) -> Result<Response, ApiError> {
-    let Acceptance { token, name, password } = json(request.into_body(), r#"{"token": "...", "name": "...", "password": "..."}"#).await?;
+    let Acceptance { token, name, password } = secret_json(request.into_body(), r#"{"token": "...", "name": "...", "password": "..."}"#).await?;
     let accepted = app.core.accept_invitation(&ctx, &token, name.as_deref(), Zeroizing::new(password)).await?;
     Ok(changed(accepted.position, &Accepted { user_id: accepted.value }))
 }

@@ -44,11 +44,13 @@ const CHANGE: [u16; 7] = [200, 401, 404, 403, 404, 403, 401];
 const MEMBER: [u16; 7] = [200, 401, 404, 200, 404, 200, 401];
 const SEE_MEMBERS: [u16; 7] = [200, 401, 404, 200, 404, 403, 401];
 const ADMINISTER: [u16; 7] = [200, 401, 404, 403, 404, 403, 401];
+/// Needs a person who has just given his password; a token never is.
+const FRESH: [u16; 7] = [403, 401, 404, 403, 404, 403, 401];
 /// The secret of a link decides, not who is named in `Authorization`.
 const LINK: [u16; 7] = [404; 7];
 
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-const TABLE: [(&str, &str, [u16; 7]); 49] = [
+const TABLE: [(&str, &str, [u16; 7]); 55] = [
     ("post", "/auth/v1/token", EXCHANGE),
     ("post", "/auth/v2/token", EXCHANGE),
     ("post", "/auth/v3/token", EXCHANGE),
@@ -85,6 +87,12 @@ const TABLE: [(&str, &str, [u16; 7]); 49] = [
     ("get", "/identity/v1/me/explain", HOLDER),
     ("get", "/identity/v1/organizations", HOLDER),
     ("get", "/identity/v1/organizations/{id}", MEMBER),
+    ("patch", "/identity/v1/organizations/{id}", ADMINISTER),
+    ("get", "/identity/v1/organizations/{id}/policy", MEMBER),
+    ("put", "/identity/v1/organizations/{id}/policy", FRESH),
+    ("post", "/identity/v1/organizations/{id}/revoke-all", FRESH),
+    ("get", "/identity/v1/organizations/{id}/api-keys/{key}/brought-in", ADMINISTER),
+    ("get", "/identity/v1/organizations/{id}/users/export", ADMINISTER),
     ("post", "/identity/v1/organizations/{id}/sub-organizations", ADMINISTER),
     ("get", "/identity/v1/organizations/{id}/users", SEE_MEMBERS),
     ("get", "/identity/v1/organizations/{id}/users/{user}/roles", SEE_MEMBERS),
@@ -109,6 +117,11 @@ async fn call(server: &TestServer, caller: Caller, method: &str, path: &str) -> 
     let link = json!({ "token": "no such link" });
     let body = match path {
         "/identity/v1/invitations/lookup" => Some(link),
+        path if path.ends_with("/policy") => {
+            Some(json!({ "longestKeyLifeSeconds": null, "allowedAddresses": [], "personalKeys": true, "membersByKeys": true }))
+        }
+        path if path.ends_with("/revoke-all") => Some(json!({})),
+        path if path.starts_with("/identity/") && path.matches('/').count() == 4 && method == Method::PATCH => Some(json!({ "name": "Acme" })),
         "/identity/v1/invitations/accept" => Some(json!({ "token": "no such link", "password": "a password of one's own" })),
         _ => Some(named),
     };
@@ -163,10 +176,10 @@ fn names(list: &Answer) -> BTreeSet<String> {
 async fn each_caller_gets_what_the_table_says() {
     let server = TestServer::start().await;
     let (profile, acme) = (acme_profile(&server).await, server.demo.acme.id.to_string());
-    let manager = server.demo.users["manager"].id.to_string();
+    let (manager, key) = (server.demo.users["manager"].id.to_string(), server.demo.api_keys["acme-ci"].id.to_string());
     for (method, documented, expected) in TABLE {
         let id = if documented.starts_with("/identity/") { &acme } else { &profile };
-        let path = documented.replace("{realm}", "appcircle").replace("{id}", id).replace("{user}", &manager);
+        let path = documented.replace("{realm}", "appcircle").replace("{id}", id).replace("{user}", &manager).replace("{key}", &key);
         let mut found = [0; 7];
         for (status, caller) in found.iter_mut().zip(CALLERS) {
             let answer = call(&server, caller, method, &path).await;

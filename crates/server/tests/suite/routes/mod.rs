@@ -1,6 +1,7 @@
 //! Route by route: an actor, a call, what comes back.
 
 mod auth;
+mod governance;
 mod health;
 mod identity;
 mod openapi;
