@@ -1,6 +1,6 @@
 //! What every operation is told about its request.
 
-use crate::{Error, Forbidden, Refusal};
+use crate::{Error, Forbidden, Refusal, idempotency::Once};
 use keywright_protocol::{KeyId, KeyKind, OrganizationId, RequestId, SessionId, Time, UserId};
 use std::net::IpAddr;
 
@@ -54,6 +54,8 @@ pub struct Context {
     pub client_ip: Option<IpAddr>,
     /// What the client calls itself; for the log, never a condition.
     pub user_agent: Option<String>,
+    /// What makes a repetition of this request known as one.
+    pub once: Option<Once>,
 }
 
 impl Context {
@@ -62,7 +64,7 @@ impl Context {
     /// # Errors
     /// [`Error::Internal`] if there is no randomness for the request's id.
     pub fn system(now: Time) -> Result<Self, Error> {
-        Ok(Self { now, actor: Actor::System, request_id: crate::chance::id()?, client_ip: None, user_agent: None })
+        Ok(Self { now, actor: Actor::System, request_id: crate::chance::id()?, client_ip: None, user_agent: None, once: None })
     }
 
     /// Operations that only the host itself may do.

@@ -1,5 +1,6 @@
 //! Everything an operation can answer instead of success. The texts are for whoever asked and say what to do.
 
+use crate::idempotency::Repeated;
 use keywright_protocol::{KeyKind, Time, catalog::CatalogError, secret::Damage};
 use keywright_store::StoreError;
 use std::net::IpAddr;
@@ -53,6 +54,12 @@ pub enum Error {
     /// It contradicts what is there already.
     #[error("{0}")]
     Conflict(String),
+    /// The same request was carried out before, under the same `Idempotency-Key`.
+    #[error("this request was carried out before, at revision {}, but what was answered is not kept; look at what is there now", .0.position)]
+    Repeated(Box<Repeated>),
+    /// Another request was carried out under the same `Idempotency-Key`.
+    #[error("another request was carried out under this Idempotency-Key; send each with a key of its own")]
+    KeyReused,
     /// The catalog is not usable.
     #[error("catalog: {0}")]
     Catalog(#[from] CatalogError),
@@ -101,6 +108,8 @@ impl Error {
             Self::Invalid { .. } => "invalid_request",
             Self::NotFound(_) | Self::Absent(_) => "not_found",
             Self::Conflict(_) => "conflict",
+            Self::Repeated(_) => "idempotency_answer_not_kept",
+            Self::KeyReused => "idempotency_key_reused",
             Self::Catalog(_) => "invalid_catalog",
             Self::Unavailable => "temporarily_unavailable",
             Self::Internal(_) => "server_error",

@@ -16,6 +16,7 @@ mod error;
 pub mod exchange;
 pub mod explain;
 pub mod grant;
+pub mod idempotency;
 pub mod invitations;
 pub mod key_file;
 pub mod keyring;

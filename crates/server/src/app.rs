@@ -4,7 +4,7 @@ use crate::{
     CoreSource, Metrics, auth,
     config::{self, LegacyEndpoints},
     error::ApiError,
-    health, identity,
+    health, idempotency, identity,
     openapi::{self, Spec, SpecAt},
     well_known,
 };
@@ -69,7 +69,7 @@ impl App {
             .route(paths::API_KEY_TOKEN, post(auth::token::api_key))
             .route(paths::USERINFO, get(auth::userinfo::userinfo).layer(layer))
             .merge(auth::router())
-            .merge(identity::router())
+            .merge(identity::router().layer(axum::middleware::from_fn_with_state(Arc::clone(self), idempotency::layer)))
             .route(paths::JWKS, get(well_known::jwks))
             .route(paths::JWKS_PEM, get(well_known::pem))
             .route(paths::CATALOG, get(well_known::catalog))

@@ -2,7 +2,7 @@
 //!
 //! It is read in this order: a session's secret; another raw key, which is refused with where to exchange it; else an access token.
 
-use crate::{app::App, error::ApiError, outer::RequestInfo};
+use crate::{app::App, error::ApiError, idempotency::Attempt, outer::RequestInfo};
 use axum::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
@@ -43,6 +43,7 @@ impl FromRequestParts<Arc<App>> for Caller {
             ctx.actor = Actor::Token(token_actor(&verified));
             verified.organization_id()
         };
+        ctx.once = parts.extensions.get::<Attempt>().and_then(|attempt| attempt.by(&ctx));
         if let Some(wanted) = parts.headers.get(MIN_REVISION) {
             let wanted: Option<Position> = wanted.to_str().ok().and_then(|text| text.parse().ok());
             let sentence = "Keywright-Min-Revision must be a revision as Keywright-Revision answers it, for example 1.42";

@@ -1,5 +1,6 @@
 //! Errors on the wire: one mapping, one match, one shape.
 
+use crate::idempotency;
 use axum::response::{IntoResponse, Response};
 use http::{
     HeaderValue, StatusCode,
@@ -54,7 +55,8 @@ impl ApiError {
                 Error::Busy => StatusCode::TOO_MANY_REQUESTS,
                 Error::Invalid { .. } | Error::Catalog(_) => StatusCode::BAD_REQUEST,
                 Error::NotFound(_) | Error::Absent(_) => StatusCode::NOT_FOUND,
-                Error::Conflict(_) => StatusCode::CONFLICT,
+                Error::Conflict(_) | Error::Repeated(_) => StatusCode::CONFLICT,
+                Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
                 Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
                 Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
@@ -74,6 +76,8 @@ impl ApiError {
                 | Error::NotFound(_)
                 | Error::Absent(_)
                 | Error::Conflict(_)
+                | Error::Repeated(_)
+                | Error::KeyReused
                 | Error::Catalog(_) => StatusCode::UNAUTHORIZED,
             },
             Self::BadRequest(_) | Self::NotAGuid => StatusCode::BAD_REQUEST,
@@ -139,6 +143,11 @@ pub(crate) struct Undocumented(pub(crate) ErrorBody);
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if let Self::Core(Error::Repeated(repeated)) = &self
+            && let Some(answer) = idempotency::replay(repeated)
+        {
+            return answer;
+        }
         let status = self.status();
         let body = self.body();
         let mut response = render(status, &body);

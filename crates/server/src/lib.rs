@@ -11,6 +11,7 @@ pub mod config;
 pub mod data_dir;
 mod error;
 mod health;
+mod idempotency;
 mod identity;
 mod json;
 pub mod listen;

@@ -43,7 +43,7 @@ impl RequestInfo {
     /// The context of an operation by somebody who has not been verified yet.
     #[must_use]
     pub fn context(&self, clock: &Clock) -> Context {
-        Context { now: clock.now(), actor: Actor::Anonymous, request_id: self.request_id, client_ip: self.client_ip, user_agent: None }
+        Context { now: clock.now(), actor: Actor::Anonymous, request_id: self.request_id, client_ip: self.client_ip, user_agent: None, once: None }
     }
 }
 
@@ -128,7 +128,7 @@ fn dress(response: &mut Response, request_id: RequestId, allow_origin: Option<He
     headers.append(VARY, HeaderValue::from_static("Authorization, Origin"));
     if let Some(allowed) = allow_origin {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-        let exposed = "X-Request-Id, Retry-After, WWW-Authenticate, Deprecation, Link, X-Total-Count, Keywright-Revision";
+        let exposed = "X-Request-Id, Retry-After, WWW-Authenticate, Deprecation, Link, X-Total-Count, Keywright-Revision, Idempotency-Replayed";
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
     }
 }
@@ -143,7 +143,7 @@ fn preflight(request: &Request<Body>, allow_origin: Option<&HeaderValue>) -> Opt
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"));
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type, Accept, X-Request-Id, Keywright-Min-Revision"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type, Accept, X-Request-Id, Keywright-Min-Revision, Idempotency-Key"));
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     Some(response)
 }

@@ -8,6 +8,7 @@ pub mod catalogs;
 pub mod changes;
 pub mod generations;
 pub mod holders;
+pub mod idempotency_keys;
 pub mod invitations;
 pub mod keys;
 pub mod log;
@@ -66,6 +67,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         changes::STATEMENTS,
         generations::STATEMENTS,
         holders::STATEMENTS,
+        idempotency_keys::STATEMENTS,
         invitations::STATEMENTS,
         keys::STATEMENTS,
         log::STATEMENTS,

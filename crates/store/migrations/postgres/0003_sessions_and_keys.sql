@@ -49,3 +49,16 @@ CREATE TABLE brought_in (
     PRIMARY KEY (key_id, kind, subject, role)
 );
 CREATE INDEX brought_in_subject ON brought_in (kind, subject);
+
+-- Requests that came with an Idempotency-Key and changed something, for a day. The answer is kept without any secret.
+CREATE TABLE idempotency_keys (
+    actor TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint BYTEA NOT NULL,
+    history BIGINT NOT NULL,
+    n BIGINT NOT NULL,
+    answer TEXT,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (actor, key)
+);
+CREATE INDEX idempotency_keys_expires_at ON idempotency_keys (expires_at);

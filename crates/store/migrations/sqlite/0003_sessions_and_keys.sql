@@ -49,3 +49,16 @@ CREATE TABLE brought_in (
     PRIMARY KEY (key_id, kind, subject, role)
 ) STRICT;
 CREATE INDEX brought_in_subject ON brought_in (kind, subject);
+
+-- Requests that came with an Idempotency-Key and changed something, for a day. The answer is kept without any secret.
+CREATE TABLE idempotency_keys (
+    actor TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    history INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    answer TEXT,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (actor, key)
+) STRICT;
+CREATE INDEX idempotency_keys_expires_at ON idempotency_keys (expires_at);
