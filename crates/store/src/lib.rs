@@ -8,12 +8,15 @@ pub mod changes;
 pub mod generations;
 pub mod holders;
 pub mod invitations;
+pub mod key_lists;
 pub mod keys;
 pub mod log;
 pub mod managed_keys;
+pub mod member_lists;
 pub mod memberships;
 pub mod organizations;
 pub mod outbox;
+pub mod page;
 pub mod password_resets;
 pub mod sessions;
 pub mod settings;
@@ -64,9 +67,11 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         generations::STATEMENTS,
         holders::STATEMENTS,
         invitations::STATEMENTS,
+        key_lists::STATEMENTS,
         keys::STATEMENTS,
         log::STATEMENTS,
         managed_keys::STATEMENTS,
+        member_lists::STATEMENTS,
         memberships::STATEMENTS,
         organizations::STATEMENTS,
         outbox::STATEMENTS,

@@ -30,3 +30,7 @@ CREATE INDEX password_resets_user ON password_resets (user_id, created_at);
 
 -- A key that is protected is not revoked over HTTP until the protection is taken off.
 ALTER TABLE keys ADD COLUMN protected_at INTEGER;
+
+-- Lists of keys and of members are cut in these, in the order in which they are shown.
+CREATE INDEX keys_listed ON keys (organization_id, kind, created_at, id);
+CREATE INDEX memberships_listed ON memberships (organization_id, created_at, id, user_id) WHERE ended_at IS NULL;
