@@ -93,6 +93,13 @@ pub struct ApiKey {
     pub grants: Vec<RolesIn>,
 }
 
+impl ApiKey {
+    /// Networks that it is exchanged from; none for everywhere.
+    pub fn allowed_addresses(&self) -> impl Iterator<Item = &str> {
+        self.record.allowed_addresses.split_whitespace()
+    }
+}
+
 impl Core {
     /// Makes an API Key with nothing but a name, grants and an expiry.
     ///

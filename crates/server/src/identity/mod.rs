@@ -1,15 +1,18 @@
-//! The identity API: organizations, members, roles and invitations, as existing clients call it.
+//! The identity API: organizations, members, roles and invitations, as existing clients call it; and keys.
 //!
 //! Which answers are bare and which are enveloped, bodies on `DELETE` and `action=` in queries are the contract's. Routes of
 //! the contract ignore what they do not know; our own refuse it by name.
 
+pub(crate) mod api_keys;
 mod bodies;
 mod call;
 mod docs;
 pub(crate) mod invitations;
+mod key_bodies;
 pub(crate) mod me;
 pub(crate) mod members;
 pub(crate) mod organizations;
+pub(crate) mod personal_access_keys;
 
 use crate::app::App;
 use axum::{
@@ -34,4 +37,6 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/identity/v1/users", patch(invitations::invite))
         .route("/identity/v1/invitations/lookup", post(invitations::look_up))
         .route("/identity/v1/invitations/accept", post(invitations::accept))
+        .merge(personal_access_keys::router())
+        .merge(api_keys::router())
 }
