@@ -7,6 +7,12 @@ mod catalog_preset;
 #[cfg(test)]
 mod exchange;
 #[cfg(test)]
+mod key_races;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod members;
 #[cfg(test)]
 mod promises;
