@@ -231,11 +231,12 @@ impl Authority {
         match &self.by {
             By::Host => Ok(()),
             By::Key { .. } => {
-                Err(Forbidden::because(format!("{what} needs a person who has just given his password; a key cannot do it, whatever its roles")).into())
+                let how = "sign in at /auth/v1/sessions and repeat it within five minutes; a key cannot do it, whatever its roles";
+                Err(Forbidden::because(format!("{what} needs a person with a fresh session: {how}")).into())
             }
             By::Person { confirmed_at: None, .. } => {
-                Err(Forbidden::because(format!("{what} needs the session itself, with the password given just now; an access token made from it cannot do it"))
-                    .into())
+                let how = "send the sessionToken itself, within five minutes of giving the password; an access token made from it cannot do it";
+                Err(Forbidden::because(format!("{what} needs a person with a fresh session: {how}")).into())
             }
             By::Person { confirmed_at: Some(confirmed_at), .. } if now < confirmed_at.plus(FRESH) => Ok(()),
             By::Person { .. } => Err(Error::NotFresh(what)),

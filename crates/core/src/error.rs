@@ -24,7 +24,7 @@ pub enum Error {
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     /// The password was given too long ago; the text completes the sentence.
-    #[error("{0} needs a fresh session: confirm your password again, then repeat it within five minutes")]
+    #[error("{0} needs a fresh session: confirm your password at /auth/v1/sessions/current/confirm, then repeat it within five minutes")]
     NotFresh(&'static str),
     /// Address and password do not belong together; which of them is wrong is not said.
     #[error("e-mail address or password is wrong")]

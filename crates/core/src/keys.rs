@@ -22,8 +22,7 @@ use crate::{
     secret::{Bound, KeySecret},
 };
 use keywright_db::{Committed, Tx};
-use keywright_protocol::{KeyId, KeyKind, MembershipId, OrganizationId, Position, Time, secret as shape};
-pub use keywright_store::managed_keys::KeyRecord;
+use keywright_protocol::{KeyId, KeyKind, MembershipId, OrganizationId, Position, Time, admin::RolesIn, secret as shape};
 use keywright_store::{
     changes::{self, ChangeKind},
     generations,
@@ -31,7 +30,9 @@ use keywright_store::{
     managed_keys,
     organizations::OrganizationRow,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+pub use keywright_store::managed_keys::KeyRecord;
 
 pub(crate) const KEY: Error = Error::NotFound("key");
 const NAME_TAKEN: &str = "an API Key of this organization has that name already";
@@ -45,14 +46,18 @@ pub struct CreatedKey {
     pub secret: KeySecret,
     /// When it expires.
     pub expires_at: Time,
+    /// Everything else about it.
+    pub record: KeyRecord,
+    /// What it may do where; nothing of its own for a Personal Access Key.
+    pub grants: Vec<RolesIn>,
     /// The position of the change.
     pub position: Position,
 }
 
 impl CreatedKey {
-    fn of(made: Committed<(KeyId, KeySecret, Time)>) -> Self {
-        let (id, secret, expires_at) = made.value;
-        Self { id, secret, expires_at, position: made.position }
+    fn of(made: Committed<(KeyRecord, Vec<RolesIn>, KeySecret)>) -> Self {
+        let (record, grants, secret) = made.value;
+        Self { id: record.id, secret, expires_at: record.expires_at, record, grants, position: made.position }
     }
 }
 
@@ -97,6 +102,42 @@ impl KeyState {
             Self::Pending => "Pending",
             Self::Suspended => "Suspended",
             Self::Active => "Active",
+        }
+    }
+}
+
+/// How near the end of a key's life is, so that whoever sees it acts in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpiryState {
+    /// More than 30 days are left.
+    Ok,
+    /// 30 days at most.
+    Warning,
+    /// 7 days at most, or none.
+    Critical,
+}
+
+impl ExpiryState {
+    /// Of a key that expires at a time.
+    #[must_use]
+    pub fn of(expires_at: Time, now: Time) -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        if expires_at <= now.plus(DAY * 7) {
+            Self::Critical
+        } else if expires_at <= now.plus(DAY * 30) {
+            Self::Warning
+        } else {
+            Self::Ok
+        }
+    }
+
+    /// As it stands on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
         }
     }
 }
@@ -273,7 +314,9 @@ fn refuse_revoked(key: &KeyRecord) -> Result<(), Error> {
 fn require_person(authority: &Authority, what: &'static str) -> Result<(), Error> {
     match authority.by {
         By::Host | By::Person { .. } => Ok(()),
-        By::Key { .. } => Err(Forbidden::because(format!("{what} needs a person who has signed in; a key cannot do it, whatever its roles")).into()),
+        By::Key { .. } => {
+            Err(Forbidden::because(format!("{what} needs a person: sign in at /auth/v1/sessions; a key cannot do it, whatever its roles")).into())
+        }
     }
 }
 

@@ -41,6 +41,7 @@ pub use error::{Error, Forbidden, Refusal};
 pub use exchange::{Credential, IssuedToken};
 pub use key_file::KeyFile;
 pub use keywright_db::{Location, OpenError};
+pub use keywright_store::page::{Page, Part};
 pub use start::{KeysBring, RoleGiving, Settings, StartError};
 
 use arc_swap::ArcSwap;

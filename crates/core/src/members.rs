@@ -15,10 +15,11 @@ use keywright_protocol::{Catalog, MembershipId, OrganizationId, Time, UserId, ca
 use keywright_store::{
     StoreError,
     changes::{self, ChangeKind},
-    generations, invitations, keys, memberships,
-    memberships::MembershipRow,
-    organizations,
+    generations, invitations, keys,
+    member_lists::{self, MemberRow},
+    memberships, organizations,
     organizations::OrganizationRow,
+    page::{Page, Part},
     users,
     users::UserRow,
 };
@@ -93,13 +94,21 @@ impl Core {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
     pub async fn list_members(self: &Arc<Self>, ctx: &Context, organization: OrganizationId) -> Result<Vec<Member>, Error> {
+        Ok(self.list_members_page(ctx, organization, Part::ALL).await?.rows)
+    }
+
+    /// A part of them, in the same order.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn list_members_page(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, part: Part) -> Result<Page<Member>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
         self.db
             .read(move |tx| {
                 Box::pin(async move {
                     let authority = core.authority(tx, &ctx, organization).await?;
                     authority.require(VIEW)?;
-                    all_in(tx, &authority.place).await
+                    all_in(tx, &authority.place, part).await
                 })
             })
             .await
@@ -116,7 +125,7 @@ impl Core {
                 Box::pin(async move {
                     let authority = core.authority(tx, &ctx, organization).await?;
                     authority.require(EXPORT)?;
-                    all_in(tx, &authority.place).await
+                    Ok(all_in(tx, &authority.place, Part::ALL).await?.rows)
                 })
             })
             .await
@@ -319,17 +328,9 @@ pub(crate) fn check_roles(catalog: &Catalog, roles: &[String]) -> Result<(), Err
     }
 }
 
-async fn all_in(tx: &mut Tx, place: &OrganizationRow) -> Result<Vec<Member>, Error> {
-    let direct = memberships::list(tx, place.id).await?;
-    let inherited = if place.is_root() { Vec::new() } else { memberships::list(tx, place.root_id).await? };
-    let roles_in = |rows: &[MembershipRow], user: UserId| rows.iter().find(|row| row.user_id == user).map(|row| row.roles.clone());
-    let mut members = Vec::new();
-    let heirs = inherited.iter().filter(|row| !direct.iter().any(|known| known.user_id == row.user_id));
-    for row in direct.iter().chain(heirs) {
-        let user = users::find(tx, row.user_id).await?.ok_or(Error::Internal("a member is no user"))?;
-        members.push(Member { own: roles_in(&direct, user.id), inherited: roles_in(&inherited, user.id), user });
-    }
-    Ok(members)
+async fn all_in(tx: &mut Tx, place: &OrganizationRow, part: Part) -> Result<Page<Member>, Error> {
+    let page = member_lists::list(tx, place.id, (!place.is_root()).then_some(place.root_id), part).await?;
+    Ok(page.map(|MemberRow { user, own, inherited }| Member { user, own, inherited }))
 }
 
 pub(crate) async fn find_in(tx: &mut Tx, place: &OrganizationRow, user: UserId) -> Result<Option<Member>, Error> {

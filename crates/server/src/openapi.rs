@@ -90,7 +90,7 @@ struct AuthApi;
 #[openapi(
     info(
         title = "Keywright identity API",
-        description = "Organizations, their members with roles, and invitations, as far as the holder of an access token may see and change them.\n\n**How to authenticate**: exchange a key at `POST /auth/v3/token` (see the spec `auth`) and send the token in the `Authorization` header. What the token may do here is computed anew at each request: a key that has been revoked opens nothing any more, whatever its tokens say.\n\n**Changes** answer with the header `Keywright-Revision`; reads that send it back as `Keywright-Min-Revision` see that change. Keys never give or take Owner, and never change the roles of their own holder.",
+        description = "Organizations, their members with roles, invitations and keys, as far as the holder of an access token or a session may see and change them.\n\n**How to authenticate**: exchange a key at `POST /auth/v3/token` (see the spec `auth`) and send the token in the `Authorization` header. What the token may do here is computed anew at each request: a key that has been revoked opens nothing any more, whatever its tokens say.\n\n**Changes** answer with the header `Keywright-Revision`; reads that send it back as `Keywright-Min-Revision` see that change. Keys never give or take Owner, and never change the roles of their own holder.\n\n**Keys do not breed**: whoever makes, widens, rotates or resumes a key is a person with a fresh session. Sign in at `POST /auth/v1/sessions` (spec `auth`), send the `sessionToken` in the `Authorization` header, and after five minutes confirm the password at `/auth/v1/sessions/current/confirm`. A token made from a key lists, suspends and revokes keys, as far as its roles go, and nothing else.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/", description = "This server")),
@@ -117,7 +117,19 @@ struct AuthApi;
         identity::invitations::re_invite,
         identity::invitations::revoke,
         identity::invitations::look_up,
-        identity::invitations::accept
+        identity::invitations::accept,
+        identity::personal_access_keys::list,
+        identity::personal_access_keys::create,
+        identity::personal_access_keys::rename,
+        identity::personal_access_keys::revoke,
+        identity::api_keys::list,
+        identity::api_keys::create,
+        identity::api_keys::get_one,
+        identity::api_keys::update,
+        identity::api_keys::revoke,
+        identity::api_keys::suspend,
+        identity::api_keys::resume,
+        identity::api_keys::rotate
     ),
     components(schemas(keywright_protocol::ErrorBody)),
     tags(
@@ -125,7 +137,8 @@ struct AuthApi;
         (name = "Organizations", description = "Roots and their sub-organizations."),
         (name = "Members", description = "Who belongs to an organization, with which roles."),
         (name = "Invitations", description = "How people come in."),
-        (name = "API Keys", description = "Keys of an organization, for its programs."),
+        (name = "Personal Access Keys", description = "Keys of people: each makes his own."),
+        (name = "API Keys", description = "Keys of organizations, for their programs."),
         (name = "Policy", description = "What an organization demands of its keys, and how it takes back all of them at once.")
     ),
     modifiers(&TokenScheme)

@@ -10,12 +10,15 @@ pub mod generations;
 pub mod holders;
 pub mod idempotency_keys;
 pub mod invitations;
+pub mod key_lists;
 pub mod keys;
 pub mod log;
 pub mod managed_keys;
+pub mod member_lists;
 pub mod memberships;
 pub mod organizations;
 pub mod outbox;
+pub mod page;
 pub mod password_resets;
 pub mod policies;
 pub mod sessions;
@@ -69,9 +72,11 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         holders::STATEMENTS,
         idempotency_keys::STATEMENTS,
         invitations::STATEMENTS,
+        key_lists::STATEMENTS,
         keys::STATEMENTS,
         log::STATEMENTS,
         managed_keys::STATEMENTS,
+        member_lists::STATEMENTS,
         memberships::STATEMENTS,
         organizations::STATEMENTS,
         outbox::STATEMENTS,

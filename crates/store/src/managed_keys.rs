@@ -4,24 +4,24 @@ use crate::{StoreError, keys::kind_of, statements};
 use keywright_db::{Row, Tx};
 use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time, UserId};
 
+/// A key's record; the rest of the statement stands in one text or several.
 macro_rules! record_where {
-    ($predicate:literal) => {
+    ($($predicate:tt)+) => {
         concat!(
             "SELECT k.id, k.kind, k.organization_id, k.name, k.email, k.description, k.metadata, k.allowed_addresses, k.created_at, k.created_by,
                 k.not_before, k.expires_at, k.suspended_at, k.revoked_at, k.protected_at, m.user_id, u.email AS user_email
             FROM keys k LEFT JOIN memberships m ON m.id = k.membership_id LEFT JOIN users u ON u.id = m.user_id
             WHERE ",
-            $predicate
+            $($predicate)+
         )
     };
 }
+pub(crate) use record_where;
 
 statements! {
     FIND = record_where!("k.id = $1 AND k.organization_id = $2");
     LIST = record_where!("k.organization_id = $1 ORDER BY k.created_at, k.id");
     FIND_HOME = "SELECT organization_id FROM keys WHERE id = $1";
-    LIST_ROLES = "SELECT r.key_id, r.organization_id, r.role FROM key_roles r JOIN keys k ON k.id = r.key_id
-        WHERE k.organization_id = $1 ORDER BY r.key_id, r.organization_id, r.role";
     LIST_ROLES_OF = "SELECT key_id, organization_id, role FROM key_roles WHERE key_id = $1 ORDER BY organization_id, role";
     DELETE_ROLES_IN = "DELETE FROM key_roles WHERE key_id = $1 AND organization_id = $2";
     UPDATE_NAME = "UPDATE keys SET name = $2 WHERE id = $1 AND revoked_at IS NULL";
@@ -80,7 +80,7 @@ pub struct KeyRecord {
 }
 
 impl KeyRecord {
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.get("id")?,
             kind: kind_of(&row.get::<String>("kind")?)?,
@@ -147,7 +147,7 @@ pub struct KeyRole {
 }
 
 impl KeyRole {
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self { key_id: row.get("key_id")?, organization_id: row.get("organization_id")?, role: row.get("role")? })
     }
 }
@@ -158,14 +158,6 @@ impl KeyRole {
 /// Whatever keeps the database from answering.
 pub async fn list_roles_of(tx: &mut Tx, id: KeyId) -> Result<Vec<KeyRole>, StoreError> {
     tx.fetch_all(LIST_ROLES_OF, &[id.into()]).await?.iter().map(KeyRole::read).collect()
-}
-
-/// The roles of all keys that live in an organization.
-///
-/// # Errors
-/// Whatever keeps the database from answering.
-pub async fn list_roles(tx: &mut Tx, organization: OrganizationId) -> Result<Vec<KeyRole>, StoreError> {
-    tx.fetch_all(LIST_ROLES, &[organization.into()]).await?.iter().map(KeyRole::read).collect()
 }
 
 /// Takes all roles from a key that it has in one organization.

@@ -45,7 +45,7 @@ pub enum Password {
 }
 
 impl UserRow {
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.get("id")?,
             email: row.get("email")?,

@@ -1,7 +1,7 @@
 //! API Keys: they belong to an organization, and may do what was granted to them there and below.
 
 use super::{
-    CreatedKey, KEY, KeyState, Making,
+    CreatedKey, KEY, Making,
     addresses::AddressList,
     check_not_before,
     grants::{Difference, Grants},
@@ -19,8 +19,9 @@ use keywright_db::{Committed, Tx};
 use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time, admin::RolesIn};
 use keywright_store::{
     changes::{self, ChangeKind},
-    generations, keys, managed_keys,
+    generations, key_lists, keys, managed_keys,
     managed_keys::KeyRecord,
+    page::{Page, Part},
 };
 use std::sync::Arc;
 
@@ -93,10 +94,9 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// Its state.
-    #[must_use]
-    pub fn state(&self, now: Time) -> KeyState {
-        KeyState::of(&self.record, now)
+    /// Networks that it is exchanged from; none for everywhere.
+    pub fn allowed_addresses(&self) -> impl Iterator<Item = &str> {
+        self.record.allowed_addresses.split_whitespace()
     }
 }
 
@@ -149,26 +149,25 @@ impl Core {
                 write_roles(tx, row.id, &grants, grants.shown().iter().map(|grant| grant.organization_id)).await?;
                 let told = (row.id.to_string(), format!("{}: {}", row.name, in_words(&grants)));
                 log::change(tx, &ctx, &authority.by, Where::In(&authority.place), Action::ApiKeyCreate, told).await?;
-                Ok((row.id, secret, expires_at))
+                Ok((record, grants.shown(), secret))
             })
         });
         Ok(CreatedKey::of(made.await?))
     }
 
-    /// The API Keys of an organization, in whatever state, oldest first.
+    /// A part of the API Keys of an organization, in whatever state, oldest first.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
-    pub async fn list_api_keys(self: &Arc<Self>, ctx: &Context, organization: OrganizationId) -> Result<Vec<ApiKey>, Error> {
+    pub async fn list_api_keys(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, part: Part) -> Result<Page<ApiKey>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
         self.db
             .read(move |tx| {
                 Box::pin(async move {
                     core.authority(tx, &ctx, organization).await?.require(VIEW)?;
-                    let roles = managed_keys::list_roles(tx, organization).await?;
-                    let records = managed_keys::list(tx, organization).await?.into_iter().filter(|record| record.kind == KeyKind::ApiKey);
+                    let (page, roles) = key_lists::list_api(tx, organization, part).await?;
                     let of = |id: KeyId| Grants::stored(roles.iter().filter(|role| role.key_id == id)).shown();
-                    Ok(records.map(|record| ApiKey { grants: of(record.id), record }).collect())
+                    Ok(page.map(|record| ApiKey { grants: of(record.id), record }))
                 })
             })
             .await

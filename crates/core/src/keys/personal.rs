@@ -13,9 +13,10 @@ use keywright_db::Committed;
 use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time, UserId};
 use keywright_store::{
     changes::{self, ChangeKind},
-    keys, managed_keys,
+    key_lists, keys, managed_keys,
     managed_keys::KeyRecord,
     memberships,
+    page::{Page, Part},
 };
 use std::sync::Arc;
 
@@ -75,7 +76,8 @@ impl Core {
                 let (new, secret) = core.insert_key(tx, &ctx, &authority, &making).await?;
                 let told = (new.id.to_string(), format!("{} of {}", new.name, member.email));
                 log::change(tx, &ctx, &authority.by, Where::In(&authority.place), Action::PatCreate, told).await?;
-                Ok((new.id, secret, expires_at))
+                let record = managed_keys::find(tx, new.id, organization).await?.ok_or(KEY)?;
+                Ok((record, Vec::new(), secret))
             })
         });
         Ok(CreatedKey::of(made.await?))
@@ -85,15 +87,19 @@ impl Core {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn list_personal_access_keys(self: &Arc<Self>, ctx: &Context, organization: OrganizationId) -> Result<Vec<KeyRecord>, Error> {
+    pub async fn list_personal_access_keys(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, part: Part) -> Result<Page<KeyRecord>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
         self.db
             .read(move |tx| {
                 Box::pin(async move {
                     let authority = core.authority(tx, &ctx, organization).await?;
-                    let mut all = managed_keys::list(tx, organization).await?;
-                    all.retain(|key| key.kind == KeyKind::PersonalAccessKey && sees(&authority, key));
-                    Ok(all)
+                    if authority.is_owner() {
+                        return Ok(key_lists::list_personal(tx, organization, part).await?);
+                    }
+                    match holder_of(&authority.by) {
+                        Some(holder) => Ok(key_lists::list_of_holder(tx, organization, holder, part).await?),
+                        None => Ok(Page { rows: Vec::new(), total: 0 }),
+                    }
                 })
             })
             .await
@@ -137,6 +143,15 @@ impl Core {
 /// Whether somebody sees a Personal Access Key, and may revoke it: its holder, and the Owners.
 pub(super) fn sees(authority: &Authority, key: &KeyRecord) -> bool {
     authority.is_owner() || key.user_id.is_some_and(|holder| authority.by.is(holder))
+}
+
+/// The person behind whoever acts; nobody behind an API Key.
+fn holder_of(by: &By) -> Option<UserId> {
+    match by {
+        By::Host => None,
+        By::Key { holder, .. } => *holder,
+        By::Person { id, .. } => Some(*id),
+    }
 }
 
 /// Everybody makes his own; on the host for anybody.

@@ -9,6 +9,12 @@ mod exchange;
 #[cfg(test)]
 mod invitations;
 #[cfg(test)]
+mod key_races;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod members;
 #[cfg(test)]
 mod organizations;

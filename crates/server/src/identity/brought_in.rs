@@ -7,7 +7,7 @@ use super::{
 use crate::{app::App, error::ApiError};
 use axum::{extract::State, response::Response};
 use http::StatusCode;
-use keywright_core::{Error, brought_in::BroughtInRow};
+use keywright_core::{Error, brought_in::{BroughtInRow, Undone}};
 use keywright_protocol::{KeyId, OrganizationId, Time};
 use serde::Serialize;
 use std::sync::Arc;
@@ -36,6 +36,27 @@ impl From<BroughtInRow> for BroughtInItem {
     fn from(row: BroughtInRow) -> Self {
         let role = (!row.role.is_empty()).then_some(row.role);
         Self { kind: row.kind.as_str(), name: row.name, role, organization_id: row.organization_id, at: row.at, stands: row.stands }
+    }
+}
+
+/// What became of a key, and of what it had brought in.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RevokedKeyBody {
+    /// A sentence.
+    message: &'static str,
+    /// What was taken back with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_back: Option<Vec<BroughtInItem>>,
+    /// What stays: sub-organizations, whoever is Owner by now, and you.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<Vec<BroughtInItem>>,
+}
+
+impl From<Undone> for RevokedKeyBody {
+    fn from(Undone { taken_back, kept }: Undone) -> Self {
+        let items = |rows: Vec<BroughtInRow>| Some(rows.into_iter().map(BroughtInItem::from).collect());
+        Self { message: "the key was revoked, and what came in by it taken back", taken_back: items(taken_back), kept: items(kept) }
     }
 }
 

@@ -2,14 +2,14 @@
 
 pub(crate) use crate::{
     caller::{Caller, Stranger},
-    json::{answer, changed, json, parse, read},
+    json::{answer, changed, created, json, parse, read},
 };
 
 use crate::error::ApiError;
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use keywright_core::Error;
-use keywright_protocol::UserId;
+use keywright_protocol::{KeyId, UserId};
 use serde::de::DeserializeOwned;
 
 /// What a path names. What cannot be decoded is as unknown as any other name.
@@ -27,6 +27,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T
 /// A user's id in a path.
 pub(crate) fn user(text: &str) -> Result<UserId, ApiError> {
     text.parse().map_err(|_| Error::NotFound("member").into())
+}
+
+/// A key's id in a path. What is no GUID is as unknown as the nil one, which no key has.
+pub(crate) fn key(text: &str) -> KeyId {
+    text.parse().unwrap_or(KeyId::from(uuid::Uuid::nil()))
 }
 
 /// The parameters of a query.
@@ -47,7 +52,10 @@ impl Query {
     }
 
     /// A number with a default, cut to a range.
-    pub(crate) fn number(&self, name: &'static str, default: usize, range: std::ops::RangeInclusive<usize>) -> Result<usize, ApiError> {
+    pub(crate) fn number<T>(&self, name: &'static str, default: T, range: std::ops::RangeInclusive<T>) -> Result<T, ApiError>
+    where
+        T: std::str::FromStr + std::fmt::Display + PartialOrd,
+    {
         let Some(text) = self.get(name) else { return Ok(default) };
         let wrong = || ApiError::BadRequest(format!("{name} must be a number from {} to {}", range.start(), range.end()));
         text.parse().ok().filter(|number| range.contains(number)).ok_or_else(wrong)

@@ -2,7 +2,7 @@
 
 use super::{
     bodies::{Place, Roles, UserItem, UserRoles},
-    call::{Caller, Named, answer, changed, json, parse, read, told, user},
+    call::{Caller, Named, Query, answer, changed, json, parse, read, told, user},
     docs::{ChangeRefusals, Refusals},
 };
 use crate::{
@@ -10,12 +10,15 @@ use crate::{
     error::{ApiError, render},
 };
 use axum::{body::Body, extract::State, response::Response};
-use http::{Request, StatusCode};
-use keywright_core::members::RoleChange;
+use http::{HeaderValue, Request, StatusCode};
+use keywright_core::{Part, members::RoleChange};
 use keywright_protocol::ErrorBody;
 use std::sync::Arc;
 
 const EXAMPLE: &str = r#"{"roles": ["view-build"]}"#;
+const MAX_PAGE: u32 = 1_000_000;
+const MAX_PAGE_SIZE: u32 = 200;
+const DEFAULT_PAGE_SIZE: u32 = 25;
 
 /// `GET /identity/v1/organizations/{id}/users`.
 #[utoipa::path(
@@ -24,15 +27,33 @@ const EXAMPLE: &str = r#"{"roles": ["view-build"]}"#;
     tag = "Members",
     operation_id = "listMembers",
     summary = "The members of an organization",
-    description = "Direct ones first; for a sub-organization then those who are members of its root alone. A bare array.",
-    params(("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current")),
+    description = "Direct ones first; for a sub-organization then those who are members of its root alone. A bare array: all of them, unless `Page` or `Size` ask for a part.",
+    params(
+        ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
+        ("Page" = Option<u32>, Query, minimum = 1, description = "Which page, from 1; pages have 25 members unless `Size` says otherwise.", example = 1),
+        ("Size" = Option<u32>, Query, minimum = 1, maximum = 200, description = "How many a page.", example = 50)
+    ),
     security(("token" = [])),
-    responses((status = 200, description = "The members.", body = Vec<UserItem>, example = json!([{"id": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+    responses((status = 200, description = "The members.", body = Vec<UserItem>,
+        headers(("X-Total-Count" = i64, description = "How many there are on all pages together.")), example = json!([{"id": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
         "username": "owner@acme.example", "email": "owner@acme.example", "fullName": "owner"}])), Refusals)
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>) -> Result<Response, ApiError> {
-    let members = told(app.core.list_members(&caller.ctx, caller.named(&id)?).await)?;
-    Ok(answer(StatusCode::OK, &members.into_iter().map(UserItem::from).collect::<Vec<_>>()))
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, query: Query) -> Result<Response, ApiError> {
+    let part = part(&query)?;
+    let page = told(app.core.list_members_page(&caller.ctx, caller.named(&id)?, part).await)?;
+    let total = HeaderValue::from(page.total);
+    let mut response = answer(StatusCode::OK, &page.map(UserItem::from).rows);
+    response.headers_mut().insert("X-Total-Count", total);
+    Ok(response)
+}
+
+/// The whole list, unless a part is asked for.
+fn part(query: &Query) -> Result<Part, ApiError> {
+    if query.get("Page").is_none() && query.get("Size").is_none() {
+        return Ok(Part::ALL);
+    }
+    let (page, size) = (query.number("Page", 1, 1..=MAX_PAGE)?, query.number("Size", DEFAULT_PAGE_SIZE, 1..=MAX_PAGE_SIZE)?);
+    Ok(Part::page(page, size))
 }
 
 /// `GET /identity/v1/organizations/{id}/users/{user}/roles`.

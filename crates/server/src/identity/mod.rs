@@ -1,18 +1,21 @@
-//! The identity API: organizations, members, roles and invitations, as existing clients call it.
+//! The identity API: organizations, members, roles and invitations, as existing clients call it; and keys.
 //!
 //! Which answers are bare and which are enveloped, bodies on `DELETE` and `action=` in queries are the contract's. Routes of
 //! the contract ignore what they do not know; our own refuse it by name.
 
+pub(crate) mod api_keys;
 mod bodies;
 pub(crate) mod brought_in;
 mod call;
 mod docs;
 pub(crate) mod export;
 pub(crate) mod invitations;
+mod key_bodies;
 pub(crate) mod lifecycle;
 pub(crate) mod me;
 pub(crate) mod members;
 pub(crate) mod organizations;
+pub(crate) mod personal_access_keys;
 pub(crate) mod policy;
 pub(crate) mod revoke_all;
 
@@ -43,4 +46,6 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/identity/v1/users", patch(invitations::invite))
         .route("/identity/v1/invitations/lookup", post(invitations::look_up))
         .route("/identity/v1/invitations/accept", post(invitations::accept))
+        .merge(personal_access_keys::router())
+        .merge(api_keys::router())
 }

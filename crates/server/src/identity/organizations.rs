@@ -33,7 +33,7 @@ const MAX_PER_PAGE: usize = 200;
         "rootOrganizationName": "Acme", "createdDate": "2026-11-24T09:00:00.000Z"}], "page": 1, "perPage": 200, "total": 1})), Refusals)
 )]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, query: Query) -> Result<Response, ApiError> {
-    let (page, per_page) = (query.number("page", 1, 1..=1_000_000)?, query.number("perPage", MAX_PER_PAGE, 1..=MAX_PER_PAGE)?);
+    let (page, per_page) = (query.number("page", 1_usize, 1..=1_000_000)?, query.number("perPage", MAX_PER_PAGE, 1..=MAX_PER_PAGE)?);
     let wanted = query.get("search").unwrap_or_default().to_lowercase();
     let all = told(app.core.list_organizations(&caller.ctx).await)?;
     let found: Vec<OrganizationItem> =

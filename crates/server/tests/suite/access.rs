@@ -1,21 +1,30 @@
 //! Who gets what from each documented operation. A route without a row fails, and so does a row without a route.
 
 use crate::support::fails;
+use keywright_core::{authorize::FRESH, members::RoleChange};
+use keywright_protocol::{
+    KeyId, UserId,
+    admin::{AdminReply, AdminRequest, RolesIn},
+};
 use keywright_server::openapi;
 use keywright_testkit::{Actor, Answer, TestServer};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Who calls: an actor with a token of its own, or a raw key where a token belongs.
+/// Who calls: an actor with a token of its own, a raw key where a token belongs, or the Owner himself with a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Caller {
     By(Actor),
     RawKey,
+    /// He gave his password just now.
+    FreshOwner,
+    /// He gave it more than five minutes ago.
+    StaleOwner,
 }
 
 /// The columns. `Owner` is the control: what he is answered shows that the call itself is right.
-const CALLERS: [Caller; 7] = [
+const CALLERS: [Caller; 9] = [
     Caller::By(Actor::Owner),
     Caller::By(Actor::Anonymous),
     Caller::By(Actor::OtherOwner),
@@ -23,34 +32,50 @@ const CALLERS: [Caller; 7] = [
     Caller::By(Actor::Submember),
     Caller::By(Actor::ApiKey),
     Caller::RawKey,
+    Caller::FreshOwner,
+    Caller::StaleOwner,
 ];
+/// Statuses in the order of [`CALLERS`].
+type Statuses = [u16; 9];
 
 /// An exchange takes its credential from the form alone; who else is named in `Authorization` changes nothing.
-const EXCHANGE: [u16; 7] = [400; 7];
+const EXCHANGE: Statuses = [400; 9];
 /// Who signs in, or follows a link, is said in the body.
-const NO_BODY: [u16; 7] = [400; 7];
-/// A session is no business of an access token, whoever holds it. What a session opens: `routes/auth/sessions.rs`.
-const SESSION: [u16; 7] = [403, 401, 403, 403, 403, 403, 401];
-const PUBLIC: [u16; 7] = [200; 7];
-const HOLDER: [u16; 7] = [200, 401, 200, 200, 200, 200, 401];
-const LIST: [u16; 7] = [200, 401, 200, 200, 200, 200, 401];
+const NO_BODY: Statuses = [400; 9];
+/// A session is no business of an access token, whoever holds it.
+const SESSION: Statuses = [403, 401, 403, 403, 403, 403, 401, 200, 200];
+/// The same, without the body that it takes.
+const SESSION_BODY: Statuses = [403, 401, 403, 403, 403, 403, 401, 400, 400];
+/// The same, of a session that nobody has.
+const NO_SESSION: Statuses = [403, 401, 403, 403, 403, 403, 401, 404, 404];
+const PUBLIC: Statuses = [200; 9];
+/// A session is exchanged for a token first.
+const HOLDER: Statuses = [200, 401, 200, 200, 200, 200, 401, 401, 401];
+const LIST: Statuses = [200, 401, 200, 200, 200, 200, 401, 401, 401];
 /// Another root's Owner makes profiles too, in his own organization.
-const CREATE: [u16; 7] = [200, 401, 200, 403, 403, 403, 401];
+const CREATE: Statuses = [200, 401, 200, 403, 403, 403, 401, 401, 401];
 /// The profile is Acme's: for whoever belongs elsewhere, the sub-organization included, it is not there.
-const READ: [u16; 7] = [200, 401, 404, 200, 404, 200, 401];
-const CHANGE: [u16; 7] = [200, 401, 404, 403, 404, 403, 401];
+const READ: Statuses = [200, 401, 404, 200, 404, 200, 401, 401, 401];
+const CHANGE: Statuses = [200, 401, 404, 403, 404, 403, 401, 401, 401];
 
+const ME: Statuses = [200, 401, 200, 200, 200, 200, 401, 200, 200];
 /// Acme: for whoever belongs elsewhere, a member of its sub-organization included, it is not there.
-const MEMBER: [u16; 7] = [200, 401, 404, 200, 404, 200, 401];
-const SEE_MEMBERS: [u16; 7] = [200, 401, 404, 200, 404, 403, 401];
-const ADMINISTER: [u16; 7] = [200, 401, 404, 403, 404, 403, 401];
-/// Needs a person who has just given his password; a token never is.
-const FRESH: [u16; 7] = [403, 401, 404, 403, 404, 403, 401];
+const MEMBER: Statuses = [200, 401, 404, 200, 404, 200, 401, 200, 200];
+const SEE_MEMBERS: Statuses = [200, 401, 404, 200, 404, 403, 401, 200, 200];
+const ADMINISTER: Statuses = [200, 401, 404, 403, 404, 403, 401, 200, 200];
 /// The secret of a link decides, not who is named in `Authorization`.
-const LINK: [u16; 7] = [404; 7];
+const LINK: Statuses = [404; 9];
+/// The Owner's key. What is another member's is not there for the others.
+const OWN_KEY: Statuses = [200, 401, 404, 404, 404, 404, 401, 200, 200];
+/// Keys do not breed: not even an Owner's token makes one.
+const BREED: Statuses = [403, 401, 404, 403, 404, 403, 401, 201, 403];
+/// Nor revives or rotates one.
+const REVIVE: Statuses = [403, 401, 404, 403, 404, 403, 401, 200, 403];
+/// What widens nothing is for a person, however long ago he gave his password.
+const BY_PERSON: Statuses = [403, 401, 404, 403, 404, 403, 401, 200, 200];
 
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-const TABLE: [(&str, &str, [u16; 7]); 55] = [
+const TABLE: [(&str, &str, Statuses); 67] = [
     ("post", "/auth/v1/token", EXCHANGE),
     ("post", "/auth/v2/token", EXCHANGE),
     ("post", "/auth/v3/token", EXCHANGE),
@@ -59,13 +84,13 @@ const TABLE: [(&str, &str, [u16; 7]); 55] = [
     ("post", "/auth/v1/sessions", NO_BODY),
     ("get", "/auth/v1/sessions", SESSION),
     ("delete", "/auth/v1/sessions", SESSION),
-    ("delete", "/auth/v1/sessions/{id}", SESSION),
+    ("delete", "/auth/v1/sessions/{id}", NO_SESSION),
     ("get", "/auth/v1/sessions/current", SESSION),
-    ("patch", "/auth/v1/sessions/current", SESSION),
+    ("patch", "/auth/v1/sessions/current", SESSION_BODY),
     ("delete", "/auth/v1/sessions/current", SESSION),
-    ("post", "/auth/v1/sessions/current/confirm", SESSION),
+    ("post", "/auth/v1/sessions/current/confirm", SESSION_BODY),
     ("post", "/auth/v1/sessions/current/token", SESSION),
-    ("post", "/auth/v1/password", SESSION),
+    ("post", "/auth/v1/password", SESSION_BODY),
     ("post", "/auth/v1/password-resets", NO_BODY),
     ("post", "/auth/v1/password-resets/confirm", NO_BODY),
     ("get", "/.well-known/jwks.json", PUBLIC),
@@ -83,14 +108,13 @@ const TABLE: [(&str, &str, [u16; 7]); 55] = [
     ("get", "/distribution/v2/profiles/{id}", READ),
     ("patch", "/distribution/v1/profiles/{id}", CHANGE),
     ("patch", "/distribution/v2/profiles/{id}", CHANGE),
-    ("get", "/identity/v1/me", HOLDER),
-    ("get", "/identity/v1/me/explain", HOLDER),
-    ("get", "/identity/v1/organizations", HOLDER),
+    ("get", "/identity/v1/me", ME),
+    ("get", "/identity/v1/me/explain", ME),
+    ("get", "/identity/v1/organizations", ME),
     ("get", "/identity/v1/organizations/{id}", MEMBER),
     ("patch", "/identity/v1/organizations/{id}", ADMINISTER),
     ("get", "/identity/v1/organizations/{id}/policy", MEMBER),
-    ("put", "/identity/v1/organizations/{id}/policy", FRESH),
-    ("post", "/identity/v1/organizations/{id}/revoke-all", FRESH),
+    ("put", "/identity/v1/organizations/{id}/policy", REVIVE),
     ("get", "/identity/v1/organizations/{id}/api-keys/{key}/brought-in", ADMINISTER),
     ("get", "/identity/v1/organizations/{id}/users/export", ADMINISTER),
     ("post", "/identity/v1/organizations/{id}/sub-organizations", ADMINISTER),
@@ -106,41 +130,117 @@ const TABLE: [(&str, &str, [u16; 7]); 55] = [
     ("delete", "/identity/v1/organizations/{id}", ADMINISTER),
     ("post", "/identity/v1/invitations/lookup", LINK),
     ("post", "/identity/v1/invitations/accept", LINK),
+    ("get", "/identity/v1/organizations/{id}/personal-access-keys", MEMBER),
+    ("post", "/identity/v1/organizations/{id}/personal-access-keys", BREED),
+    ("patch", "/identity/v1/organizations/{id}/personal-access-keys/{key}", BY_PERSON),
+    ("delete", "/identity/v1/organizations/{id}/personal-access-keys/{key}", OWN_KEY),
+    ("get", "/identity/v1/organizations/{id}/api-keys", SEE_MEMBERS),
+    ("post", "/identity/v1/organizations/{id}/api-keys", BREED),
+    ("get", "/identity/v1/organizations/{id}/api-keys/{key}", SEE_MEMBERS),
+    ("patch", "/identity/v1/organizations/{id}/api-keys/{key}", BY_PERSON),
+    ("post", "/identity/v1/organizations/{id}/api-keys/{key}/suspend", ADMINISTER),
+    ("post", "/identity/v1/organizations/{id}/api-keys/{key}/resume", REVIVE),
+    ("post", "/identity/v1/organizations/{id}/api-keys/{key}/rotate", REVIVE),
+    // Last of these: what is revoked is rotated no more.
+    ("delete", "/identity/v1/organizations/{id}/api-keys/{key}", ADMINISTER),
+    ("post", "/identity/v1/organizations/{id}/revoke-all", REVIVE),
 ];
 
-async fn call(server: &TestServer, caller: Caller, method: &str, path: &str) -> Answer {
-    let method: Method = method.to_uppercase().parse().unwrap();
-    // Another name each time, so that each call would change something.
-    // All members that any route reads; the contract's routes ignore what they do not know.
-    let named = json!({ "name": format!("{method} {path} by {caller:?}"), "roles": ["view-build"], "userEmail": "new@acme.example",
-        "organizationsAndRoles": [{ "organizationId": server.demo.acme.id, "roles": ["view-build"] }] });
-    let link = json!({ "token": "no such link" });
-    let body = match path {
-        "/identity/v1/invitations/lookup" => Some(link),
-        path if path.ends_with("/policy") => {
-            Some(json!({ "longestKeyLifeSeconds": null, "allowedAddresses": [], "personalKeys": true, "membersByKeys": true }))
+/// What the calls are about, and the Owner's two sessions.
+struct Fixture {
+    server: TestServer,
+    profile: String,
+    personal_access_key: KeyId,
+    api_key: KeyId,
+    /// Members to remove, one a caller.
+    leavers: Vec<UserId>,
+    fresh: String,
+    stale: String,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let server = TestServer::start().await;
+        let (profile, host, acme, owner) = (acme_profile(&server).await, server.host(), server.demo.acme.id, server.demo.users["owner"].id);
+        let personal_access_key = server.core.create_personal_access_key(&host, acme, owner, "table", None).await.unwrap().id;
+        let grants = [RolesIn { organization_id: acme, roles: vec!["view-build".to_owned()] }];
+        let api_key = server.core.create_api_key(&host, acme, "table", &grants, None).await.unwrap().id;
+        let mut leavers = Vec::new();
+        for number in 0..CALLERS.len() {
+            let new = AdminRequest::CreateUser { email: format!("leaver{number}@acme.example"), name: "Leaver".to_owned() };
+            let AdminReply::User(user) = server.core.administer(&host, new).await else { panic!("a user") };
+            server.core.change_roles(&host, acme, user.id, RoleChange::Replace(vec!["view-build".to_owned()])).await.unwrap();
+            leavers.push(user.id);
         }
-        path if path.ends_with("/revoke-all") => Some(json!({})),
-        path if path.starts_with("/identity/") && path.matches('/').count() == 4 && method == Method::PATCH => Some(json!({ "name": "Acme" })),
-        "/identity/v1/invitations/accept" => Some(json!({ "token": "no such link", "password": "a password of one's own" })),
-        _ => Some(named),
-    };
-    let body = body.filter(|_| method != Method::GET && !path.starts_with("/auth/"));
-    let action = match (&method, path) {
-        (&Method::GET, "/identity/v1/me/explain") => "?permission=organization.member.view".to_owned(),
-        (&Method::PATCH, "/identity/v1/users") => format!("?action=invite&organizationId={}", server.demo.acme.id),
-        (&Method::PATCH, path) if path.ends_with("/invitations") => "?action=re-invite".to_owned(),
-        (&Method::DELETE, path) if path.matches('/').count() == 4 => format!("?action=remove&userId={}", server.demo.users["manager"].id),
-        _ => String::new(),
-    };
-    let path = &format!("{path}{action}");
-    match caller {
-        Caller::By(actor) => server.call(actor, method, path, body.as_ref()).await,
-        Caller::RawKey => {
-            let request = server.request(method, path).bearer_auth(server.key("owner"));
-            server.send(if let Some(body) = body { request.json(&body) } else { request }).await
+        Self { server, profile, personal_access_key, api_key, leavers, fresh: String::new(), stale: String::new() }
+    }
+
+    /// The path of a documented one.
+    fn path(&self, documented: &str) -> String {
+        let id = if documented.starts_with("/identity/") { self.server.demo.acme.id.to_string() } else { self.profile.clone() };
+        let key = if documented.contains("/api-keys/") { self.api_key } else { self.personal_access_key };
+        let user = self.server.demo.users["manager"].id.to_string();
+        documented.replace("{realm}", "appcircle").replace("{id}", &id).replace("{user}", &user).replace("{key}", &key.to_string())
+    }
+
+    /// A session of the Owner that is still as it should be; another one if a call before has ended it or time has passed.
+    async fn session(&mut self, wanted: Caller) -> String {
+        let held = if wanted == Caller::FreshOwner { &self.fresh } else { &self.stale };
+        let current = self.server.by(held, Method::GET, "/auth/v1/sessions/current", None).await;
+        if current.status == 200 && (current.member("freshUntil") > self.server.clock.now().to_string()) == (wanted == Caller::FreshOwner) {
+            return held.clone();
+        }
+        let session = self.server.session("owner").await;
+        if wanted == Caller::FreshOwner {
+            self.fresh.clone_from(&session);
+        } else {
+            self.stale.clone_from(&session);
+            self.server.clock.advance(FRESH);
+        }
+        session
+    }
+
+    async fn call(&mut self, caller: Caller, method: &str, path: &str) -> Answer {
+        let method: Method = method.to_uppercase().parse().unwrap();
+        let body = body(&self.server, caller, &method, path);
+        let leaver = CALLERS.iter().zip(&self.leavers).find(|(known, _)| **known == caller).map(|(_, leaver)| leaver).unwrap();
+        let action = match (&method, path) {
+            (&Method::GET, "/identity/v1/me/explain") => "?permission=organization.member.view".to_owned(),
+            (&Method::PATCH, "/identity/v1/users") => format!("?action=invite&organizationId={}", self.server.demo.acme.id),
+            (&Method::PATCH, path) if path.ends_with("/invitations") => "?action=re-invite".to_owned(),
+            (&Method::DELETE, path) if path.matches('/').count() == 4 => format!("?action=remove&userId={leaver}"),
+            _ => String::new(),
+        };
+        let path = &format!("{path}{action}");
+        match caller {
+            Caller::By(actor) => self.server.call(actor, method, path, body.as_ref()).await,
+            Caller::RawKey => self.server.by(self.server.key("owner"), method, path, body.as_ref()).await,
+            Caller::FreshOwner | Caller::StaleOwner => {
+                let session = self.session(caller).await;
+                self.server.by(&session, method, path, body.as_ref()).await
+            }
         }
     }
+}
+
+/// What a route reads, so that each call would change something: another name each time. The contract's routes ignore what they
+/// do not know.
+fn body(server: &TestServer, caller: Caller, method: &Method, path: &str) -> Option<Value> {
+    let acme = server.demo.acme.id;
+    let brings = json!([{ "organizationId": acme, "roles": ["view-build"] }]);
+    let body = match path {
+        "/identity/v1/invitations/lookup" => json!({ "token": "no such link" }),
+        "/identity/v1/invitations/accept" => json!({ "token": "no such link", "password": "a password of one's own" }),
+        _ if path.ends_with("/policy") => json!({ "longestKeyLifeSeconds": null, "allowedAddresses": [], "personalKeys": true, "membersByKeys": true }),
+        _ if path.ends_with("/revoke-all") => json!({ "since": "2999-01-01T00:00:00Z" }),
+        _ if path.starts_with("/identity/") && path.matches('/').count() == 4 && method == Method::PATCH => json!({ "name": "Acme" }),
+        _ if path.ends_with("/rotate") => json!({ "overlapSeconds": 60 }),
+        _ if path.ends_with("/api-keys") => json!({ "name": format!("by {caller:?}"), "grants": brings }),
+        _ if path.contains("-keys") => json!({ "name": format!("{method} by {caller:?}") }),
+        _ => json!({ "name": format!("{method} {path} by {caller:?}"), "roles": ["view-build"], "userEmail": format!("{caller:?}@acme.example"),
+            "organizationsAndRoles": brings }),
+    };
+    Some(body).filter(|_| *method != Method::GET && !path.starts_with("/auth/"))
 }
 
 fn documented(document: &Value) -> BTreeSet<(String, String)> {
@@ -174,15 +274,12 @@ fn names(list: &Answer) -> BTreeSet<String> {
 /// passes for a token.
 #[tokio::test]
 async fn each_caller_gets_what_the_table_says() {
-    let server = TestServer::start().await;
-    let (profile, acme) = (acme_profile(&server).await, server.demo.acme.id.to_string());
-    let (manager, key) = (server.demo.users["manager"].id.to_string(), server.demo.api_keys["acme-ci"].id.to_string());
+    let mut fixture = Fixture::new().await;
     for (method, documented, expected) in TABLE {
-        let id = if documented.starts_with("/identity/") { &acme } else { &profile };
-        let path = documented.replace("{realm}", "appcircle").replace("{id}", id).replace("{user}", &manager).replace("{key}", &key);
-        let mut found = [0; 7];
+        let path = fixture.path(documented);
+        let mut found = [0; CALLERS.len()];
         for (status, caller) in found.iter_mut().zip(CALLERS) {
-            let answer = call(&server, caller, method, &path).await;
+            let answer = fixture.call(caller, method, &path).await;
             *status = answer.status.as_u16();
             if answer.status.is_client_error() {
                 assert!(answer.json()["message"].is_string(), "{method} {path} by {caller:?}: {}", answer.text);
@@ -190,6 +287,7 @@ async fn each_caller_gets_what_the_table_says() {
         }
         assert_eq!(found, expected, "{method} {documented}");
     }
+    let server = fixture.server;
     // The list is of one organization: whoever made or renamed what, it is among his own alone.
     let acme = names(&server.get(Actor::Owner, "/distribution/v2/profiles").await);
     assert!(acme.iter().filter(|name| name.contains(" by ")).all(|name| name.ends_with("by By(Owner)")), "{acme:?}");

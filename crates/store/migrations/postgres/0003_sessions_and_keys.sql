@@ -62,3 +62,7 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (actor, key)
 );
 CREATE INDEX idempotency_keys_expires_at ON idempotency_keys (expires_at);
+
+-- Lists of keys and of members are cut in these, in the order in which they are shown.
+CREATE INDEX keys_listed ON keys (organization_id, kind, created_at, id);
+CREATE INDEX memberships_listed ON memberships (organization_id, created_at, id, user_id) WHERE ended_at IS NULL;

@@ -1,0 +1,69 @@
+//! Keys page by page, oldest first. Only the rows of the page are read and joined; those before it are skipped in an index.
+
+use crate::{
+    StoreError,
+    managed_keys::{KeyRecord, KeyRole, record_where},
+    page::{Page, Part},
+    statements,
+};
+use keywright_db::{Tx, Value};
+use keywright_protocol::{OrganizationId, UserId};
+
+/// Ids of the API Keys on a page: organization, limit, offset.
+macro_rules! api_page {
+    () => {
+        "SELECT i.id FROM keys i WHERE i.organization_id = $1 AND i.kind = 'api' ORDER BY i.created_at, i.id LIMIT $2 OFFSET $3"
+    };
+}
+
+statements! {
+    LIST_API = record_where!("k.id IN (", api_page!(), ") ORDER BY k.created_at, k.id");
+    LIST_API_ROLES = concat!(
+        "SELECT key_id, organization_id, role FROM key_roles WHERE key_id IN (", api_page!(), ") ORDER BY key_id, organization_id, role"
+    );
+    COUNT_API = "SELECT count(*) AS keys FROM keys WHERE organization_id = $1 AND kind = 'api'";
+    LIST_PERSONAL = record_where!(
+        "k.id IN (SELECT i.id FROM keys i WHERE i.organization_id = $1 AND i.kind = 'pak' ORDER BY i.created_at, i.id LIMIT $2 OFFSET $3)
+            ORDER BY k.created_at, k.id"
+    );
+    COUNT_PERSONAL = "SELECT count(*) AS keys FROM keys WHERE organization_id = $1 AND kind = 'pak'";
+    LIST_OF_HOLDER = record_where!(
+        "k.id IN (SELECT i.id FROM keys i JOIN memberships x ON x.id = i.membership_id
+                WHERE x.organization_id = $1 AND x.user_id = $2 ORDER BY i.created_at, i.id LIMIT $3 OFFSET $4)
+            ORDER BY k.created_at, k.id"
+    );
+    COUNT_OF_HOLDER = "SELECT count(*) AS keys FROM keys k JOIN memberships m ON m.id = k.membership_id WHERE m.organization_id = $1 AND m.user_id = $2";
+}
+
+/// API Keys of an organization in whatever state, with the roles of those on the page, which are in the order of the keys' ids.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_api(tx: &mut Tx, organization: OrganizationId, part: Part) -> Result<(Page<KeyRecord>, Vec<KeyRole>), StoreError> {
+    let page = page(tx, (LIST_API, COUNT_API), &[organization.into()], part).await?;
+    let [limit, offset] = part.values();
+    let roles = tx.fetch_all(LIST_API_ROLES, &[organization.into(), limit, offset]).await?;
+    Ok((page, roles.iter().map(KeyRole::read).collect::<Result<_, _>>()?))
+}
+
+/// Personal Access Keys of an organization, whoever holds them, in whatever state.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_personal(tx: &mut Tx, organization: OrganizationId, part: Part) -> Result<Page<KeyRecord>, StoreError> {
+    page(tx, (LIST_PERSONAL, COUNT_PERSONAL), &[organization.into()], part).await
+}
+
+/// The same of one holder, those of memberships that have ended included.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_of_holder(tx: &mut Tx, organization: OrganizationId, holder: UserId, part: Part) -> Result<Page<KeyRecord>, StoreError> {
+    page(tx, (LIST_OF_HOLDER, COUNT_OF_HOLDER), &[organization.into(), holder.into()], part).await
+}
+
+/// Both statements take what the list is of; the list then limit and offset.
+async fn page(tx: &mut Tx, (list, count): (&'static str, &'static str), of: &[Value], part: Part) -> Result<Page<KeyRecord>, StoreError> {
+    let rows = tx.fetch_all(list, &[of, &part.values()].concat()).await?.iter().map(KeyRecord::read).collect::<Result<_, _>>()?;
+    Ok(Page { rows, total: tx.fetch_one(count, of).await?.get("keys")? })
+}
