@@ -13,6 +13,7 @@ mod error;
 mod health;
 mod identity;
 mod json;
+mod limits;
 pub mod listen;
 pub mod logging;
 mod metrics;
