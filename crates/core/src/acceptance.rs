@@ -5,6 +5,7 @@ use crate::{
     authorize::{Authority, By},
     brought_in, chance,
     invitations::{digest_of, grants_of},
+    limits::Place,
     log::{self, Action, Where},
     members::{MANAGE, Member, check_roles, find_in, keep_an_owner, set_roles},
     names, passwords,
@@ -43,8 +44,9 @@ impl Core {
     /// What a link offers.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a link that does not work any more, or never did.
+    /// [`Error::Limited`]; [`Error::NotFound`] for a link that does not work any more, or never did.
     pub async fn look_up_invitation(self: &Arc<Self>, ctx: &Context, token: &str) -> Result<Offer, Error> {
+        self.limits.sign_in(ctx.client_ip)?;
         let (digest, now) = (digest_of(token), ctx.now);
         self.db
             .read(move |tx| {
@@ -66,7 +68,7 @@ impl Core {
     /// member with the roles of the invitation, if whoever sent it may still give them.
     ///
     /// # Errors
-    /// [`Error::NotFound`] as for looking it up; [`Error::Invalid`] for name or password; [`Error::WrongPassword`];
+    /// [`Error::Limited`]; [`Error::NotFound`] as for looking it up; [`Error::Invalid`] for name or password; [`Error::WrongPassword`];
     /// [`Error::Conflict`] if the sender may not give that any more, or the organization is suspended.
     pub async fn accept_invitation(
         self: &Arc<Self>,
@@ -75,6 +77,7 @@ impl Core {
         name: Option<&str>,
         password: Zeroizing<String>,
     ) -> Result<Committed<UserId>, Error> {
+        self.limits.sign_in(ctx.client_ip)?;
         let (digest, now) = (digest_of(token), ctx.now);
         let known = self.db.read(move |tx| {
             Box::pin(async move {
@@ -85,7 +88,8 @@ impl Core {
         // Hashing takes long and is done before the transaction; inside, everything is looked at again.
         let account = match known.await? {
             Some(Credentials { user, password_hash: Some(hash), .. }) => {
-                self.hashing.check(password, Some(hash)).await?;
+                let attempt = self.limits.attempt(&user.email, ctx.client_ip, Place::Known)?;
+                attempt.settle(self.hashing.check(password, Some(hash)).await)?;
                 Account::Known(user.id)
             }
             // The link proves the address; there is no password that could prove more.

@@ -1,6 +1,7 @@
 //! Everything an operation can answer instead of success. The texts are for whoever asked and say what to do.
 
 use crate::idempotency::Repeated;
+use crate::limits::Allowance;
 use keywright_protocol::{KeyKind, Time, catalog::CatalogError, secret::Damage};
 use keywright_store::StoreError;
 use std::net::IpAddr;
@@ -37,6 +38,9 @@ pub enum Error {
     /// Too many passwords are being checked already.
     #[error("too many people are signing in at this moment; try again in a few seconds")]
     Busy,
+    /// A limit is reached; the text says when to come again.
+    #[error("{0}")]
+    Limited(Allowance),
     /// Something in the request is not usable.
     #[error("{field}: {reason}")]
     Invalid {
@@ -105,6 +109,7 @@ impl Error {
             Self::WrongPassword => "invalid_credentials",
             Self::PasswordMustChange => "password_must_change",
             Self::Busy => "too_many_requests",
+            Self::Limited(_) => "rate_limited",
             Self::Invalid { .. } => "invalid_request",
             Self::NotFound(_) | Self::Absent(_) => "not_found",
             Self::Conflict(_) => "conflict",
@@ -114,6 +119,12 @@ impl Error {
             Self::Unavailable => "temporarily_unavailable",
             Self::Internal(_) => "server_error",
         }
+    }
+}
+
+impl From<Allowance> for Error {
+    fn from(empty: Allowance) -> Self {
+        Self::Limited(empty)
     }
 }
 

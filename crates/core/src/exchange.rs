@@ -69,23 +69,36 @@ impl Core {
     /// Exchanges a key for an access token. `target` is the organization asked for; without it the key's own.
     ///
     /// # Errors
-    /// [`Error::Refused`], [`Error::OutOfReach`], [`Error::NothingGranted`], [`Error::Unavailable`].
+    /// [`Error::Limited`], [`Error::Refused`], [`Error::OutOfReach`], [`Error::NothingGranted`], [`Error::Unavailable`].
     pub async fn exchange(self: &Arc<Self>, ctx: &Context, credential: Credential<'_>, target: Option<OrganizationId>) -> Result<IssuedToken, Error> {
+        self.limits.look_at_address(ctx.client_ip)?;
+        let issued = self.exchange_key(ctx, credential, target).await;
+        if let Err(Error::Refused(_)) = issued {
+            self.limits.refused_key(ctx.client_ip);
+        }
+        issued
+    }
+
+    async fn exchange_key(self: &Arc<Self>, ctx: &Context, credential: Credential<'_>, target: Option<OrganizationId>) -> Result<IssuedToken, Error> {
         let shape = match credential {
             Credential::PersonalAccessKey(key) => secret::parse(key, KeyKind::PersonalAccessKey)?,
             Credential::ApiKey { secret, .. } => secret::parse(secret, KeyKind::ApiKey)?,
         };
         let digest = self.pepper.digest(shape);
         let entry = match self.memory.find(digest, target) {
-            Some(entry) => entry,
+            Some(entry) => {
+                check(&entry.credential, &entry.addresses, credential, ctx)?;
+                self.limits.exchange(entry.credential.key_id, entry.credential.organization_id)?;
+                entry
+            }
             None => self.load(ctx, digest, credential, target).await?,
         };
-        check(&entry.credential, &entry.addresses, credential, ctx)?;
         self.issue(ctx.now, &entry)
     }
 
-    /// Reads a credential from the database and keeps it. What does not live or reaches nothing is answered, never kept.
+    /// Reads a credential from the database, checks it and keeps it. What does not live or reaches nothing is answered, never kept.
     async fn load(self: &Arc<Self>, ctx: &Context, digest: KeyDigest, credential: Credential<'_>, target: Option<OrganizationId>) -> Result<Arc<Entry>, Error> {
+        let mut paid = false;
         for _ in 0..READS {
             let bytes = *digest.as_bytes();
             let core = Arc::clone(self);
@@ -101,6 +114,10 @@ impl Core {
             }
             let addresses = Addresses::of(&row)?;
             check(&row, &addresses, credential, ctx)?;
+            if !paid {
+                self.limits.exchange(row.key_id, row.organization_id)?;
+                paid = true;
+            }
             let grant = grant::effective(&row, &catalog)?;
             let Some(status_index) = row.target.as_ref().and_then(|found| found.status_index) else {
                 // The first exchange for an organization opens its generation; then the row is read again.

@@ -21,6 +21,7 @@ pub mod invitations;
 pub mod key_file;
 pub mod keyring;
 pub mod keys;
+pub mod limits;
 pub mod log;
 pub mod members;
 pub mod memory;
@@ -50,6 +51,7 @@ use keyring::Keyring;
 use keywright_db::{BoxFuture, Committed, Db, Tx};
 use keywright_protocol::{Clock, Position};
 use keywright_store::{catalogs, changes, signing_keys};
+use limits::Limits;
 use memory::GrantCache;
 use secret::Pepper;
 use std::sync::Arc;
@@ -69,6 +71,7 @@ pub struct Core {
     /// Whoever reads the log of changes holds it, so that it is applied in order.
     following: tokio::sync::Mutex<()>,
     hashing: passwords::Hashing,
+    limits: Limits,
     /// Requests for a reset that are being carried out.
     resets: Arc<tokio::sync::Semaphore>,
 }
@@ -84,6 +87,12 @@ impl Core {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The limits against guessing and floods.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The signing keys in force, at this moment.

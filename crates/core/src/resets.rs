@@ -42,8 +42,9 @@ impl Core {
     /// the answer nor its time tells whether there is such an account.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is no address; [`Error::Busy`] if too many are being carried out.
+    /// [`Error::Limited`]; [`Error::Invalid`] for what is no address; [`Error::Busy`] if too many are being carried out.
     pub fn request_reset(self: &Arc<Self>, ctx: &Context, email: &str) -> Result<impl Future<Output = Result<(), Error>> + Send + use<>, Error> {
+        self.limits.sign_in(ctx.client_ip)?;
         let email = names::email(email)?;
         let place = Arc::clone(&self.resets).try_acquire_owned().map_err(|_| Error::Busy)?;
         let (core, now) = (Arc::clone(self), ctx.now);
@@ -72,8 +73,9 @@ impl Core {
     /// Sets a new password by the secret of a link, once. All of the person's sessions end, and his other links.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a link that does not work (any more), or a password that cannot be chosen; [`Error::Busy`].
+    /// [`Error::Limited`]; [`Error::Invalid`] for a link that does not work (any more), or a password that cannot be chosen; [`Error::Busy`].
     pub async fn reset_password(self: &Arc<Self>, ctx: &Context, token: &str, new: Zeroizing<String>) -> Result<Committed<()>, Error> {
+        self.limits.sign_in(ctx.client_ip)?;
         passwords::check_new("newPassword", &new)?;
         let (digest, now) = (digest_of(token), ctx.now);
         // No work for whoever guesses; inside the transaction it is asked again.

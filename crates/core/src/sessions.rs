@@ -10,6 +10,7 @@ use crate::{
     error::Forbidden,
     exchange::Subject,
     grant::granted,
+    limits::{Place, network},
     log::{self, Action, Where},
     names, passwords,
     secret::{self, KeyDigest, KeySecret},
@@ -61,17 +62,20 @@ impl Core {
     /// wrong password, disabled account and account without a password are one answer, after the same work.
     ///
     /// # Errors
-    /// [`Error::WrongPassword`]; [`Error::PasswordMustChange`] for a one-time password without a new one; [`Error::NotFound`] for an
+    /// [`Error::Limited`]; [`Error::WrongPassword`]; [`Error::PasswordMustChange`] for a one-time password without a new one; [`Error::NotFound`] for an
     /// organization that is not his; [`Error::Invalid`]; [`Error::Busy`].
     pub async fn sign_in(self: &Arc<Self>, ctx: &Context, attempt: SignIn) -> Result<Committed<SessionSecret>, Error> {
+        self.limits.sign_in(ctx.client_ip)?;
         let SignIn { email, password, organization, new_password } = attempt;
         let email = names::email(&email)?;
         if let Some(new) = &new_password {
             check_other("newPassword", &password, new)?;
         }
-        let account = self.db.read(move |tx| Box::pin(async move { users::find_credentials(tx, &email).await.map_err(Error::from) })).await?;
-        self.hashing.check(password, account.as_ref().and_then(|account| account.password_hash.clone())).await?;
-        let account = account.filter(|account| account.user.disabled_at.is_none()).ok_or(Error::WrongPassword)?;
+        let (account, place) = self.find_account(ctx, email.clone()).await?;
+        let attempt = self.limits.attempt(&email, ctx.client_ip, place)?;
+        let checked = self.hashing.check(password, account.as_ref().and_then(|account| account.password_hash.clone())).await;
+        let account = account.filter(|account| account.user.disabled_at.is_none()).ok_or(Error::WrongPassword);
+        let account = attempt.settle(checked.and(account))?;
         let new_hash = match new_password {
             None if account.one_time_since.is_some() => return Err(Error::PasswordMustChange),
             None => None,
@@ -91,6 +95,24 @@ impl Core {
         let (expires_at, ctx) = (new.expires_at, ctx.clone());
         let begun = self.write(move |tx| Box::pin(async move { begin(tx, &ctx, &account, new, organization, new_hash).await })).await?;
         Ok(Committed { value: SessionSecret { secret, expires_at }, position: begun.position })
+    }
+
+    /// The account of an address, and whether its person works where this request comes from. What is asked of the database is the same
+    /// without an account.
+    async fn find_account(&self, ctx: &Context, email: String) -> Result<(Option<Credentials>, Place), Error> {
+        let (here, now) = (ctx.client_ip.map(network), ctx.now);
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                let account = users::find_credentials(tx, &email).await?;
+                let user = account.as_ref().map_or(UserId::from(uuid::Uuid::nil()), |account| account.user.id);
+                let sessions = sessions::list_of_user(tx, user).await?;
+                Ok::<_, Error>((account, sessions))
+            })
+        });
+        let (account, sessions) = read.await?;
+        let is_here = |session: &SessionRow| session.address.parse().is_ok_and(|address| Some(network(address)) == here);
+        let known = sessions.iter().any(|session| alive_session(session, now).is_ok() && is_here(session));
+        Ok((account, if known { Place::Known } else { Place::New }))
     }
 
     /// The session that a secret opens, if it lives. That it is used is noted, once a minute at most.
@@ -295,6 +317,7 @@ impl Core {
     /// afterwards asks again by [`unchanged`].
     async fn check_own_password(&self, ctx: &Context, field: &'static str, password: Zeroizing<String>) -> Result<(PersonActor, Credentials), Error> {
         let (person, now) = (ctx.authorize_person()?.clone(), ctx.now);
+        self.limits.sign_in(ctx.client_ip)?;
         let id = person.session_id;
         let read = self.db.read(move |tx| {
             Box::pin(async move {
@@ -303,7 +326,8 @@ impl Core {
             })
         });
         let account = read.await?;
-        match self.hashing.check(password, account.password_hash.clone()).await {
+        let attempt = self.limits.attempt_in(id)?;
+        match attempt.settle(self.hashing.check(password, account.password_hash.clone()).await) {
             Ok(()) => Ok((person, account)),
             Err(Error::WrongPassword) => {
                 let reason = "this is not your password; if you have forgotten it, ask for a link at /auth/v1/password-resets".to_owned();

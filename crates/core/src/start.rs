@@ -4,6 +4,7 @@ use crate::{
     Core, Error, KeyFile,
     catalog::{self, Preset},
     keyring::{self, Keyring},
+    limits::{Limits, Rates},
     memory::GrantCache,
     passwords::Hashing,
 };
@@ -60,6 +61,8 @@ pub struct Settings {
     pub keys_bring: KeysBring,
     /// Keys remembered for exchanges.
     pub remembered_keys: usize,
+    /// Limits against guessing and floods.
+    pub limits: Rates,
     /// A catalog that comes with the program.
     pub preset: Option<Preset>,
     /// The operator's own catalog, TOML.
@@ -67,7 +70,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults, for an issuer.
+    /// The defaults, for an issuer; without limits, whose defaults are the configuration's.
     #[must_use]
     pub fn new(issuer: impl Into<String>) -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -83,6 +86,7 @@ impl Settings {
             role_giving: RoleGiving::WithinOwn,
             keys_bring: KeysBring::WithinGrant,
             remembered_keys: 100_000,
+            limits: Rates::OFF,
             preset: None,
             own_catalog: None,
         }
@@ -179,6 +183,7 @@ impl Core {
             keyring: ArcSwap::from_pointee(keyring),
             following: tokio::sync::Mutex::new(()),
             hashing: Hashing::default(),
+            limits: Limits::new(&settings.limits, &clock),
             resets: Arc::new(Semaphore::new(crate::resets::AT_A_TIME)),
             db,
             clock,

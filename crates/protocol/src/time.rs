@@ -5,10 +5,10 @@ use std::{
     fmt,
     str::FromStr,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Milliseconds since 1970-01-01T00:00:00Z. On the wire an RFC 3339 text in UTC with three decimals.
@@ -109,6 +109,16 @@ impl Clock {
         }
     }
 
+    /// Time since a moment that stays the same while the process runs. For distances alone: it never goes back, also when
+    /// somebody sets the system's clock.
+    #[must_use]
+    pub fn steady(&self) -> Duration {
+        match self {
+            Self::System => system_steady(),
+            Self::Stepped(at) => Duration::from_millis(u64::try_from(at.load(Ordering::SeqCst)).unwrap_or_default()),
+        }
+    }
+
     /// Moves a stepped clock; the system's clock is nobody's to move, there it does nothing.
     pub fn advance(&self, by: Duration) {
         if let Self::Stepped(at) = self {
@@ -121,6 +131,13 @@ impl Clock {
 fn system_now() -> Time {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Time(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one home of the clock")]
+fn system_steady() -> Duration {
+    static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let beginning = *BEGINNING;
+    Instant::now().saturating_duration_since(beginning)
 }
 
 #[cfg(test)]
@@ -142,5 +159,7 @@ mod tests {
         assert_eq!(clock.now(), Time::from_seconds(10));
         clock.advance(Duration::from_secs(5));
         assert_eq!(clock.now(), Time::from_seconds(15));
+        assert_eq!(clock.steady(), Duration::from_secs(15));
+        assert!(Clock::System.steady() <= Clock::System.steady());
     }
 }

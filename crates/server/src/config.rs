@@ -1,5 +1,9 @@
 //! Configuration: a TOML file, then the environment (`KEYWRIGHT_SECTION__KEY`), then flags. Unknown keys are refused.
 
+mod limits;
+
+pub use limits::Limits;
+
 use figment::{
     Figment, Source,
     error::Kind,
@@ -53,6 +57,8 @@ pub struct Config {
     pub members: Members,
     /// Bounds of what is remembered.
     pub memory: MemoryBounds,
+    /// Limits against guessing and floods.
+    pub limits: Limits,
     /// The distribution API in this process.
     pub distribution: DistributionMount,
     /// Pages of other origins.
@@ -80,6 +86,7 @@ impl Default for Config {
             catalog: CatalogFrom::default(),
             members: Members::default(),
             memory: MemoryBounds::default(),
+            limits: Limits::default(),
             distribution: DistributionMount::default(),
             cors: Cors::default(),
             openapi: OpenApiPage::default(),
@@ -359,6 +366,7 @@ impl Config {
                 BringingByKeys::Nobody => KeysBring::Nobody,
             },
             remembered_keys: self.memory.keys,
+            limits: self.limits.rates(),
             preset: self.preset()?,
             own_catalog,
             ..Settings::new(issuer)
@@ -386,6 +394,7 @@ impl Config {
         if self.memory.keys == 0 {
             return wrong("memory.keys must be at least 1");
         }
+        self.limits.check()?;
         if let Some(origin) = self.cors.origins.iter().find(|origin| !is_origin(origin)) {
             return Err(ConfigError(format!("cors.origins: `{origin}` must be scheme, host and port alone, such as https://app.example.com")));
         }
@@ -489,6 +498,12 @@ mod tests {
             ("[catalog]\npreset = 'other'", "other"),
             ("[cors]\norigins = ['https://a.example/path']", "origins"),
             ("legacy_endpoints = 'maybe'", "legacy_endpoints"),
+            ("[limits]\nkey_per_second = 1000001", "limits.key_per_second"),
+            ("[limits]\nkey_per_second = -1", "limits.key_per_second"),
+            ("[limits]\nsign_in_burst = 0", "limits.sign_in_burst"),
+            ("[limits]\naccount_failures_per_hour = 1", "limits.account_failures_per_hour"),
+            ("[limits]\nbuckets = 999", "limits.buckets"),
+            ("[limits]\nkeys = 5", "limits.keys"),
             ("trusted_proxies = ['10.0.0.0/99']", "trusted_proxies"),
         ] {
             let error = read(text).unwrap_err().to_string();

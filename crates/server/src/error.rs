@@ -1,6 +1,7 @@
 //! Errors on the wire: one mapping, one match, one shape.
 
 use crate::idempotency;
+use crate::limits;
 use axum::response::{IntoResponse, Response};
 use http::{
     HeaderValue, StatusCode,
@@ -52,7 +53,7 @@ impl ApiError {
                 Error::OutOfReach | Error::NothingGranted | Error::HostOnly | Error::Forbidden(_) | Error::NotFresh(_) | Error::PasswordMustChange => {
                     StatusCode::FORBIDDEN
                 }
-                Error::Busy => StatusCode::TOO_MANY_REQUESTS,
+                Error::Busy | Error::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
                 Error::Invalid { .. } | Error::Catalog(_) => StatusCode::BAD_REQUEST,
                 Error::NotFound(_) | Error::Absent(_) => StatusCode::NOT_FOUND,
                 Error::Conflict(_) | Error::Repeated(_) => StatusCode::CONFLICT,
@@ -72,6 +73,7 @@ impl ApiError {
                 | Error::WrongPassword
                 | Error::PasswordMustChange
                 | Error::Busy
+                | Error::Limited(_)
                 | Error::Invalid { .. }
                 | Error::NotFound(_)
                 | Error::Absent(_)
@@ -155,7 +157,10 @@ impl IntoResponse for ApiError {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if status == StatusCode::TOO_MANY_REQUESTS {
+        if let Self::Core(Error::Limited(allowance)) = &self {
+            headers.insert(RETRY_AFTER, HeaderValue::from(allowance.wait));
+            limits::tell(headers, allowance);
+        } else if status == StatusCode::TOO_MANY_REQUESTS {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("3"));
         }
         if status == StatusCode::UNAUTHORIZED {

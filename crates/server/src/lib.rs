@@ -14,6 +14,7 @@ mod health;
 mod idempotency;
 mod identity;
 mod json;
+mod limits;
 pub mod listen;
 pub mod logging;
 mod metrics;

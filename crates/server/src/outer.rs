@@ -128,7 +128,7 @@ fn dress(response: &mut Response, request_id: RequestId, allow_origin: Option<He
     headers.append(VARY, HeaderValue::from_static("Authorization, Origin"));
     if let Some(allowed) = allow_origin {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-        let exposed = "X-Request-Id, Retry-After, WWW-Authenticate, Deprecation, Link, X-Total-Count, Keywright-Revision, Idempotency-Replayed";
+        let exposed = "X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Deprecation, Link, X-Total-Count, Keywright-Revision, Idempotency-Replayed";
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
     }
 }

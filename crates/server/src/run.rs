@@ -4,7 +4,7 @@ use crate::{
     App, Mounted, admin_socket,
     config::{Config, ConfigError},
     data_dir::{DataDir, DataDirError},
-    listen,
+    limits, listen,
     openapi::{Spec, SpecAt},
     outer::Outer,
     tasks::{self, EndSignals, Stop, StopHandle},
@@ -91,6 +91,8 @@ impl Prepared {
         });
         let (stop, sign) = Stop::new();
         let socket = tasks::spawn(admin_socket::serve(socket, path, Arc::clone(&self.core), sign.clone()));
+        // It ends by the sign; nobody waits for it.
+        drop(tasks::spawn(limits::forget_full_buckets(Arc::clone(&self.core), sign.clone())));
         let (listener, config) = (self.listener, self.config);
         let http = tasks::spawn(async move { listen::serve(listener, &config, outer, sign).await });
         Ok(Running { stop, http, socket, core: self.core, _data_dir: self.data_dir })

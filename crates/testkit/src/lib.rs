@@ -9,7 +9,7 @@ use keywright_distribution::{Distribution, demo::DemoOrganizations};
 use keywright_protocol::{Clock, Time, auth::TokenResponse, paths};
 use keywright_server::{
     Mounted,
-    config::{CatalogFrom, Config},
+    config::{CatalogFrom, Config, Limits},
     data_dir::DataDir,
     openapi::{Spec, SpecAt},
     run,
@@ -116,6 +116,8 @@ impl TestServer {
         let mut config = Config {
             listen: "127.0.0.1:0".parse().expect("an address"),
             catalog: CatalogFrom { preset: Some("appcircle".to_owned()), file: None },
+            // Nothing comes back while the clock stands; the tests of limits set them.
+            limits: Limits::off(),
             ..Config::default()
         };
         configure(&mut config);

@@ -82,6 +82,16 @@ pub(super) enum ExchangeAnswers {
         "error_description": "send a form: Content-Type: application/x-www-form-urlencoded and a body such as personalAccessKey=kw_pak_...",
         "message": "send a form: Content-Type: application/x-www-form-urlencoded and a body such as personalAccessKey=kw_pak_..."}))]
     NotAForm(ErrorBody),
+    /// Too many keys from this address were refused (its limit holds for every key), or this key or its organization exchanges too often.
+    /// Try again after `Retry-After` seconds.
+    #[response(status = 429, headers(
+        ("Retry-After" = i64, description = "Seconds to wait."),
+        ("RateLimit" = String, description = "The limit that was reached, and in how many seconds there is something left again: `\"key\";r=0;t=1`."),
+        ("RateLimit-Policy" = String, description = "How much that limit is, and in how many seconds all of it comes back: `\"key\";q=200;w=2`.")),
+        example = json!({"error": "rate_limited",
+        "error_description": "this key is exchanged too often; use each access token until it expires, and try again in a second",
+        "message": "this key is exchanged too often; use each access token until it expires, and try again in a second"}))]
+    Limited(ErrorBody),
     /// The headers together are longer than 16 KiB.
     #[response(status = 431, example = json!({"error": "headers_too_large",
         "error_description": "the headers are longer than 16384 bytes together, which is the limit here",

@@ -2,13 +2,14 @@
 
 use super::sessions::{
     bodies::{ChangeBody, ResetBody, ResetRequestBody, SentenceBody, SessionSecretBody},
-    docs::{BodyRefusals, BusyRefusal, PublicRefusals, SessionRefusals},
+    docs::{BodyRefusals, PublicRefusals, SessionRefusals},
 };
 use crate::{
     app::App,
     caller::{Person, Stranger},
     error::ApiError,
     json::{answer, changed, secret_json},
+    limits::LimitedAnswer,
     tasks,
 };
 use axum::{body::Body, extract::State, response::Response};
@@ -29,7 +30,7 @@ const ASKED: &str = "if there is an account with this address, a link to choose 
     request_body(content = ChangeBody, example = json!({"currentPassword": "the present one", "newPassword": "another password of your own"})),
     security(("token" = [])),
     responses((status = 200, description = "Changed.", body = SessionSecretBody,
-        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"sessionToken": "kw_ses_...", "expiresIn": 2_592_000})), SessionRefusals, BodyRefusals, BusyRefusal)
+        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"sessionToken": "kw_ses_...", "expiresIn": 2_592_000})), SessionRefusals, BodyRefusals, LimitedAnswer)
 )]
 pub(crate) async fn change(State(app): State<Arc<App>>, Person(ctx): Person, request: Request<Body>) -> Result<Response, ApiError> {
     let body: ChangeBody = secret_json(request.into_body(), r#"{"currentPassword": "...", "newPassword": "..."}"#).await?;
@@ -48,7 +49,7 @@ pub(crate) async fn change(State(app): State<Arc<App>>, Person(ctx): Person, req
     request_body(content = ResetRequestBody, example = json!({"email": "owner@acme.example"})),
     responses((status = 202, description = "Asked.", body = SentenceBody,
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"message": "if there is an account with this address, a link to choose a new password is on its way; it works once, within an hour"})),
-        PublicRefusals, BodyRefusals, BusyRefusal)
+        PublicRefusals, BodyRefusals, LimitedAnswer)
 )]
 pub(crate) async fn request_reset(State(app): State<Arc<App>>, Stranger(ctx): Stranger, request: Request<Body>) -> Result<Response, ApiError> {
     let body: ResetRequestBody = secret_json(request.into_body(), r#"{"email": "..."}"#).await?;
@@ -71,7 +72,7 @@ pub(crate) async fn request_reset(State(app): State<Arc<App>>, Stranger(ctx): St
     summary = "Choose a new password by a link",
     description = "Once, within an hour. All sessions of that person end; sign in with the new password then.",
     request_body(content = ResetBody, example = json!({"token": "q2Jx...", "newPassword": "another password of your own"})),
-    responses((status = 200, description = "Chosen.", body = SentenceBody, example = json!({"message": "the password is set; sign in with it"})), PublicRefusals, BodyRefusals, BusyRefusal)
+    responses((status = 200, description = "Chosen.", body = SentenceBody, example = json!({"message": "the password is set; sign in with it"})), PublicRefusals, BodyRefusals, LimitedAnswer)
 )]
 pub(crate) async fn reset(State(app): State<Arc<App>>, Stranger(ctx): Stranger, request: Request<Body>) -> Result<Response, ApiError> {
     let body: ResetBody = secret_json(request.into_body(), r#"{"token": "...", "newPassword": "..."}"#).await?;

@@ -8,6 +8,7 @@ use crate::{
     caller::{Person, Stranger},
     error::ApiError,
     json::{answer, changed, secret_json},
+    limits::LimitedAnswer,
 };
 use axum::{
     body::Body,
@@ -15,7 +16,7 @@ use axum::{
     response::Response,
 };
 use bodies::{ConfirmBody, SentenceBody, SessionBody, SessionSecretBody, SignInBody, SwitchBody, Which};
-use docs::{BodyRefusals, BusyRefusal, Nowhere, SessionRefusals, SignInRefusals};
+use docs::{BodyRefusals, Nowhere, SessionRefusals, SignInRefusals};
 use http::{Request, StatusCode};
 use keywright_core::{Error, sessions::SignIn};
 use keywright_protocol::{OrganizationId, SessionId, auth::TokenResponse};
@@ -31,7 +32,7 @@ use std::sync::Arc;
     description = "Gives a session, which is fresh for five minutes. A one-time password is changed at once by sending `newPassword` besides.",
     request_body(content = SignInBody, example = json!({"email": "owner@acme.example", "password": "a password of your own"})),
     responses((status = 200, description = "Signed in.", body = SessionSecretBody,
-        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"sessionToken": "kw_ses_...", "expiresIn": 2_592_000})), SignInRefusals, BodyRefusals, Nowhere, BusyRefusal)
+        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"sessionToken": "kw_ses_...", "expiresIn": 2_592_000})), SignInRefusals, BodyRefusals, Nowhere, LimitedAnswer)
 )]
 pub(crate) async fn sign_in(State(app): State<Arc<App>>, Stranger(ctx): Stranger, request: Request<Body>) -> Result<Response, ApiError> {
     let body: SignInBody = secret_json(request.into_body(), r#"{"email": "...", "password": "..."}"#).await?;
@@ -168,7 +169,7 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, Person(ctx): Person) -
     request_body(content = ConfirmBody, example = json!({"password": "a password of your own"})),
     security(("token" = [])),
     responses((status = 200, description = "Fresh.", body = SessionSecretBody,
-        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"sessionToken": "kw_ses_...", "expiresIn": 2_592_000})), SessionRefusals, BodyRefusals, BusyRefusal)
+        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"sessionToken": "kw_ses_...", "expiresIn": 2_592_000})), SessionRefusals, BodyRefusals, LimitedAnswer)
 )]
 pub(crate) async fn confirm(State(app): State<Arc<App>>, Person(ctx): Person, request: Request<Body>) -> Result<Response, ApiError> {
     let body: ConfirmBody = secret_json(request.into_body(), r#"{"password": "..."}"#).await?;

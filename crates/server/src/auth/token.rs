@@ -4,7 +4,7 @@ use super::{
     docs::{ApiKeyForm, ExchangeAnswers, LegacyAnswers, PatForm, PersonalAccessKeyForm},
     form::{Fields, Form},
 };
-use crate::{app::App, config::LegacyEndpoints, error::ApiError, outer::RequestInfo};
+use crate::{app::App, config::LegacyEndpoints, error::ApiError, limits, outer::RequestInfo};
 use axum::{
     Extension,
     body::Body,
@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, Request, header::CONTENT_TYPE, header::LINK, header::USER_AGENT};
-use keywright_core::{Credential, IssuedToken};
+use keywright_core::{Credential, Error, IssuedToken};
 use keywright_protocol::{OrganizationId, paths};
 use std::sync::Arc;
 
@@ -119,8 +119,13 @@ async fn exchange(
     endpoint: &'static str,
 ) -> Result<Response, ApiError> {
     let exchanged = app.core.exchange(&info.context(app.core.clock()), credential, target).await;
-    app.metrics.exchanged(endpoint, exchanged.as_ref().map_or_else(keywright_core::Error::code, |_| "issued"));
-    Ok(render(&exchanged?))
+    app.metrics.exchanged(endpoint, exchanged.as_ref().map_or_else(Error::code, |_| "issued"));
+    let refused = matches!(exchanged, Err(Error::Refused(_)));
+    let mut response = exchanged.map(|issued| render(&issued)).map_err(ApiError::from).into_response();
+    if refused && let Some(left) = app.core.limits().refused_keys_left(info.client_ip) {
+        limits::tell(response.headers_mut(), &left);
+    }
+    Ok(response)
 }
 
 /// The form of a request; a secret in the URL is refused, it would end in logs.

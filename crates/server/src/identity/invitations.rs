@@ -5,7 +5,7 @@ use super::{
     call::{Caller, Named, Query, Stranger, answer, changed, parse, read, told},
     docs::{ChangeRefusals, Refusals},
 };
-use crate::{app::App, error::ApiError, json::secret_json};
+use crate::{app::App, error::ApiError, json::secret_json, limits::LimitedAnswer};
 use axum::{body::Body, extract::State, response::Response};
 use http::{Request, StatusCode};
 use keywright_protocol::admin::RolesIn;
@@ -152,7 +152,7 @@ fn email_in(query: &Query, body: &[u8]) -> Result<String, ApiError> {
     description = "Needs no access token. The link's secret travels in the body, so that it is in no log.",
     request_body(content = InvitationToken, example = json!({"token": "q2Jx..."})),
     responses((status = 200, description = "The offer.", body = InvitationOffer, example = json!({"userEmail": "person@example.com",
-        "organizations": ["Acme"], "organizationsAndRoles": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}], "expiresAt": "2026-12-01T09:00:00.000Z", "hasAccount": false})), Refusals, ChangeRefusals)
+        "organizations": ["Acme"], "organizationsAndRoles": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}], "expiresAt": "2026-12-01T09:00:00.000Z", "hasAccount": false})), Refusals, ChangeRefusals, LimitedAnswer)
 )]
 pub(crate) async fn look_up(State(app): State<Arc<App>>, Stranger(ctx): Stranger, request: Request<Body>) -> Result<Response, ApiError> {
     let InvitationToken { token } = secret_json(request.into_body(), r#"{"token": "..."}"#).await?;
@@ -171,7 +171,7 @@ pub(crate) async fn look_up(State(app): State<Arc<App>>, Stranger(ctx): Stranger
     request_body(content = Acceptance, example = json!({"token": "q2Jx...", "name": "Person", "password": "a password of your own"})),
     responses((status = 200, description = "A member now.", body = Accepted,
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"userId": "6f9619ff-8b86-4011-b42d-00c04fc964ff"})),
-        Refusals, ChangeRefusals)
+        Refusals, ChangeRefusals, LimitedAnswer)
 )]
 pub(crate) async fn accept(State(app): State<Arc<App>>, Stranger(ctx): Stranger, request: Request<Body>) -> Result<Response, ApiError> {
     let Acceptance { token, name, password } = secret_json(request.into_body(), r#"{"token": "...", "name": "...", "password": "..."}"#).await?;

@@ -19,15 +19,17 @@ pub(crate) mod personal_access_keys;
 pub(crate) mod policy;
 pub(crate) mod revoke_all;
 
-use crate::app::App;
+use crate::{app::App, limits::tell_people};
 use axum::{
     Router,
+    middleware::from_fn_with_state,
     routing::{get, patch, post},
 };
 use std::sync::Arc;
 
 /// All routes.
-pub(crate) fn router() -> Router<Arc<App>> {
+pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
+    let limited = || from_fn_with_state(Arc::clone(app), tell_people);
     let roles = get(members::roles).put(members::replace_roles).post(members::add_roles).delete(members::remove_roles);
     let invitations = get(invitations::list).patch(invitations::re_invite).delete(invitations::revoke);
     Router::new()
@@ -44,8 +46,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/identity/v1/organizations/{id}/users/{user}/roles", roles)
         .route("/identity/v1/organizations/{id}/invitations", invitations)
         .route("/identity/v1/users", patch(invitations::invite))
-        .route("/identity/v1/invitations/lookup", post(invitations::look_up))
-        .route("/identity/v1/invitations/accept", post(invitations::accept))
+        .route("/identity/v1/invitations/lookup", post(invitations::look_up).layer(limited()))
+        .route("/identity/v1/invitations/accept", post(invitations::accept).layer(limited()))
         .merge(personal_access_keys::router())
         .merge(api_keys::router())
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod liveness;
 #[cfg(test)]
 mod outage;

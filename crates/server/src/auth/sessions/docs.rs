@@ -44,17 +44,6 @@ pub(crate) enum BodyRefusals {
     TooLarge(ErrorBody),
 }
 
-/// What a route that checks a password answers besides.
-#[derive(utoipa::IntoResponses)]
-#[expect(dead_code, reason = "documents answers that are rendered elsewhere")]
-pub(crate) enum BusyRefusal {
-    /// Too many passwords are being checked already: try again after `Retry-After` seconds.
-    #[response(status = 429, example = json!({"error": "too_many_requests",
-        "error_description": "too many people are signing in at this moment; try again in a few seconds",
-        "message": "too many people are signing in at this moment; try again in a few seconds"}))]
-    Busy(ErrorBody),
-}
-
 /// What a route answers that names one thing.
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "documents answers that are rendered elsewhere")]
