@@ -63,7 +63,8 @@ impl Core {
     /// member with the roles of the invitation.
     ///
     /// # Errors
-    /// [`Error::NotFound`] as for looking it up; [`Error::Invalid`] for name or password; [`Error::WrongPassword`].
+    /// [`Error::NotFound`] as for looking it up; [`Error::Invalid`] for name or password; [`Error::WrongPassword`];
+    /// [`Error::Conflict`] if there is no room for another member.
     pub async fn accept_invitation(
         self: &Arc<Self>,
         ctx: &Context,
@@ -130,6 +131,7 @@ impl Core {
                 grant.roles.into_iter().filter(|role| authority.catalog.has_role(role)).chain(own.clone().unwrap_or_default()).collect();
             roles.sort_unstable();
             roles.dedup();
+            self.require_room_for_member(tx, authority.place.root_id, user.id).await?;
             let before = Member { user: user.clone(), own, inherited };
             set_roles(tx, &authority, &before, &roles, chance::id()?, ctx.now).await?;
             let told = (user.email.clone(), roles.join(" "));

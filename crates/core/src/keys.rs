@@ -22,7 +22,7 @@ use crate::{
     secret::{Bound, KeySecret},
 };
 use keywright_db::{Committed, Tx};
-use keywright_protocol::{KeyId, KeyKind, MembershipId, OrganizationId, Position, Time, secret as shape};
+use keywright_protocol::{KeyId, KeyKind, MembershipId, OperatorScope, OrganizationId, Position, Time, secret as shape};
 use keywright_store::{
     changes::{self, ChangeKind},
     generations,
@@ -144,6 +144,7 @@ impl Core {
                     authority.require(api::MANAGE)?;
                 }
                 let key = managed_keys::find(tx, id, organization).await?.filter(|key| kind.is_none_or(|kind| kind == key.kind)).ok_or(KEY)?;
+                authority.by.require_scope(OperatorScope::Keys)?;
                 if key.kind == KeyKind::PersonalAccessKey && !personal::sees(&authority, &key) {
                     return Err(KEY);
                 }
@@ -217,12 +218,12 @@ impl Core {
         Ok((new, secret))
     }
 
-    fn digest_of_new(&self, secret: &KeySecret) -> Result<[u8; 32], Error> {
+    pub(crate) fn digest_of_new(&self, secret: &KeySecret) -> Result<[u8; 32], Error> {
         let whole = shape::inspect(secret.reveal()).map_err(|_| Error::Internal("a new key is not whole"))?;
         Ok(*self.pepper.digest(whole).as_bytes())
     }
 
-    fn expiry(&self, now: Time, wished: Option<Time>) -> Result<Time, Error> {
+    pub(crate) fn expiry(&self, now: Time, wished: Option<Time>) -> Result<Time, Error> {
         let invalid = |reason: String| Err(Error::Invalid { field: "expiresAt", reason });
         let latest = now.plus(self.settings.key_life_ceiling);
         match wished {
@@ -261,10 +262,11 @@ fn refuse_revoked(key: &KeyRecord) -> Result<(), Error> {
     }
 }
 
-/// A person, of whatever freshness; no key.
+/// A person, of whatever freshness, or an operator key for keys; no other key.
 fn require_person(authority: &Authority, what: &'static str) -> Result<(), Error> {
     match authority.by {
         By::Host | By::Person { .. } => Ok(()),
+        By::Operator { .. } => authority.by.require_scope(OperatorScope::Keys),
         By::Key { .. } => Err(Forbidden::because(format!("{what} needs a person who has signed in; a key cannot do it, whatever its roles")).into()),
     }
 }

@@ -12,9 +12,11 @@ pub mod keys;
 pub mod log;
 pub mod managed_keys;
 pub mod memberships;
+pub mod operator_keys;
 pub mod organizations;
 pub mod outbox;
 pub mod password_resets;
+pub mod root_organizations;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
@@ -68,9 +70,11 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         log::STATEMENTS,
         managed_keys::STATEMENTS,
         memberships::STATEMENTS,
+        operator_keys::STATEMENTS,
         organizations::STATEMENTS,
         outbox::STATEMENTS,
         password_resets::STATEMENTS,
+        root_organizations::STATEMENTS,
         sessions::STATEMENTS,
         settings::STATEMENTS,
         signing_keys::STATEMENTS,

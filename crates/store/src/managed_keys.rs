@@ -19,7 +19,7 @@ macro_rules! record_where {
 statements! {
     FIND = record_where!("k.id = $1 AND k.organization_id = $2");
     LIST = record_where!("k.organization_id = $1 ORDER BY k.created_at, k.id");
-    FIND_HOME = "SELECT organization_id FROM keys WHERE id = $1";
+    FIND_HOME = "SELECT organization_id FROM keys WHERE id = $1 AND organization_id IS NOT NULL";
     LIST_ROLES = "SELECT r.key_id, r.organization_id, r.role FROM key_roles r JOIN keys k ON k.id = r.key_id
         WHERE k.organization_id = $1 ORDER BY r.key_id, r.organization_id, r.role";
     LIST_ROLES_OF = "SELECT key_id, organization_id, role FROM key_roles WHERE key_id = $1 ORDER BY organization_id, role";
@@ -117,7 +117,7 @@ pub async fn list(tx: &mut Tx, organization: OrganizationId) -> Result<Vec<KeyRe
     tx.fetch_all(LIST, &[organization.into()]).await?.iter().map(KeyRecord::read).collect()
 }
 
-/// Where a key lives. For the host alone: everybody else names the organization.
+/// Where a key lives; an operator key lives nowhere. For the host alone: everybody else names the organization.
 ///
 /// # Errors
 /// Whatever keeps the database from answering.
@@ -231,6 +231,16 @@ pub struct VersionRow {
 }
 
 impl VersionRow {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            version: row.get("version")?,
+            digest: row.get("digest")?,
+            tag: row.get("tag")?,
+            ends_at: row.get("ends_at")?,
+            ended_at: row.get("ended_at")?,
+        })
+    }
+
     /// Whether its secret is still taken.
     #[must_use]
     pub fn is_in_use(&self, now: Time) -> bool {
@@ -243,18 +253,7 @@ impl VersionRow {
 /// # Errors
 /// Whatever keeps the database from answering.
 pub async fn list_versions(tx: &mut Tx, id: KeyId) -> Result<Vec<VersionRow>, StoreError> {
-    let rows = tx.fetch_all(LIST_VERSIONS, &[id.into()]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(VersionRow {
-                version: row.get("version")?,
-                digest: row.get("digest")?,
-                tag: row.get("tag")?,
-                ends_at: row.get("ends_at")?,
-                ended_at: row.get("ended_at")?,
-            })
-        })
-        .collect()
+    tx.fetch_all(LIST_VERSIONS, &[id.into()]).await?.iter().map(VersionRow::read).collect()
 }
 
 /// Binds a secret version anew.

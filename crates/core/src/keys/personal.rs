@@ -9,7 +9,7 @@ use crate::{
     names,
 };
 use keywright_db::Committed;
-use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time, UserId};
+use keywright_protocol::{KeyId, KeyKind, OperatorScope, OrganizationId, Time, UserId};
 use keywright_store::{
     changes::{self, ChangeKind},
     keys, managed_keys,
@@ -89,6 +89,7 @@ impl Core {
             .read(move |tx| {
                 Box::pin(async move {
                     let authority = core.authority(tx, &ctx, organization).await?;
+                    authority.by.require_scope(OperatorScope::Keys)?;
                     let mut all = managed_keys::list(tx, organization).await?;
                     all.retain(|key| key.kind == KeyKind::PersonalAccessKey && sees(&authority, key));
                     Ok(all)
@@ -132,9 +133,9 @@ impl Core {
     }
 }
 
-/// Whether somebody sees a Personal Access Key, and may revoke it: its holder, and the Owners.
+/// Whether somebody sees a Personal Access Key, and may revoke it: its holder, the Owners, and operator keys for keys.
 pub(super) fn sees(authority: &Authority, key: &KeyRecord) -> bool {
-    authority.is_owner() || key.user_id.is_some_and(|holder| authority.by.is(holder))
+    authority.is_owner() || authority.by.has_scope(OperatorScope::Keys) || key.user_id.is_some_and(|holder| authority.by.is(holder))
 }
 
 /// Everybody makes his own; on the host for anybody.
@@ -144,7 +145,7 @@ fn holder_of_new(authority: &Authority, user: Option<UserId>) -> Result<UserId, 
         (By::Host, Some(user)) => Ok(user),
         (By::Person { id, .. }, None) => Ok(*id),
         (By::Person { id, .. }, Some(user)) if *id == user => Ok(user),
-        (By::Host | By::Key { .. } | By::Person { .. }, _) => Err(others()),
+        (By::Host | By::Key { .. } | By::Person { .. } | By::Operator { .. }, _) => Err(others()),
     }
 }
 

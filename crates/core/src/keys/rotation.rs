@@ -62,7 +62,7 @@ impl Core {
                 core.require_covered(tx, &ctx, &grants).await?;
                 refuse_revoked(&key)?;
                 let old_expiry = key.expires_at;
-                key.expires_at = core.expiry_after_rotation(ctx.now, &key, how)?;
+                key.expires_at = core.expiry_after_rotation(ctx.now, (key.not_before, key.expires_at), how)?;
                 let bits = core.set_expiry(tx, &key, old_expiry, ctx.now).await?;
                 let (secret, version, ended) = core.replace_secret(tx, &key, how.overlap_at(ctx.now, old_expiry), ctx.now).await?;
                 let bits: Vec<i64> = bits.into_iter().chain(ended).collect();
@@ -79,7 +79,7 @@ impl Core {
         Ok(RotatedKey { secret, version, expires_at, old_secret_ends_at, position: rotated.position })
     }
 
-    fn expiry_after_rotation(&self, now: Time, key: &KeyRecord, how: Rotation) -> Result<Time, Error> {
+    pub(crate) fn expiry_after_rotation(&self, now: Time, (not_before, expires_at): (Time, Time), how: Rotation) -> Result<Time, Error> {
         if how.overlap > MAX_OVERLAP {
             let reason = format!("must be {} at most, which is 30 days", MAX_OVERLAP.as_secs());
             return Err(Error::Invalid { field: "overlapSeconds", reason });
@@ -87,13 +87,13 @@ impl Core {
         match how.expires_at {
             Some(at) => {
                 let at = self.expiry(now, Some(at))?;
-                super::check_not_before(key.not_before, at).map(|()| at)
+                super::check_not_before(not_before, at).map(|()| at)
             }
-            None if key.expires_at <= now => {
-                let reason = format!("this key expired on {}; say until when it is to live", key.expires_at);
+            None if expires_at <= now => {
+                let reason = format!("this key expired on {expires_at}; say until when it is to live");
                 Err(Error::Invalid { field: "expiresAt", reason })
             }
-            None => Ok(key.expires_at),
+            None => Ok(expires_at),
         }
     }
 
@@ -155,7 +155,7 @@ impl Core {
 
 impl Rotation {
     /// When the old secret ends; `None` for at once.
-    fn overlap_at(&self, now: Time, old_expiry: Time) -> Option<Time> {
+    pub(crate) fn overlap_at(&self, now: Time, old_expiry: Time) -> Option<Time> {
         (!self.overlap.is_zero() && now < old_expiry).then(|| now.plus(self.overlap))
     }
 }

@@ -30,3 +30,11 @@ CREATE INDEX password_resets_user ON password_resets (user_id, created_at);
 
 -- A key that is protected is not revoked over HTTP until the protection is taken off.
 ALTER TABLE keys ADD COLUMN protected_at INTEGER;
+
+-- What an operator key may do, words with spaces between.
+ALTER TABLE keys ADD COLUMN operator_scopes TEXT CHECK ((kind = 'op') = (operator_scopes IS NOT NULL));
+
+-- What a root and its sub-organizations may have together; NULL for the installation's setting.
+ALTER TABLE organizations ADD COLUMN limit_api_keys INTEGER;
+ALTER TABLE organizations ADD COLUMN limit_members INTEGER;
+ALTER TABLE organizations ADD COLUMN limit_sub_organizations INTEGER;
