@@ -9,7 +9,13 @@ mod exchange;
 #[cfg(test)]
 mod members;
 #[cfg(test)]
+mod operator;
+#[cfg(test)]
+mod operator_scopes;
+#[cfg(test)]
 mod promises;
+#[cfg(test)]
+mod provisioning;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
