@@ -14,12 +14,12 @@ use keywright_store::{
     changes::{self, ChangeKind},
     organizations::{self, OrganizationRow},
     root_organizations,
-    users::{self, Password, UserRow},
+    users::{self, Password},
 };
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-pub use keywright_store::root_organizations::RootRow;
+pub use keywright_store::{root_organizations::RootRow, users::UserRow};
 
 /// Longest id of the operator's, in characters.
 pub const MAX_EXTERNAL_ID_CHARS: usize = 128;

@@ -58,7 +58,15 @@ pub(crate) fn answer(status: StatusCode, body: &impl Serialize) -> Response {
 
 /// The same after a change, with its position.
 pub(crate) fn changed(position: Position, body: &impl Serialize) -> Response {
-    let mut response = answer(StatusCode::OK, body);
+    with_revision(position, answer(StatusCode::OK, body))
+}
+
+/// The same after something was made that has a path of its own.
+pub(crate) fn created(position: Position, body: &impl Serialize) -> Response {
+    with_revision(position, answer(StatusCode::CREATED, body))
+}
+
+fn with_revision(position: Position, mut response: Response) -> Response {
     if let Ok(value) = HeaderValue::from_str(&position.to_string()) {
         response.headers_mut().insert("Keywright-Revision", value);
     }

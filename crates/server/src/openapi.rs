@@ -90,7 +90,7 @@ struct AuthApi;
 #[openapi(
     info(
         title = "Keywright identity API",
-        description = "Organizations, their members with roles, and invitations, as far as the holder of an access token may see and change them.\n\n**How to authenticate**: exchange a key at `POST /auth/v3/token` (see the spec `auth`) and send the token in the `Authorization` header. What the token may do here is computed anew at each request: a key that has been revoked opens nothing any more, whatever its tokens say.\n\n**Changes** answer with the header `Keywright-Revision`; reads that send it back as `Keywright-Min-Revision` see that change. Keys never give or take Owner, and never change the roles of their own holder.",
+        description = "Organizations, their members with roles, and invitations, as far as the holder of an access token may see and change them.\n\n**How to authenticate**: exchange a key at `POST /auth/v3/token` (see the spec `auth`) and send the token in the `Authorization` header. What the token may do here is computed anew at each request: a key that has been revoked opens nothing any more, whatever its tokens say.\n\n**Changes** answer with the header `Keywright-Revision`; reads that send it back as `Keywright-Min-Revision` see that change. Keys never give or take Owner, and never change the roles of their own holder.\n\n**Operator keys** are for the programs of whoever runs the installation, and are sent here as they are. As their scopes go they do in every organization but the operator organization what its Owners may do. With each change they say for whom, in the query: `?onBehalfOf=customer-17`, on any route; without it the change is refused (400).",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/", description = "This server")),
@@ -100,6 +100,20 @@ struct AuthApi;
         identity::organizations::list,
         identity::organizations::get,
         identity::organizations::create_sub,
+        identity::provisioning::create_root,
+        identity::provisioning::put_root,
+        identity::provisioning::get_root,
+        identity::provisioning::limits,
+        identity::provisioning::set_limits,
+        identity::provisioning::suspend,
+        identity::provisioning::resume,
+        identity::provisioning::add_user,
+        identity::provisioning::disable_user,
+        identity::provisioning::enable_user,
+        identity::operator_keys::list,
+        identity::operator_keys::create,
+        identity::operator_keys::rotate,
+        identity::operator_keys::revoke,
         identity::members::list,
         identity::members::roles,
         identity::members::replace_roles,
@@ -118,7 +132,9 @@ struct AuthApi;
         (name = "Me", description = "Who holds the token, what he may do, and why."),
         (name = "Organizations", description = "Roots and their sub-organizations."),
         (name = "Members", description = "Who belongs to an organization, with which roles."),
-        (name = "Invitations", description = "How people come in.")
+        (name = "Invitations", description = "How people come in."),
+        (name = "Users", description = "People of the installation, wherever they are members."),
+        (name = "Operator keys", description = "For the programs of whoever runs the installation.")
     ),
     modifiers(&TokenScheme)
 )]
@@ -132,7 +148,7 @@ impl Modify for TokenScheme {
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
             .description(Some(
-                "An access token; on the routes of sessions, and on the identity API if you like, a sessionToken. `Bearer` before it is optional, in any case.",
+                "An access token; on the routes of sessions, and on the identity API if you like, a sessionToken; on the identity API an operator key too. `Bearer` before it is optional, in any case.",
             ))
             .build();
         document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));

@@ -2,14 +2,14 @@
 
 pub(crate) use crate::{
     caller::{Caller, Stranger},
-    json::{answer, changed, json, parse, read},
+    json::{answer, changed, created, json, parse, read},
 };
 
 use crate::error::ApiError;
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use keywright_core::Error;
-use keywright_protocol::UserId;
+use keywright_protocol::{KeyId, UserId};
 use serde::de::DeserializeOwned;
 
 /// What a path names. What cannot be decoded is as unknown as any other name.
@@ -27,6 +27,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T
 /// A user's id in a path.
 pub(crate) fn user(text: &str) -> Result<UserId, ApiError> {
     text.parse().map_err(|_| Error::NotFound("member").into())
+}
+
+/// A key's id in a path. What is no GUID is as unknown as the nil one, which no key has.
+pub(crate) fn key(text: &str) -> KeyId {
+    text.parse().unwrap_or(KeyId::from(uuid::Uuid::nil()))
 }
 
 /// The parameters of a query.
