@@ -1,6 +1,6 @@
 //! Who gets what from each documented operation. A route without a row fails, and so does a row without a route.
 
-use crate::support::fails;
+use crate::{access_operator::own_body, support::fails};
 use keywright_server::openapi;
 use keywright_testkit::{Actor, Answer, TestServer};
 use reqwest::Method;
@@ -47,8 +47,13 @@ const ADMINISTER: [u16; 7] = [200, 401, 404, 403, 404, 403, 401];
 /// The secret of a link decides, not who is named in `Authorization`.
 const LINK: [u16; 7] = [404; 7];
 
+/// For operator keys, and their own people; nobody of an organization. What an operator key gets: `access_operator.rs`.
+const OPERATORS: [u16; 7] = [403, 401, 403, 403, 403, 403, 401];
+/// The same about one organization: who belongs there is told so, for everybody else it is not there.
+const FROM_ABOVE: [u16; 7] = [403, 401, 404, 403, 404, 403, 401];
+
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-const TABLE: [(&str, &str, [u16; 7]); 49] = [
+pub(crate) const TABLE: [(&str, &str, [u16; 7]); 63] = [
     ("post", "/auth/v1/token", EXCHANGE),
     ("post", "/auth/v2/token", EXCHANGE),
     ("post", "/auth/v3/token", EXCHANGE),
@@ -96,6 +101,20 @@ const TABLE: [(&str, &str, [u16; 7]); 49] = [
     ("patch", "/identity/v1/organizations/{id}/invitations", ADMINISTER),
     ("delete", "/identity/v1/organizations/{id}/invitations", ADMINISTER),
     ("delete", "/identity/v1/organizations/{id}", ADMINISTER),
+    ("post", "/identity/v1/organizations", OPERATORS),
+    ("put", "/identity/v1/organizations/by-external-id/{externalId}", OPERATORS),
+    ("get", "/identity/v1/organizations/by-external-id/{externalId}", OPERATORS),
+    ("get", "/identity/v1/organizations/{id}/limits", ADMINISTER),
+    ("put", "/identity/v1/organizations/{id}/limits", FROM_ABOVE),
+    ("post", "/identity/v1/organizations/{id}/suspend", FROM_ABOVE),
+    ("post", "/identity/v1/organizations/{id}/resume", FROM_ABOVE),
+    ("post", "/identity/v1/users", OPERATORS),
+    ("post", "/identity/v1/users/{user}/disable", OPERATORS),
+    ("post", "/identity/v1/users/{user}/enable", OPERATORS),
+    ("get", "/identity/v1/operator-keys", OPERATORS),
+    ("post", "/identity/v1/operator-keys", OPERATORS),
+    ("post", "/identity/v1/operator-keys/{id}/rotate", OPERATORS),
+    ("delete", "/identity/v1/operator-keys/{id}", OPERATORS),
     ("post", "/identity/v1/invitations/lookup", LINK),
     ("post", "/identity/v1/invitations/accept", LINK),
 ];
@@ -110,14 +129,16 @@ async fn call(server: &TestServer, caller: Caller, method: &str, path: &str) -> 
     let body = match path {
         "/identity/v1/invitations/lookup" => Some(link),
         "/identity/v1/invitations/accept" => Some(json!({ "token": "no such link", "password": "a password of one's own" })),
-        _ => Some(named),
+        _ => own_body(&method, path).or(Some(named)),
     };
     let body = body.filter(|_| method != Method::GET && !path.starts_with("/auth/"));
     let action = match (&method, path) {
         (&Method::GET, "/identity/v1/me/explain") => "?permission=organization.member.view".to_owned(),
         (&Method::PATCH, "/identity/v1/users") => format!("?action=invite&organizationId={}", server.demo.acme.id),
         (&Method::PATCH, path) if path.ends_with("/invitations") => "?action=re-invite".to_owned(),
-        (&Method::DELETE, path) if path.matches('/').count() == 4 => format!("?action=remove&userId={}", server.demo.users["manager"].id),
+        (&Method::DELETE, path) if path.starts_with("/identity/v1/organizations/") && path.matches('/').count() == 4 => {
+            format!("?action=remove&userId={}", server.demo.users["manager"].id)
+        }
         _ => String::new(),
     };
     let path = &format!("{path}{action}");
@@ -166,7 +187,7 @@ async fn each_caller_gets_what_the_table_says() {
     let manager = server.demo.users["manager"].id.to_string();
     for (method, documented, expected) in TABLE {
         let id = if documented.starts_with("/identity/") { &acme } else { &profile };
-        let path = documented.replace("{realm}", "appcircle").replace("{id}", id).replace("{user}", &manager);
+        let path = documented.replace("{realm}", "appcircle").replace("{id}", id).replace("{user}", &manager).replace("{externalId}", "customer-7");
         let mut found = [0; 7];
         for (status, caller) in found.iter_mut().zip(CALLERS) {
             let answer = call(&server, caller, method, &path).await;

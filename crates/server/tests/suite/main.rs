@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod access_operator;
+#[cfg(test)]
 mod liveness;
 #[cfg(test)]
 mod outage;

@@ -4,6 +4,7 @@ mod auth;
 mod health;
 mod identity;
 mod openapi;
+mod operator;
 mod outer;
 mod roles;
 mod well_known;
