@@ -12,7 +12,7 @@ use keywright_core::{
     operator::{NewOperatorKey, OperatorKeyState},
     sessions::SignIn,
 };
-use keywright_db::{Db, StoreError, Writes, on_both_engines};
+use keywright_db::{Db, Writes, on_both_engines};
 use keywright_protocol::{
     KeyId, KeyKind, OperatorScope, OrganizationId, UserId,
     admin::{AdminReply, AdminRequest, RolesIn},
@@ -102,7 +102,7 @@ pub(crate) async fn events(db: &Db, root: Option<OrganizationId>) -> Vec<EventRo
 }
 
 async fn sql(db: &Db, statement: &'static str, id: KeyId) {
-    let changed = db.write(move |tx| Box::pin(async move { Ok::<_, StoreError>(tx.execute(statement, &[id.into()]).await?) })).await.unwrap();
+    let changed = db.write(move |tx| Box::pin(async move { tx.execute(statement, &[id.into()]).await })).await.unwrap();
     assert_eq!(changed.value, 1, "{statement}");
 }
 

@@ -72,15 +72,15 @@ async fn putting_twice_is_once_and_two_at_once_make_one(db: Db) {
     let world = world(db.clone()).await;
     let ctx = world.operator_with(&[OperatorScope::Organizations]).await;
     let metadata = Some(object(json!({ "plan": "gold" })));
-    let limits = Some(TreeLimits { api_keys: Some(5), members: None, sub_organizations: Some(0) });
-    let change = || RootChange { name: "Customer".into(), metadata: metadata.clone(), limits };
+    let limits = TreeLimits { api_keys: Some(5), members: None, sub_organizations: Some(0) };
+    let change = || RootChange { name: "Customer".into(), metadata: metadata.clone(), limits: Some(limits) };
     let both = join_all((0..8).map(|_| world.core.put_root(&ctx, "c-1", change()))).await;
     let both: Vec<_> = both.into_iter().map(|put| put.unwrap().value).collect();
     assert_eq!(both.iter().filter(|(_, outcome)| *outcome == Outcome::Made).count(), 1);
     assert!(both.iter().all(|(root, _)| *root == both[0].0));
     let id = both[0].0.organization.id;
     let found = world.core.find_root(&ctx, "c-1").await.unwrap();
-    assert_eq!((found.organization.id, found.metadata.as_str(), found.limits), (id, r#"{"plan":"gold"}"#, limits.unwrap()));
+    assert_eq!((found.organization.id, found.metadata.as_str(), found.limits), (id, r#"{"plan":"gold"}"#, limits));
     assert_eq!(events(&db, Some(id)).await.len(), 1, "what changes nothing tells nothing");
 
     let renamed = world.core.put_root(&ctx, "c-1", named("Customer and Sons")).await.unwrap().value;

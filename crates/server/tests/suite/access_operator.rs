@@ -61,10 +61,9 @@ pub(crate) fn own_body(method: &Method, path: &str) -> Option<Value> {
 /// An operator key made on the host.
 pub(crate) async fn operator_key(server: &TestServer, scopes: &[OperatorScope]) -> String {
     let request = AdminRequest::CreateOperatorKey { name: "backend".into(), scopes: scopes.to_vec(), expires_at: None, allowed_addresses: Vec::new() };
-    match server.core.administer(&server.host(), request).await {
-        AdminReply::KeyCreated { secret, .. } => secret,
-        other => panic!("{other:?}"),
-    }
+    let reply = server.core.administer(&server.host(), request).await;
+    let AdminReply::KeyCreated { secret, .. } = reply else { panic!("{reply:?}") };
+    secret
 }
 
 async fn call(server: &TestServer, key: &str, method: &str, path: &str) -> Answer {
