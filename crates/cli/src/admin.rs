@@ -1,6 +1,9 @@
 //! `keywright admin`: organizations, users, members and keys, on the host itself.
 
-use crate::catalog;
+use crate::{
+    catalog,
+    operator_key::{self, OperatorKeyCommand},
+};
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use keywright_protocol::{
@@ -34,6 +37,9 @@ pub enum AdminCommand {
     /// Personal Access Keys and API Keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Keys for the operator's own programs
+    #[command(subcommand)]
+    OperatorKey(OperatorKeyCommand),
     /// Mail that waits to be sent, with its secrets: invitations
     Outbox,
 }
@@ -217,6 +223,7 @@ impl From<AdminCommand> for AdminRequest {
                 MemberCommand::Set { organization, user, roles } => Self::SetMember { organization, user, roles },
                 MemberCommand::Remove { organization, user } => Self::RemoveMember { organization, user },
             },
+            AdminCommand::OperatorKey(command) => command.into(),
             AdminCommand::Outbox => Self::ListOutbox,
             AdminCommand::Key(command) => match command {
                 KeyCommand::List { organization } => Self::ListKeys { organization },
@@ -302,6 +309,7 @@ pub fn render(reply: &AdminReply, format: Format) -> anyhow::Result<String> {
             format!("{}  {}  {}{state}", row.id, row.email, row.name)
         })),
         AdminReply::Members { members } => lines(members.iter().map(|row| format!("{}  {}  {}", row.user_id, row.email, row.roles.join(",")))),
+        AdminReply::OperatorKeys { keys } => lines(keys.iter().map(operator_key::line)),
         AdminReply::Outbox { mail } => lines(mail.iter().map(mail_lines)),
         AdminReply::Keys { keys } => lines(keys.iter().map(|row| {
             let state = match (row.revoked_at, row.suspended_at) {

@@ -69,7 +69,8 @@ impl Core {
     ///
     /// # Errors
     /// [`Error::Limited`]; [`Error::NotFound`] as for looking it up; [`Error::Invalid`] for name or password; [`Error::WrongPassword`];
-    /// [`Error::Conflict`] if the sender may not give that any more, or the organization is suspended.
+    /// [`Error::Conflict`] if the sender may not give that any more, the organization is suspended, or there is no room for another
+    /// member.
     pub async fn accept_invitation(
         self: &Arc<Self>,
         ctx: &Context,
@@ -139,6 +140,7 @@ impl Core {
             let mut roles = grant.roles;
             roles.sort_unstable();
             let sender = self.sender(tx, ctx, (&row, place.id), (&before, &roles)).await?;
+            self.require_room_for_member(tx, place.root_id, user.id).await?;
             keep_an_owner(tx, &place, &before, &roles).await?;
             let membership = set_roles(tx, &sender, &before, &roles, chance::id()?, ctx.now).await?;
             brought_in::note_accepted(tx, row.id, (membership, &before, &roles), grant.organization_id, ctx.now).await?;

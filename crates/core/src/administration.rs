@@ -4,15 +4,16 @@ use crate::{
     Context, Core, Error, chance,
     keys::{
         CreatedKey,
-        rotation::{self, Rotation},
+        rotation::{self, RotatedKey, Rotation},
     },
     members::{Member, RoleChange},
+    operator::{NewOperatorKey, OperatorKey},
     passwords,
 };
 use keywright_db::Committed;
 use keywright_protocol::{
     KeyId, Time,
-    admin::{AdminReply, AdminRequest, KeyRow, MemberRow, OrganizationRow, UserRow},
+    admin::{AdminReply, AdminRequest, KeyRow, MemberRow, OperatorKeyRow, OrganizationRow, UserRow},
     catalog::OWNER,
 };
 use keywright_store::{
@@ -70,24 +71,30 @@ impl Core {
                 self.create_api_key(ctx, organization, &name, &grants, expires_at).await.map(created)
             }
             AdminRequest::ListOutbox => Ok(AdminReply::Outbox { mail: self.list_outbox(ctx).await? }),
-            AdminRequest::RotateKey { key, overlap_seconds, expires_at } => self.rotate_key(ctx, key, (overlap_seconds, expires_at)).await,
+            AdminRequest::RotateKey { key, overlap_seconds, expires_at } => {
+                let home = self.home_of_key(ctx, key).await?;
+                Ok(rotated(key, &self.rotate_api_key(ctx, home, key, rotation(overlap_seconds, expires_at)).await?))
+            }
             AdminRequest::SuspendKey { key } => self.suspend_api_key(ctx, self.home_of_key(ctx, key).await?, key).await.map(done),
             AdminRequest::ResumeKey { key } => self.resume_api_key(ctx, self.home_of_key(ctx, key).await?, key).await.map(done),
             AdminRequest::RevokeKey { key } => self.revoke_key(ctx, key).await.map(done),
+            AdminRequest::ListOperatorKeys => {
+                Ok(AdminReply::OperatorKeys { keys: self.list_operator_keys(ctx).await?.into_iter().map(operator_key_row).collect() })
+            }
+            AdminRequest::CreateOperatorKey { name, scopes, expires_at, allowed_addresses } => {
+                let (key, secret) = self.create_operator_key(ctx, NewOperatorKey { name, scopes, expires_at, allowed_addresses }).await?.value;
+                Ok(AdminReply::KeyCreated { id: key.row.id, secret: secret.reveal().to_owned(), expires_at: key.row.expires_at })
+            }
+            AdminRequest::RotateOperatorKey { key, overlap_seconds, expires_at } => {
+                Ok(rotated(key, &self.rotate_operator_key(ctx, key, rotation(overlap_seconds, expires_at)).await?))
+            }
+            AdminRequest::RevokeOperatorKey { key } => self.revoke_operator_key(ctx, key).await.map(done),
             AdminRequest::DiffCatalog { document } => Ok(AdminReply::CatalogDiff { diff: self.diff_catalog(ctx, document).await? }),
             AdminRequest::ApplyCatalog { document, replace } => {
                 let applied = self.apply_catalog(ctx, document, replace).await?;
                 Ok(AdminReply::CatalogApplied { revision: applied.position.to_string(), diff: applied.value })
             }
         }
-    }
-
-    async fn rotate_key(self: &Arc<Self>, ctx: &Context, key: KeyId, (overlap, expires_at): (Option<u32>, Option<Time>)) -> Result<AdminReply, Error> {
-        let overlap = overlap.map_or(rotation::DEFAULT_OVERLAP, |seconds| Duration::from_secs(seconds.into()));
-        let home = self.home_of_key(ctx, key).await?;
-        let rotated = self.rotate_api_key(ctx, home, key, Rotation { overlap, expires_at }).await?;
-        let secret = rotated.secret.reveal().to_owned();
-        Ok(AdminReply::KeyRotated { id: key, secret, expires_at: rotated.expires_at, old_secret_ends_at: rotated.old_secret_ends_at })
     }
 
     /// Whether the operator organization stands.
@@ -134,6 +141,26 @@ fn done<T>(committed: Committed<T>) -> AdminReply {
 
 fn created(key: CreatedKey) -> AdminReply {
     AdminReply::KeyCreated { id: key.id, secret: key.secret.reveal().to_owned(), expires_at: key.expires_at }
+}
+
+fn rotation(overlap_seconds: Option<u32>, expires_at: Option<Time>) -> Rotation {
+    Rotation { overlap: overlap_seconds.map_or(rotation::DEFAULT_OVERLAP, |seconds| Duration::from_secs(seconds.into())), expires_at }
+}
+
+fn rotated(id: KeyId, key: &RotatedKey) -> AdminReply {
+    AdminReply::KeyRotated { id, secret: key.secret.reveal().to_owned(), expires_at: key.expires_at, old_secret_ends_at: key.old_secret_ends_at }
+}
+
+fn operator_key_row(key: OperatorKey) -> OperatorKeyRow {
+    OperatorKeyRow {
+        id: key.row.id,
+        scopes: key.scopes.to_vec(),
+        allowed_addresses: key.addresses.to_texts(),
+        created_at: key.row.created_at,
+        expires_at: key.row.expires_at,
+        revoked_at: key.row.revoked_at,
+        name: key.row.name,
+    }
 }
 
 fn organization_row(row: organizations::OrganizationRow) -> OrganizationRow {

@@ -2,7 +2,7 @@
 
 use crate::Refusal;
 use keywright_protocol::Time;
-use keywright_store::{keys::CredentialRow, sessions::SessionRow};
+use keywright_store::{keys::CredentialRow, operator_keys::OperatorCredential, sessions::SessionRow};
 use std::time::Duration;
 
 /// A session that is not used for this long is over.
@@ -47,6 +47,27 @@ pub fn alive(credential: &CredentialRow, now: Time) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The same for an operator key, which belongs to no organization and to nobody: secret version active AND key active AND
+/// not before <= now < expires.
+///
+/// # Errors
+/// The first [`Refusal`] that holds, most final first.
+pub fn alive_operator(OperatorCredential { key, version }: &OperatorCredential, now: Time) -> Result<(), Refusal> {
+    if let Some(at) = key.revoked_at {
+        return Err(Refusal::OperatorKeyRevoked(at));
+    }
+    if let Some(at) = version.ended_at.or(version.ends_at.filter(|ends_at| *ends_at <= now)) {
+        return Err(Refusal::Replaced(at));
+    }
+    if key.expires_at <= now {
+        return Err(Refusal::OperatorKeyExpired(key.expires_at));
+    }
+    if now < key.not_before {
+        return Err(Refusal::NotYetValid(key.not_before));
+    }
+    Ok(())
+}
+
 /// The same for the session of a person who has signed in: not ended AND younger than 30 days AND used within 12 hours AND its user
 /// enabled. What he may do where is asked besides, of his memberships.
 ///
@@ -73,7 +94,7 @@ pub fn session_ends_at(session: &SessionRow) -> Time {
 mod tests {
     use super::*;
     use keywright_protocol::{KeyKind, Position};
-    use keywright_store::keys::Holder;
+    use keywright_store::{keys::Holder, managed_keys::VersionRow, operator_keys::OperatorKeyRow};
     use uuid::Uuid;
 
     const NOW: Time = Time::from_seconds(1_000);
@@ -138,6 +159,42 @@ mod tests {
             let mut row = live();
             kill(&mut row);
             assert_eq!(alive(&row, NOW).unwrap_err().code(), code, "{name}");
+        }
+    }
+
+    fn live_operator() -> OperatorCredential {
+        let key = OperatorKeyRow {
+            id: Uuid::from_u128(1).into(),
+            name: "backend".into(),
+            scopes: "keys".into(),
+            allowed_addresses: String::new(),
+            created_at: Time::from_seconds(0),
+            created_by: "host".into(),
+            not_before: NOW,
+            expires_at: Time::from_millis(NOW.as_millis() + 1),
+            revoked_at: None,
+        };
+        OperatorCredential { key, version: VersionRow { version: 1, digest: Vec::new(), tag: Vec::new(), ends_at: None, ended_at: None } }
+    }
+
+    /// A conjunct of an operator key's life, as above.
+    type OperatorConjunct = (&'static str, fn(&mut OperatorCredential), &'static str);
+
+    #[test]
+    fn the_truth_table_of_operator_keys() {
+        assert_eq!(alive_operator(&live_operator(), NOW), Ok(()), "in its only millisecond");
+        // Each line makes one conjunct false; leaving that conjunct out of `alive_operator` reddens its line.
+        let dead: [OperatorConjunct; 5] = [
+            ("revoked", |row| row.key.revoked_at = THEN, "key_revoked"),
+            ("version ended", |row| row.version.ended_at = THEN, "key_secret_replaced"),
+            ("overlap over", |row| row.version.ends_at = Some(NOW), "key_secret_replaced"),
+            ("expired now", |row| row.key.expires_at = NOW, "key_expired"),
+            ("not yet", |row| row.key.not_before = Time::from_millis(NOW.as_millis() + 1), "key_not_yet_valid"),
+        ];
+        for (name, kill, code) in dead {
+            let mut row = live_operator();
+            kill(&mut row);
+            assert_eq!(alive_operator(&row, NOW).unwrap_err().code(), code, "{name}");
         }
     }
 

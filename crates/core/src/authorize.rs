@@ -7,10 +7,11 @@ use crate::{
     error::Forbidden,
     grant,
     grant::effective_roles,
+    operator::{Scopes, carrier},
 };
 use keywright_db::Tx;
 use keywright_protocol::{
-    Catalog, KeyId, KeyKind, OrganizationId, SessionId, Time, UserId,
+    Catalog, KeyId, KeyKind, OperatorScope, OrganizationId, SessionId, Time, UserId,
     catalog::{OWNER, PermissionSet},
 };
 use keywright_store::{keys, memberships, organizations, organizations::OrganizationRow, sessions, sessions::SessionRow, users};
@@ -49,6 +50,15 @@ pub enum By {
         id: KeyId,
         /// Whose it is, for a Personal Access Key.
         holder: Option<UserId>,
+    },
+    /// An operator key.
+    Operator {
+        /// Which.
+        id: KeyId,
+        /// What it was granted.
+        scopes: Scopes,
+        /// For whom it acts, for the log.
+        on_behalf_of: Option<String>,
     },
     /// A person who has signed in.
     Person {
@@ -90,6 +100,7 @@ impl Core {
                 }
                 Ok(authority)
             }
+            Actor::Operator(operator) => self.operator_authority(tx, ctx, operator, place).await,
             Actor::Person(person) => {
                 let session = live_session(tx, person.session_id, ctx.now).await?;
                 let place = place.ok_or(ORGANIZATION)?;
@@ -130,6 +141,10 @@ impl Core {
                 let permissions = Permissions::Some(catalog.permissions(&roles));
                 Ok(Authority { place, catalog, by: By::Person { id: user.id, confirmed_at: Some(now) }, permissions, roles })
             }
+            Some(("operator-key", id)) => {
+                let by = self.standing_operator(tx, KeyId::from(id), now).await?;
+                Ok(Authority::of_operator(place, catalog, by))
+            }
             None if who == "host" => Ok(Authority { place, catalog, by: By::Host, permissions: Permissions::All, roles: Vec::new() }),
             _ => Err(ORGANIZATION),
         }
@@ -166,6 +181,16 @@ pub(crate) async fn roles_of(tx: &mut Tx, place: &OrganizationRow, user: UserId)
 }
 
 impl Authority {
+    /// What an operator key's scopes permit. It holds no role anywhere.
+    #[must_use]
+    pub(crate) fn of_operator(place: OrganizationRow, catalog: Arc<Catalog>, by: By) -> Self {
+        let permissions = match &by {
+            By::Operator { scopes, .. } => scopes.permissions(&catalog),
+            By::Host | By::Key { .. } | By::Person { .. } => PermissionSet::default(),
+        };
+        Self { place, catalog, by, permissions: Permissions::Some(permissions), roles: Vec::new() }
+    }
+
     /// Whether it includes a permission.
     #[must_use]
     pub fn may(&self, permission: &str) -> bool {
@@ -198,6 +223,11 @@ impl Authority {
         if self.may(permission) {
             return Ok(());
         }
+        if let By::Operator { scopes, .. } = &self.by {
+            let needed = carrier(permission).map_or_else(|| "no scope carries it".to_owned(), |scope| format!("it needs the scope `{scope}`"));
+            let reason = format!("this operator key may not do that, which takes {permission}: {needed}, and it has: {}", scopes.to_stored());
+            return Err(Forbidden { reason, permission: Some(permission.to_owned()), roles: Vec::new() }.into());
+        }
         let roles: Vec<String> = self.catalog.roles_with(permission).map(str::to_owned).collect();
         let held = if self.roles.is_empty() { "no role".to_owned() } else { self.roles.join(", ") };
         let reason = format!(
@@ -223,16 +253,27 @@ impl Authority {
         }
     }
 
+    /// The same, or for an operator key with a scope.
+    ///
+    /// # Errors
+    /// Those.
+    pub(crate) fn require_fresh_or_scope(&self, now: Time, what: &'static str, scope: OperatorScope) -> Result<(), Error> {
+        if self.by.has_scope(scope) { Ok(()) } else { self.require_fresh_person(now, what) }
+    }
+
     /// Asks for a person who gave his password within the last five minutes; `what` completes the sentence.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for a key, whatever its roles; [`Error::NotFresh`] for a session that is too old.
+    /// [`Error::Forbidden`] for a key, whatever its roles, operator keys included; [`Error::NotFresh`] for a session that is too old.
     pub fn require_fresh_person(&self, now: Time, what: &'static str) -> Result<(), Error> {
         match &self.by {
             By::Host => Ok(()),
             By::Key { .. } => {
                 let how = "sign in at /auth/v1/sessions and repeat it within five minutes; a key cannot do it, whatever its roles";
                 Err(Forbidden::because(format!("{what} needs a person with a fresh session: {how}")).into())
+            }
+            By::Operator { .. } => {
+                Err(Forbidden::because(format!("{what} needs a person who has just given his password; an operator key cannot do it")).into())
             }
             By::Person { confirmed_at: None, .. } => {
                 let how = "send the sessionToken itself, within five minutes of giving the password; an access token made from it cannot do it";
@@ -251,6 +292,7 @@ impl By {
         match self {
             Self::Host => ("host", None),
             Self::Key { id, .. } => ("key", Some(id.as_uuid())),
+            Self::Operator { id, .. } => ("operator-key", Some(id.as_uuid())),
             Self::Person { id, .. } => ("user", Some(id.as_uuid())),
         }
     }

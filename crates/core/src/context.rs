@@ -13,6 +13,8 @@ pub enum Actor {
     Token(TokenActor),
     /// A person who has signed in.
     Person(PersonActor),
+    /// An operator key.
+    Operator(OperatorActor),
     /// Somebody on the host itself: `keywright admin`, the first start, the demo.
     System,
 }
@@ -39,6 +41,17 @@ pub struct PersonActor {
     pub session_id: SessionId,
     /// When he last gave his password.
     pub confirmed_at: Time,
+}
+
+/// An operator key, by the secret version that was presented. What it may do is read anew in each transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorActor {
+    /// Which.
+    pub key_id: KeyId,
+    /// The secret version.
+    pub version: i64,
+    /// For whom it acts; every change needs it. 1 to 128 characters, for the log.
+    pub on_behalf_of: Option<String>,
 }
 
 /// First argument of every operation.
@@ -74,7 +87,7 @@ impl Context {
     pub fn authorize_host(&self) -> Result<(), Error> {
         match self.actor {
             Actor::System => Ok(()),
-            Actor::Anonymous | Actor::Token(_) | Actor::Person(_) => Err(Error::HostOnly),
+            Actor::Anonymous | Actor::Token(_) | Actor::Person(_) | Actor::Operator(_) => Err(Error::HostOnly),
         }
     }
 
@@ -87,7 +100,7 @@ impl Context {
         match &self.actor {
             Actor::Person(person) => Ok(person),
             Actor::Anonymous => Err(Refusal::UnknownSession.into()),
-            Actor::Token(_) | Actor::System => {
+            Actor::Token(_) | Actor::Operator(_) | Actor::System => {
                 Err(Forbidden::because("this needs the session itself: sign in at /auth/v1/sessions and send the sessionToken; an access token does not do it")
                     .into())
             }

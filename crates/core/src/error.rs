@@ -163,6 +163,12 @@ pub enum Refusal {
     /// The key has expired.
     #[error("this key expired on {0}; make a new one, or rotate it, in the Security section of your organization")]
     Expired(Time),
+    /// An operator key was revoked.
+    #[error("this operator key was revoked on {0}; make a new one with `keywright admin operator-key create`")]
+    OperatorKeyRevoked(Time),
+    /// An operator key has expired.
+    #[error("this operator key expired on {0}; rotate it with `keywright admin operator-key rotate`, or make a new one")]
+    OperatorKeyExpired(Time),
     /// The key's time has not come.
     #[error("this key is not valid before {0}")]
     NotYetValid(Time),
@@ -173,7 +179,7 @@ pub enum Refusal {
     #[error("this secret was replaced by a newer one on {0}; use the key's newest secret")]
     Replaced(Time),
     /// The key is taken from some addresses only, and this is none of them.
-    #[error("this key is not taken from {}; exchange it from one of its allowed addresses, or have them changed", from(*.0))]
+    #[error("this key is not taken from {}; use it from one of its allowed addresses, or have them changed", from(*.0))]
     AddressNotAllowed(Option<IpAddr>),
     /// The person is disabled.
     #[error("the holder of this key has been disabled since {0}; ask an Owner of the organization")]
@@ -219,8 +225,8 @@ impl Refusal {
             Self::Malformed(_) | Self::WrongKind { .. } => "malformed_key",
             Self::Unknown => "invalid_key",
             Self::Name => "key_name_mismatch",
-            Self::Revoked(_) => "key_revoked",
-            Self::Expired(_) => "key_expired",
+            Self::Revoked(_) | Self::OperatorKeyRevoked(_) => "key_revoked",
+            Self::Expired(_) | Self::OperatorKeyExpired(_) => "key_expired",
             Self::NotYetValid(_) => "key_not_yet_valid",
             Self::Suspended(_) => "key_suspended",
             Self::Replaced(_) => "key_secret_replaced",

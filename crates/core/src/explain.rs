@@ -4,11 +4,12 @@ use crate::{
     Actor, Context, Core, Error, Refusal, TokenActor,
     authorize::{Authority, By},
     error::Forbidden,
+    operator::carrier,
     organizations::{Organization, with_root},
 };
 use keywright_db::Tx;
 use keywright_protocol::{KeyId, KeyKind, OrganizationId};
-use keywright_store::{keys, keys::CredentialRow, memberships, users};
+use keywright_store::{keys, keys::CredentialRow, memberships, operator_keys, users};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -110,9 +111,14 @@ impl Core {
         self.db
             .read(move |tx| {
                 Box::pin(async move {
+                    if let Actor::Operator(operator) = &ctx.actor {
+                        core.operator(tx, &ctx, operator).await?;
+                        return Err(nobody_in_particular());
+                    }
                     let authority = core.authority(tx, &ctx, organization).await?;
                     let (kind, id, email, name) = match authority.by {
                         By::Host => return Err(Forbidden::because("the host itself is nobody in particular").into()),
+                        By::Operator { .. } => return Err(nobody_in_particular()),
                         By::Key { id, .. } => {
                             let row = row_of(tx, id, organization).await?;
                             match row.holder {
@@ -161,16 +167,25 @@ impl Core {
     }
 }
 
+/// What an operator key is told.
+fn nobody_in_particular() -> Error {
+    Forbidden::because("an operator key is nobody in particular and in no organization; GET /identity/v1/organizations lists those that it reaches").into()
+}
+
 async fn row_of(tx: &mut Tx, key: KeyId, organization: OrganizationId) -> Result<CredentialRow, Error> {
     Ok(keys::find_by_id(tx, key, Some(organization)).await?.ok_or(Refusal::Unknown)?)
 }
 
 /// Who it is and where his roles come from, in words.
 async fn origin(tx: &mut Tx, authority: &Authority) -> Result<Origin, Error> {
-    let (credential, own, is_api_key) = match authority.by {
+    let (credential, own, is_api_key) = match &authority.by {
         By::Host => ("the host itself may do everything".to_owned(), true, false),
+        By::Operator { id, .. } => {
+            let name = operator_keys::find(tx, *id).await?.ok_or(Refusal::Unknown)?.name;
+            (format!("the operator key \"{name}\" lives"), true, false)
+        }
         By::Key { id, .. } => {
-            let row = row_of(tx, id, authority.place.id).await?;
+            let row = row_of(tx, *id, authority.place.id).await?;
             let credential = match &row.holder {
                 Some(holder) => format!("the Personal Access Key \"{}\" of {} lives, until {}", row.name, holder.email, row.expires_at),
                 None => format!("the API Key \"{}\" lives, until {}", row.name, row.expires_at),
@@ -179,7 +194,7 @@ async fn origin(tx: &mut Tx, authority: &Authority) -> Result<Origin, Error> {
             (credential, own, row.kind == KeyKind::ApiKey)
         }
         By::Person { id, .. } => {
-            let own = memberships::find(tx, authority.place.id, id).await?.is_some_and(|member| !member.roles.is_empty());
+            let own = memberships::find(tx, authority.place.id, *id).await?.is_some_and(|member| !member.roles.is_empty());
             ("you are signed in, and your account is enabled".to_owned(), own, false)
         }
     };
@@ -200,6 +215,14 @@ fn held_by(origin: Origin, authority: &Authority, permission: &str) -> Vec<Step>
     let credential = Step { rule: Rule::Credential, holds: true, text: origin.credential };
     if is_host {
         return vec![credential];
+    }
+    if let By::Operator { scopes, .. } = &authority.by {
+        let text = match carrier(permission) {
+            Some(scope) if scopes.has(scope) => format!("its scope `{scope}` carries {permission}"),
+            Some(scope) => format!("{permission} takes the scope `{scope}`, which it lacks"),
+            None => format!("no scope of an operator key carries {permission}"),
+        };
+        return vec![credential, Step { rule: Rule::Permission, holds: authority.may(permission), text }];
     }
     let mut chain = vec![credential, Step { rule: Rule::Roles, holds: !roles.is_empty(), text: origin.roles }];
     let carriers: Vec<&str> = catalog.roles_with(permission).collect();

@@ -61,6 +61,7 @@ impl Context {
         let actor = match &self.actor {
             Actor::Anonymous | Actor::System => return None,
             Actor::Token(token) => format!("key {} in {}", token.key_id, token.organization_id),
+            Actor::Operator(operator) => format!("operator-key {}", operator.key_id),
             Actor::Person(person) => format!("user {}", person.user_id),
         };
         Some(Once { actor, key: asked.key, fingerprint: asked.fingerprint, now: self.now })

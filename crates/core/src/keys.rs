@@ -22,7 +22,7 @@ use crate::{
     secret::{Bound, KeySecret},
 };
 use keywright_db::{Committed, Tx};
-use keywright_protocol::{KeyId, KeyKind, MembershipId, OrganizationId, Position, Time, admin::RolesIn, secret as shape};
+use keywright_protocol::{KeyId, KeyKind, MembershipId, OperatorScope, OrganizationId, Position, Time, admin::RolesIn, secret as shape};
 use keywright_store::{
     changes::{self, ChangeKind},
     generations,
@@ -195,6 +195,7 @@ impl Core {
     pub(crate) async fn revoke_in(&self, tx: &mut Tx, ctx: &Context, authority: &Authority, (id, kind): (KeyId, Option<KeyKind>)) -> Result<(), Error> {
         let organization = authority.place.id;
         let key = managed_keys::find(tx, id, organization).await?.filter(|key| kind.is_none_or(|kind| kind == key.kind)).ok_or(KEY)?;
+        authority.by.require_scope(OperatorScope::Keys)?;
         if key.kind == KeyKind::PersonalAccessKey && !personal::sees(authority, &key) {
             return Err(KEY);
         }
@@ -265,15 +266,21 @@ impl Core {
         Ok((new, secret))
     }
 
-    fn digest_of_new(&self, secret: &KeySecret) -> Result<[u8; 32], Error> {
+    pub(crate) fn digest_of_new(&self, secret: &KeySecret) -> Result<[u8; 32], Error> {
         let whole = shape::inspect(secret.reveal()).map_err(|_| Error::Internal("a new key is not whole"))?;
         Ok(*self.pepper.digest(whole).as_bytes())
     }
 
     /// When a key of an organization expires that is made or rotated now: as wished, within what its policy allows.
     async fn expiry(&self, tx: &mut Tx, place: &OrganizationRow, now: Time, wished: Option<Time>) -> Result<Time, Error> {
+        let longest = self.longest_key_life(tx, place).await?;
+        self.expiry_within(longest, now, wished)
+    }
+
+    /// As wished, within a life.
+    pub(crate) fn expiry_within(&self, longest: Duration, now: Time, wished: Option<Time>) -> Result<Time, Error> {
         let invalid = |reason: String| Err(Error::Invalid { field: "expiresAt", reason });
-        let latest = now.plus(self.longest_key_life(tx, place).await?);
+        let latest = now.plus(longest);
         match wished {
             None => Ok(now.plus(self.settings.key_life_default).min(latest)),
             Some(at) if at <= now => invalid("must be in the future".to_owned()),
@@ -310,10 +317,11 @@ fn refuse_revoked(key: &KeyRecord) -> Result<(), Error> {
     }
 }
 
-/// A person, of whatever freshness; no key.
+/// A person, of whatever freshness, or an operator key for keys; no other key.
 fn require_person(authority: &Authority, what: &'static str) -> Result<(), Error> {
     match authority.by {
         By::Host | By::Person { .. } => Ok(()),
+        By::Operator { .. } => authority.by.require_scope(OperatorScope::Keys),
         By::Key { .. } => {
             Err(Forbidden::because(format!("{what} needs a person: sign in at /auth/v1/sessions; a key cannot do it, whatever its roles")).into())
         }

@@ -58,6 +58,12 @@ pub enum Action {
     ApiKeyResume,
     /// An API Key was revoked.
     ApiKeyRevoke,
+    /// An operator key was made.
+    OperatorKeyCreate,
+    /// An operator key got another secret.
+    OperatorKeyRotate,
+    /// An operator key was revoked.
+    OperatorKeyRevoke,
     /// A user was added.
     UserCreate,
     /// A user was disabled.
@@ -105,6 +111,9 @@ impl Action {
             Self::ApiKeySuspend => "API Key Suspend",
             Self::ApiKeyResume => "API Key Resume",
             Self::ApiKeyRevoke => "API Key Revoke",
+            Self::OperatorKeyCreate => "Operator Key Create",
+            Self::OperatorKeyRotate => "Operator Key Rotate",
+            Self::OperatorKeyRevoke => "Operator Key Revoke",
             Self::UserCreate => "User Create",
             Self::UserDisable => "User Disable",
             Self::UserEnable => "User Enable",
@@ -126,7 +135,8 @@ pub enum Where<'a> {
     Installation,
 }
 
-/// Appends an event. `subject` says to what it was done, `reason` more about it; neither may contain a secret.
+/// Appends an event. `subject` says to what it was done, `reason` more about it; neither may contain a secret. For an
+/// operator key `reason` begins with for whom it acts.
 ///
 /// # Errors
 /// Whatever keeps the database from writing.
@@ -149,7 +159,7 @@ pub(crate) async fn change(tx: &mut Tx, ctx: &Context, by: &By, place: Where<'_>
         action: action.as_str().to_owned(),
         subject,
         outcome: "done".to_owned(),
-        reason,
+        reason: by.told(reason),
         address: ctx.address_text(),
         user_agent: ctx.user_agent_text(),
         request_id: ctx.request_id,

@@ -11,7 +11,7 @@ use crate::{
     start::RoleGiving,
 };
 use keywright_db::{Committed, Tx};
-use keywright_protocol::{Catalog, MembershipId, OrganizationId, Time, UserId, catalog::OWNER};
+use keywright_protocol::{Catalog, MembershipId, OperatorScope, OrganizationId, Time, UserId, catalog::OWNER};
 use keywright_store::{
     StoreError,
     changes::{self, ChangeKind},
@@ -152,7 +152,7 @@ impl Core {
     }
 
     /// Changes a member's own roles. An inherited member of a sub-organization becomes a direct one by it, unless nothing is
-    /// given to him. On the host anybody may be made a member.
+    /// given to him. The host and operator keys for members make anybody a member.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::NotFresh`], [`Error::Invalid`] for a role that there is not,
@@ -173,7 +173,7 @@ impl Core {
                 check_roles(&authority.catalog, change.named())?;
                 let before = match find_in(tx, &authority.place, user).await? {
                     Some(member) => member,
-                    None if authority.by == By::Host => {
+                    None if makes_anybody(&authority.by) => {
                         Member { user: users::find(tx, user).await?.ok_or(Error::NotFound("user"))?, own: None, inherited: None }
                     }
                     None => return Err(MEMBER),
@@ -181,9 +181,10 @@ impl Core {
                 let own = before.own.clone().unwrap_or_default();
                 let roles = change.apply(&own);
                 core.check_giving(&authority, &ctx, &before, &roles)?;
-                if before.own.is_none() && (roles.is_empty() && authority.by != By::Host) {
+                if before.own.is_none() && (roles.is_empty() && !makes_anybody(&authority.by)) {
                     return Ok(before);
                 }
+                core.require_room_for_member(tx, authority.place.root_id, user).await?;
                 keep_an_owner(tx, &authority.place, &before, &roles).await?;
                 let membership = set_roles(tx, &authority, &before, &roles, new_id, ctx.now).await?;
                 brought_in::note_roles(tx, &authority.by, (membership, &before, &roles), organization, ctx.now).await?;
@@ -279,7 +280,7 @@ impl Core {
             authority.require_fresh_person(ctx.now, "changing your own roles")?;
         }
         let gained = authority.catalog.permissions(has).without(&authority.catalog.permissions(had));
-        if authority.covers(&gained) || self.settings.role_giving == RoleGiving::ManagersGiveAny {
+        if authority.covers(&gained) || authority.by.has_scope(OperatorScope::Members) || self.settings.role_giving == RoleGiving::ManagersGiveAny {
             return Ok(());
         }
         let lacking = authority.catalog.ids(&gained).find(|id| !authority.may(id)).unwrap_or_default();
@@ -303,17 +304,22 @@ impl By {
     #[must_use]
     pub fn is(&self, user: UserId) -> bool {
         match self {
-            Self::Host => false,
+            Self::Host | Self::Operator { .. } => false,
             Self::Key { holder, .. } => *holder == Some(user),
             Self::Person { id, .. } => *id == user,
         }
     }
 }
 
-/// Only an Owner, freshly confirmed.
+/// Who makes a member of whoever is a user: there is nobody for an invitation to come from, as long as there is no Owner.
+fn makes_anybody(by: &By) -> bool {
+    *by == By::Host || by.has_scope(OperatorScope::Members)
+}
+
+/// Only an Owner, freshly confirmed, or an operator key for members.
 fn require_owner(authority: &Authority, ctx: &Context) -> Result<(), Error> {
-    authority.require_fresh_person(ctx.now, "giving or taking the role Owner")?;
-    if authority.is_owner() {
+    authority.require_fresh_or_scope(ctx.now, "giving or taking the role Owner", OperatorScope::Members)?;
+    if authority.is_owner() || authority.by.has_scope(OperatorScope::Members) {
         return Ok(());
     }
     let roles = vec![OWNER.to_owned()];

@@ -4,25 +4,33 @@ use crate::{
     Actor, Context, Core, Error,
     authorize::{By, live_session},
     brought_in, chance,
+    error::Forbidden,
     log::{self, Action, Where},
     names,
+    operator::operator_organization,
 };
 use keywright_db::{Committed, Tx};
-use keywright_protocol::{OrganizationId, UserId};
+use keywright_protocol::{OperatorScope, OrganizationId, UserId};
 use keywright_store::{
     StoreError,
     changes::{self, ChangeKind},
     generations, memberships,
     organizations::{self, OrganizationRow},
-    sessions,
+    root_organizations, sessions,
     users::{self, Password, UserRow},
 };
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-const ORGANIZATION: Error = Error::NotFound("organization");
 const USER: Error = Error::NotFound("user");
 /// What it takes to make sub-organizations.
 const MANAGE_SUBS: &str = "organization.sub-organization.manage";
+
+/// Which way a suspension goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Suspend,
+    Resume,
+}
 
 /// An organization with what a list shows besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +58,7 @@ impl Core {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for the name or a parent that is a sub-organization itself,
-    /// [`Error::Conflict`] for a sibling's name.
+    /// [`Error::Conflict`] for a sibling's name or at the limit.
     pub async fn create_sub_organization(self: &Arc<Self>, ctx: &Context, parent: OrganizationId, name: &str) -> Result<Committed<OrganizationRow>, Error> {
         let (id, name, core, ctx): (OrganizationId, _, _, _) = (chance::id()?, names::name("name", name)?, Arc::clone(self), ctx.clone());
         self.write(move |tx| {
@@ -61,6 +69,7 @@ impl Core {
                     let reason = "must be a root organization: there are two levels".to_owned();
                     return Err(Error::Invalid { field: "parent", reason });
                 }
+                core.require_room_for_sub_organization(tx, parent).await?;
                 let row = OrganizationRow { id, root_id: parent, name, created_at: ctx.now, suspended_at: None };
                 insert(tx, &ctx, &authority.by, row).await
             })
@@ -68,44 +77,79 @@ impl Core {
         .await
     }
 
-    /// Suspends an organization: nothing of it, nor of what hangs under it, authenticates. Its generations end.
+    /// Suspends an organization: nothing of it, nor of what hangs under it, authenticates. Its generations end. Suspending it again
+    /// changes nothing and succeeds.
     ///
     /// # Errors
-    /// [`Error::HostOnly`], [`Error::NotFound`].
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::NotFresh`]; [`Error::Conflict`] for the operator organization, which the
+    /// host alone suspends.
     pub async fn suspend_organization(self: &Arc<Self>, ctx: &Context, id: OrganizationId) -> Result<Committed<()>, Error> {
-        ctx.authorize_host()?;
-        let ctx = ctx.clone();
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let place = organizations::find(tx, id).await?.ok_or(ORGANIZATION)?;
-                organizations::suspend(tx, id, ctx.now).await?;
+                let (by, place) = core.suspender(tx, &ctx, id, Turn::Suspend).await?;
+                if by != By::Host && operator_organization(tx).await? == Some(id) {
+                    let reason = "without the operator organization nobody could take this back; only `keywright admin` on the host suspends it";
+                    return Err(Error::Conflict(reason.to_owned()));
+                }
+                let is_first = organizations::suspend(tx, id, ctx.now).await?;
                 let bits = generations::end_of_organization(tx, id, ctx.now).await?;
                 changes::insert(tx, ChangeKind::Organization, id.as_uuid(), &bits).await?;
-                log::change(tx, &ctx, &By::Host, Where::In(&place), Action::OrganizationSuspend, (place.name.clone(), String::new())).await
+                if is_first {
+                    log::change(tx, &ctx, &by, Where::In(&place), Action::OrganizationSuspend, (place.name.clone(), String::new())).await?;
+                }
+                Ok(())
             })
         })
         .await
     }
 
-    /// Takes a suspension back.
+    /// Takes a suspension back. Without one nothing changes, and it succeeds.
     ///
     /// # Errors
-    /// [`Error::HostOnly`], [`Error::NotFound`].
+    /// [`Error::NotFound`], [`Error::Forbidden`] also for keys of organizations, since keys live again by it; [`Error::NotFresh`].
     pub async fn resume_organization(self: &Arc<Self>, ctx: &Context, id: OrganizationId) -> Result<Committed<()>, Error> {
-        ctx.authorize_host()?;
-        let ctx = ctx.clone();
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let place = organizations::find(tx, id).await?.ok_or(ORGANIZATION)?;
-                organizations::resume(tx, id).await?;
-                changes::insert(tx, ChangeKind::Organization, id.as_uuid(), &[]).await?;
-                log::change(tx, &ctx, &By::Host, Where::In(&place), Action::OrganizationResume, (place.name.clone(), String::new())).await
+                let (by, place) = core.suspender(tx, &ctx, id, Turn::Resume).await?;
+                if organizations::resume(tx, id).await? {
+                    changes::insert(tx, ChangeKind::Organization, id.as_uuid(), &[]).await?;
+                    log::change(tx, &ctx, &by, Where::In(&place), Action::OrganizationResume, (place.name.clone(), String::new())).await?;
+                }
+                Ok(())
             })
         })
         .await
     }
 
-    /// The organizations that the actor has business in, oldest first: all of them for the host; the token's own and, if that is
+    /// Who suspends an organization or takes that back: for a root whoever acts on it from outside, for a sub-organization whoever
+    /// manages those of its root.
+    async fn suspender(&self, tx: &mut Tx, ctx: &Context, id: OrganizationId, turn: Turn) -> Result<(By, OrganizationRow), Error> {
+        let what = match turn {
+            Turn::Suspend => "suspending an organization",
+            Turn::Resume => "resuming an organization",
+        };
+        let found = organizations::find(tx, id).await?.filter(|place| !place.is_root() && ctx.actor != Actor::System);
+        let Some(place) = found else { return self.over_root(tx, ctx, id, what).await };
+        let above = match self.authority(tx, ctx, place.root_id).await {
+            Err(Error::NotFound(_)) => {
+                // A member of the sub-organization alone knows it, and does not manage it.
+                self.authority(tx, ctx, id).await?;
+                let reason = format!("{what} is for whoever manages the sub-organizations of its root; ask an Owner of that");
+                return Err(Forbidden { reason, permission: Some(MANAGE_SUBS.to_owned()), roles: Vec::new() }.into());
+            }
+            above => above?,
+        };
+        above.require(MANAGE_SUBS)?;
+        if turn == Turn::Resume {
+            above.require_fresh_or_scope(ctx.now, what, OperatorScope::Organizations)?;
+        }
+        Ok((above.by, place))
+    }
+
+    /// The organizations that the actor has business in, oldest first: all of them for the host, all but the
+    /// operator organization's for an operator key; the token's own and, if that is
     /// a root, what hangs under it; a person's, and what hangs under his roots.
     ///
     /// # Errors
@@ -116,32 +160,29 @@ impl Core {
             .read(move |tx| {
                 Box::pin(async move {
                     let homes = match &ctx.actor {
-                        Actor::System => None,
+                        Actor::System => {
+                            let all = organizations::list(tx).await?;
+                            return named(tx, all).await;
+                        }
+                        Actor::Operator(operator) => {
+                            let all = core.organizations_of_operator(tx, &ctx, operator).await?;
+                            return named(tx, all).await;
+                        }
                         Actor::Anonymous => return Err(Error::HostOnly),
                         Actor::Token(token) => {
                             core.authority(tx, &ctx, token.organization_id).await?;
-                            Some(vec![token.organization_id])
+                            vec![token.organization_id]
                         }
                         Actor::Person(person) => {
                             let session = live_session(tx, person.session_id, ctx.now).await?;
-                            Some(memberships::list_organizations_of(tx, session.user_id).await?)
+                            memberships::list_organizations_of(tx, session.user_id).await?
                         }
                     };
-                    let all = match homes {
-                        None => organizations::list(tx).await?,
-                        Some(homes) => {
-                            let mut rows = Vec::new();
-                            for home in homes {
-                                rows.extend(organizations::list_tree(tx, home).await?.into_iter().filter(|row| !rows.contains(row)).collect::<Vec<_>>());
-                            }
-                            rows
-                        }
-                    };
-                    let mut named = Vec::new();
-                    for row in all {
-                        named.push(with_root(tx, row).await?);
+                    let mut rows = Vec::new();
+                    for home in homes {
+                        rows.extend(organizations::list_tree(tx, home).await?.into_iter().filter(|row| !rows.contains(row)).collect::<Vec<_>>());
                     }
-                    Ok(named)
+                    named(tx, rows).await
                 })
             })
             .await
@@ -183,21 +224,24 @@ impl Core {
         Ok(created.await?.value)
     }
 
-    /// Disables a user: nothing of his authenticates. His generations end.
+    /// Disables a user: nothing of his authenticates. His generations end. Doing it again changes nothing and succeeds.
     ///
     /// # Errors
-    /// [`Error::HostOnly`], [`Error::NotFound`].
+    /// [`Error::NotFound`]; [`Error::Forbidden`] for everybody but the host and operator keys for users, and for these too if he
+    /// is a member of the operator organization.
     pub async fn disable_user(self: &Arc<Self>, ctx: &Context, id: UserId) -> Result<Committed<()>, Error> {
-        ctx.authorize_host()?;
-        let ctx = ctx.clone();
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let user = users::find(tx, id).await?.ok_or(USER)?;
-                users::disable(tx, id, ctx.now).await?;
+                let (by, user) = core.touch_user(tx, &ctx, id, "disabling users").await?;
+                let is_first = users::disable(tx, id, ctx.now).await?;
                 sessions::end_of_user(tx, id, ctx.now).await?;
                 let bits = generations::end_of_user(tx, id, ctx.now).await?;
                 changes::insert(tx, ChangeKind::User, id.as_uuid(), &bits).await?;
-                log::change(tx, &ctx, &By::Host, Where::Installation, Action::UserDisable, (user.email, String::new())).await
+                if is_first {
+                    log::change(tx, &ctx, &by, Where::Installation, Action::UserDisable, (user.email, String::new())).await?;
+                }
+                Ok(())
             })
         })
         .await
@@ -206,19 +250,34 @@ impl Core {
     /// Takes that back.
     ///
     /// # Errors
-    /// [`Error::HostOnly`], [`Error::NotFound`].
+    /// As [`Core::disable_user`].
     pub async fn enable_user(self: &Arc<Self>, ctx: &Context, id: UserId) -> Result<Committed<()>, Error> {
-        ctx.authorize_host()?;
-        let ctx = ctx.clone();
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let user = users::find(tx, id).await?.ok_or(USER)?;
-                users::enable(tx, id).await?;
-                changes::insert(tx, ChangeKind::User, id.as_uuid(), &[]).await?;
-                log::change(tx, &ctx, &By::Host, Where::Installation, Action::UserEnable, (user.email, String::new())).await
+                let (by, user) = core.touch_user(tx, &ctx, id, "enabling users").await?;
+                if users::enable(tx, id).await? {
+                    changes::insert(tx, ChangeKind::User, id.as_uuid(), &[]).await?;
+                    log::change(tx, &ctx, &by, Where::Installation, Action::UserEnable, (user.email, String::new())).await?;
+                }
+                Ok(())
             })
         })
         .await
+    }
+
+    /// A user, for whoever may disable and enable him. Who works for the operator organization is out of reach of its keys.
+    async fn touch_user(&self, tx: &mut Tx, ctx: &Context, id: UserId, what: &'static str) -> Result<(By, UserRow), Error> {
+        let by = self.duty(tx, ctx, OperatorScope::Users, what).await?;
+        let user = users::find(tx, id).await?.ok_or(USER)?;
+        if by != By::Host
+            && let Some(home) = operator_organization(tx).await?
+            && root_organizations::is_member_of_tree(tx, home, id).await?
+        {
+            let reason = "this user is a member of the operator organization, which operator keys do not touch; use `keywright admin user` on the host";
+            return Err(Forbidden::because(reason).into());
+        }
+        Ok((by, user))
     }
 
     /// All users, oldest first.
@@ -237,6 +296,19 @@ async fn insert(tx: &mut Tx, ctx: &Context, by: &By, row: OrganizationRow) -> Re
     brought_in::note_organization(tx, by, &row, ctx.now).await?;
     log::change(tx, ctx, by, Where::In(&row), Action::OrganizationCreate, (row.name.clone(), String::new())).await?;
     Ok(row)
+}
+
+/// Organizations with the names of their roots.
+async fn named(tx: &mut Tx, rows: Vec<OrganizationRow>) -> Result<Vec<Organization>, Error> {
+    let roots: HashMap<OrganizationId, String> = rows.iter().filter(|row| row.is_root()).map(|row| (row.id, row.name.clone())).collect();
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        all.push(match roots.get(&row.root_id) {
+            Some(name) => Organization { root_name: (!row.is_root()).then(|| name.clone()), row },
+            None => with_root(tx, row).await?,
+        });
+    }
+    Ok(all)
 }
 
 pub(crate) async fn with_root(tx: &mut Tx, row: OrganizationRow) -> Result<Organization, Error> {

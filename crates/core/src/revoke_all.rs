@@ -88,7 +88,7 @@ async fn require_member(tx: &mut keywright_db::Tx, place: &keywright_store::orga
 fn own_session(ctx: &Context) -> SessionId {
     match &ctx.actor {
         Actor::Person(person) => person.session_id,
-        Actor::Anonymous | Actor::Token(_) | Actor::System => SessionId::from(uuid::Uuid::nil()),
+        Actor::Anonymous | Actor::Token(_) | Actor::Operator(_) | Actor::System => SessionId::from(uuid::Uuid::nil()),
     }
 }
 

@@ -90,11 +90,49 @@ impl Pepper {
         to_array(&context.sign())
     }
 
+    /// The same for an operator key.
+    #[must_use]
+    pub fn operator_tag(&self, digest: &[u8], bound: &OperatorBound<'_>) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(b"keywright operator key\0");
+        context.update(digest);
+        context.update(bound.key_id.as_uuid().as_bytes());
+        context.update(&bound.not_before.as_millis().to_be_bytes());
+        context.update(&bound.expires_at.as_millis().to_be_bytes());
+        // With its length before it, no text can take over a part of the next one.
+        for text in [bound.scopes, bound.allowed_addresses] {
+            context.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(text.as_bytes());
+        }
+        to_array(&context.sign())
+    }
+
+    /// Whether an operator key's tag is the right one, in constant time.
+    #[must_use]
+    pub fn is_operator_tag(&self, tag: &[u8], digest: &[u8], bound: &OperatorBound<'_>) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(tag, &self.operator_tag(digest, bound)).is_ok()
+    }
+
     /// Whether a tag is the right one, in constant time.
     #[must_use]
     pub fn is_tag(&self, tag: &[u8], digest: &[u8], bound: &Bound) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(tag, &self.tag(digest, bound)).is_ok()
     }
+}
+
+/// What a tag binds the digest of an operator key to: it lives in no organization, and what it may do stands in its row.
+#[derive(Debug, Clone, Copy)]
+pub struct OperatorBound<'a> {
+    /// The key.
+    pub key_id: KeyId,
+    /// Not valid before.
+    pub not_before: Time,
+    /// Not valid from then on.
+    pub expires_at: Time,
+    /// What it may do, as it is stored.
+    pub scopes: &'a str,
+    /// Where it is taken from, as it is stored.
+    pub allowed_addresses: &'a str,
 }
 
 /// What a tag binds a digest to.
@@ -149,6 +187,27 @@ mod tests {
             Bound { expires_at: Time::from_seconds(5), ..bound },
         ] {
             assert!(!pepper.is_tag(&tag, b"digest", &moved));
+        }
+    }
+
+    #[test]
+    fn an_operator_keys_tag_covers_each_thing_it_binds() {
+        let pepper = Pepper::new(&[1; 32]);
+        let id = |n: u128| uuid::Uuid::from_u128(n);
+        let (not_before, expires_at) = (Time::from_seconds(3), Time::from_seconds(4));
+        let bound = OperatorBound { key_id: id(1).into(), not_before, expires_at, scopes: "keys", allowed_addresses: "10.0.0.0/8" };
+        let tag = pepper.operator_tag(b"digest", &bound);
+        assert!(pepper.is_operator_tag(&tag, b"digest", &bound));
+        assert!(!pepper.is_operator_tag(&tag, b"Digest", &bound));
+        for moved in [
+            OperatorBound { key_id: id(9).into(), ..bound },
+            OperatorBound { not_before: Time::from_seconds(0), ..bound },
+            OperatorBound { expires_at: Time::from_seconds(5), ..bound },
+            OperatorBound { scopes: "keys members", ..bound },
+            OperatorBound { allowed_addresses: "", ..bound },
+            OperatorBound { scopes: "keys1", allowed_addresses: "0.0.0.0/8", ..bound },
+        ] {
+            assert!(!pepper.is_operator_tag(&tag, b"digest", &moved), "{moved:?}");
         }
     }
 

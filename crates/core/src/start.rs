@@ -55,6 +55,10 @@ pub struct Settings {
     pub personal_access_keys_per_member: i64,
     /// Unrevoked API Keys of a root and its sub-organizations.
     pub api_keys_per_root: i64,
+    /// Direct members of a root and its sub-organizations; `None` for any number.
+    pub members_per_root: Option<i64>,
+    /// Sub-organizations of a root; `None` for any number.
+    pub sub_organizations_per_root: Option<i64>,
     /// Who may give roles that he lacks himself.
     pub role_giving: RoleGiving,
     /// Whether tokens of keys invite and change roles.
@@ -83,6 +87,8 @@ impl Settings {
             key_life_ceiling: DAY * 365,
             personal_access_keys_per_member: 25,
             api_keys_per_root: 1_000,
+            members_per_root: None,
+            sub_organizations_per_root: None,
             role_giving: RoleGiving::WithinOwn,
             keys_bring: KeysBring::WithinGrant,
             remembered_keys: 100_000,

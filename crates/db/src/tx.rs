@@ -166,6 +166,12 @@ impl Tx {
         self.position
     }
 
+    /// Whether this is a revisioned write.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        self.position != NOWHERE
+    }
+
     /// Has the engine check a statement against the schema without running it. For the test that does so with all of them.
     ///
     /// # Errors

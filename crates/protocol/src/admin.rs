@@ -3,6 +3,7 @@
 use crate::{
     catalog::Document,
     ids::{KeyId, OrganizationId, UserId},
+    operator::OperatorScope,
     secret::KeyKind,
     time::Time,
 };
@@ -144,6 +145,37 @@ pub enum AdminRequest {
         /// Which.
         key: KeyId,
     },
+    /// The operator keys.
+    ListOperatorKeys,
+    /// Makes an operator key.
+    CreateOperatorKey {
+        /// Its name.
+        name: String,
+        /// What it may do.
+        scopes: Vec<OperatorScope>,
+        /// Absent: the default life.
+        #[serde(default)]
+        expires_at: Option<Time>,
+        /// Networks that it is taken from; empty for everywhere.
+        #[serde(default)]
+        allowed_addresses: Vec<String>,
+    },
+    /// Gives an operator key another secret.
+    RotateOperatorKey {
+        /// Which.
+        key: KeyId,
+        /// How long the old secret goes on; absent: 24 hours. 0 ends it at once.
+        #[serde(default)]
+        overlap_seconds: Option<u32>,
+        /// Another expiry; absent: the old one.
+        #[serde(default)]
+        expires_at: Option<Time>,
+    },
+    /// Revokes an operator key.
+    RevokeOperatorKey {
+        /// Which.
+        key: KeyId,
+    },
     /// What would change if a catalog came into force.
     DiffCatalog {
         /// The whole catalog, what is built in included.
@@ -210,6 +242,11 @@ pub enum AdminReply {
     Keys {
         /// In the order they were made.
         keys: Vec<KeyRow>,
+    },
+    /// Operator keys.
+    OperatorKeys {
+        /// In the order they were made.
+        keys: Vec<OperatorKeyRow>,
     },
     /// Mail that waits.
     Outbox {
@@ -318,6 +355,26 @@ pub struct KeyRow {
     /// When it was suspended, if it is.
     #[serde(default)]
     pub suspended_at: Option<Time>,
+    /// When it was revoked, if it is.
+    pub revoked_at: Option<Time>,
+}
+
+/// An operator key in a list. Never its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OperatorKeyRow {
+    /// Its id.
+    pub id: KeyId,
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<OperatorScope>,
+    /// Networks that it is taken from; empty for everywhere.
+    pub allowed_addresses: Vec<String>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it expires.
+    pub expires_at: Time,
     /// When it was revoked, if it is.
     pub revoked_at: Option<Time>,
 }

@@ -1,6 +1,7 @@
 //! Who calls: the one reader of `Authorization` on the routes that people and keys alike may use.
 //!
-//! It is read in this order: a session's secret; another raw key, which is refused with where to exchange it; else an access token.
+//! It is read in this order: a session's secret; on the identity API an operator key; another raw key, which is refused with where
+//! to exchange it; else an access token.
 
 use crate::{app::App, error::ApiError, idempotency::Attempt, outer::RequestInfo};
 use axum::{
@@ -18,12 +19,16 @@ use keywright_verify::{Malformation, Verified, VerifyError, bearer_token, reject
 use std::sync::Arc;
 
 const MIN_REVISION: &str = "keywright-min-revision";
+/// Where operator keys are taken.
+const IDENTITY: &str = "/identity/";
+const ON_BEHALF_OF: &str = "onBehalfOf";
 
 /// Whoever calls, by a session that lives or an access token that verifies.
 pub(crate) struct Caller {
     /// For the operation.
     pub(crate) ctx: Context,
-    /// The organization that the session is in, or the token for. A session in none has the nil one, which nobody has.
+    /// The organization that the session is in, or the token for. An operator key, and a session in none, has the nil one, which
+    /// nobody has.
     pub(crate) organization: OrganizationId,
 }
 
@@ -34,14 +39,24 @@ impl FromRequestParts<Arc<App>> for Caller {
         let mut ctx = anonymous(parts, app).map_err(IntoResponse::into_response)?;
         let refused = |error: VerifyError| rejection(&error, app.verifier.config());
         let presented = authorization(&parts.headers).map_err(refused)?;
-        let organization = if secret::recognize(presented) == Some(KeyKind::Session) {
-            let session = app.core.find_session(ctx.now, presented).await.map_err(|error| ApiError::from(error).into_response())?;
-            ctx.actor = Actor::Person(PersonActor { user_id: session.user_id, session_id: session.id, confirmed_at: session.confirmed_at });
-            session.organization_id.unwrap_or(OrganizationId::from(uuid::Uuid::nil()))
-        } else {
-            let verified = app.verifier.verify_refreshing(presented, ctx.now).await.map_err(refused)?;
-            ctx.actor = Actor::Token(token_actor(&verified));
-            verified.organization_id()
+        let nowhere = OrganizationId::from(uuid::Uuid::nil());
+        let organization = match secret::recognize(presented) {
+            Some(KeyKind::Session) => {
+                let session = app.core.find_session(ctx.now, presented).await.map_err(|error| ApiError::from(error).into_response())?;
+                ctx.actor = Actor::Person(PersonActor { user_id: session.user_id, session_id: session.id, confirmed_at: session.confirmed_at });
+                session.organization_id.unwrap_or(nowhere)
+            }
+            Some(KeyKind::OperatorKey) if parts.uri.path().starts_with(IDENTITY) => {
+                let on_behalf_of = on_behalf_of(parts).map_err(IntoResponse::into_response)?;
+                let operator = app.core.find_operator(&ctx, presented, on_behalf_of.as_deref()).await;
+                ctx.actor = Actor::Operator(operator.map_err(|error| ApiError::from(error).into_response())?);
+                nowhere
+            }
+            Some(KeyKind::PersonalAccessKey | KeyKind::ApiKey | KeyKind::OperatorKey) | None => {
+                let verified = app.verifier.verify_refreshing(presented, ctx.now).await.map_err(refused)?;
+                ctx.actor = Actor::Token(token_actor(&verified));
+                verified.organization_id()
+            }
         };
         ctx.once = parts.extensions.get::<Attempt>().and_then(|attempt| attempt.by(&ctx));
         if let Some(wanted) = parts.headers.get(MIN_REVISION) {
@@ -105,6 +120,17 @@ fn anonymous(parts: &Parts, app: &Arc<App>) -> Result<Context, ApiError> {
     let mut ctx = info.context(app.core.clock());
     ctx.user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
     Ok(ctx)
+}
+
+/// For whom an operator key acts; empty counts as absent.
+fn on_behalf_of(parts: &Parts) -> Result<Option<String>, ApiError> {
+    let query = parts.uri.query().unwrap_or_default();
+    let mut said = form_urlencoded::parse(query.as_bytes()).filter(|(name, value)| name.eq_ignore_ascii_case(ON_BEHALF_OF) && !value.is_empty());
+    let whom = said.next().map(|(_, value)| value.into_owned());
+    match said.next() {
+        Some(_) => Err(ApiError::BadRequest(format!("{ON_BEHALF_OF} stands in the query more than once; send it once"))),
+        None => Ok(whom),
+    }
 }
 
 /// What stands in the one `Authorization` header.

@@ -55,6 +55,8 @@ pub struct Config {
     pub catalog: CatalogFrom,
     /// Who may bring people in.
     pub members: Members,
+    /// How large the tree of a root organization may grow.
+    pub organizations: Organizations,
     /// Bounds of what is remembered.
     pub memory: MemoryBounds,
     /// Limits against guessing and floods.
@@ -85,6 +87,7 @@ impl Default for Config {
             tokens: Tokens::default(),
             catalog: CatalogFrom::default(),
             members: Members::default(),
+            organizations: Organizations::default(),
             memory: MemoryBounds::default(),
             limits: Limits::default(),
             distribution: DistributionMount::default(),
@@ -164,6 +167,16 @@ pub struct CatalogFrom {
     pub preset: Option<String>,
     /// The operator's own, TOML.
     pub file: Option<PathBuf>,
+}
+
+/// How large the tree of a root organization may grow. What is absent is not limited; an operator key may set others for a root.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Organizations {
+    /// People who are direct members of a root or its sub-organizations.
+    pub members_per_root: Option<u32>,
+    /// Sub-organizations of a root.
+    pub sub_organizations_per_root: Option<u32>,
 }
 
 /// Who may bring people in.
@@ -356,6 +369,8 @@ impl Config {
             key_life_ceiling: Duration::from_secs(u64::from(self.keys.ceiling_days) * DAY),
             personal_access_keys_per_member: i64::from(self.keys.personal_per_member),
             api_keys_per_root: i64::from(self.keys.api_per_root),
+            members_per_root: self.organizations.members_per_root.map(i64::from),
+            sub_organizations_per_root: self.organizations.sub_organizations_per_root.map(i64::from),
             role_giving: if self.members.managers_give_any_role.unwrap_or(self.preset()?.is_some()) {
                 RoleGiving::ManagersGiveAny
             } else {
@@ -475,6 +490,7 @@ mod tests {
             catalog: CatalogFrom::default(),
             openapi: OpenApiPage::default(),
             members: Members { managers_give_any_role: None, ..config.members.clone() },
+            organizations: Organizations::default(),
             ..config
         };
         assert_eq!(serde_json::to_value(&named).unwrap(), serde_json::to_value(Config::default()).unwrap());

@@ -90,7 +90,7 @@ struct AuthApi;
 #[openapi(
     info(
         title = "Keywright identity API",
-        description = "Organizations, their members with roles, invitations and keys, as far as the holder of an access token or a session may see and change them.\n\n**How to authenticate**: exchange a key at `POST /auth/v3/token` (see the spec `auth`) and send the token in the `Authorization` header. What the token may do here is computed anew at each request: a key that has been revoked opens nothing any more, whatever its tokens say.\n\n**Changes** answer with the header `Keywright-Revision`; reads that send it back as `Keywright-Min-Revision` see that change. Keys never give or take Owner, and never change the roles of their own holder.\n\n**Keys do not breed**: whoever makes, widens, rotates or resumes a key is a person with a fresh session. Sign in at `POST /auth/v1/sessions` (spec `auth`), send the `sessionToken` in the `Authorization` header, and after five minutes confirm the password at `/auth/v1/sessions/current/confirm`. A token made from a key lists, suspends and revokes keys, as far as its roles go, and nothing else.",
+        description = "Organizations, their members with roles, invitations and keys, as far as the holder of an access token or a session may see and change them.\n\n**How to authenticate**: exchange a key at `POST /auth/v3/token` (see the spec `auth`) and send the token in the `Authorization` header. What the token may do here is computed anew at each request: a key that has been revoked opens nothing any more, whatever its tokens say.\n\n**Changes** answer with the header `Keywright-Revision`; reads that send it back as `Keywright-Min-Revision` see that change. Keys never give or take Owner, and never change the roles of their own holder.\n\n**Keys do not breed**: whoever makes, widens, rotates or resumes a key is a person with a fresh session. Sign in at `POST /auth/v1/sessions` (spec `auth`), send the `sessionToken` in the `Authorization` header, and after five minutes confirm the password at `/auth/v1/sessions/current/confirm`. A token made from a key lists, suspends and revokes keys, as far as its roles go, and nothing else.\n\n**Operator keys** are for the programs of whoever runs the installation, and are sent here as they are. As their scopes go they do in every organization but the operator organization what its Owners may do. With each change they say for whom, in the query: `?onBehalfOf=customer-17`, on any route; without it the change is refused (400).\n\n**Twice is once**: a change that comes with an `Idempotency-Key` is made once in 24 hours; a repetition gets the first answer again, with `Idempotency-Replayed: true`, and `null` where a secret stood, with `secretShown: true`. The same key with another request is 422.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/", description = "This server")),
@@ -102,6 +102,20 @@ struct AuthApi;
         identity::organizations::create_sub,
         identity::lifecycle::update,
         identity::lifecycle::remove,
+        identity::provisioning::create_root,
+        identity::provisioning::put_root,
+        identity::provisioning::get_root,
+        identity::provisioning::limits,
+        identity::provisioning::set_limits,
+        identity::provisioning::suspend,
+        identity::provisioning::resume,
+        identity::provisioning::add_user,
+        identity::provisioning::disable_user,
+        identity::provisioning::enable_user,
+        identity::operator_keys::list,
+        identity::operator_keys::create,
+        identity::operator_keys::rotate,
+        identity::operator_keys::revoke,
         identity::members::list,
         identity::members::roles,
         identity::members::replace_roles,
@@ -139,7 +153,9 @@ struct AuthApi;
         (name = "Invitations", description = "How people come in."),
         (name = "Personal Access Keys", description = "Keys of people: each makes his own."),
         (name = "API Keys", description = "Keys of organizations, for their programs."),
-        (name = "Policy", description = "What an organization demands of its keys, and how it takes back all of them at once.")
+        (name = "Policy", description = "What an organization demands of its keys, and how it takes back all of them at once."),
+        (name = "Users", description = "People of the installation, wherever they are members."),
+        (name = "Operator keys", description = "For the programs of whoever runs the installation.")
     ),
     modifiers(&TokenScheme)
 )]
@@ -153,7 +169,7 @@ impl Modify for TokenScheme {
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
             .description(Some(
-                "An access token; on the routes of sessions, and on the identity API if you like, a sessionToken. `Bearer` before it is optional, in any case.",
+                "An access token; on the routes of sessions, and on the identity API if you like, a sessionToken; on the identity API an operator key too. `Bearer` before it is optional, in any case.",
             ))
             .build();
         document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));

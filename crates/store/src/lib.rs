@@ -16,11 +16,13 @@ pub mod log;
 pub mod managed_keys;
 pub mod member_lists;
 pub mod memberships;
+pub mod operator_keys;
 pub mod organizations;
 pub mod outbox;
 pub mod page;
 pub mod password_resets;
 pub mod policies;
+pub mod root_organizations;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
@@ -78,10 +80,12 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         managed_keys::STATEMENTS,
         member_lists::STATEMENTS,
         memberships::STATEMENTS,
+        operator_keys::STATEMENTS,
         organizations::STATEMENTS,
         outbox::STATEMENTS,
         password_resets::STATEMENTS,
         policies::STATEMENTS,
+        root_organizations::STATEMENTS,
         sessions::STATEMENTS,
         settings::STATEMENTS,
         signing_keys::STATEMENTS,

@@ -38,7 +38,7 @@ pub struct EventRow {
     pub at: Time,
     /// Where; nil for the installation as a whole.
     pub organization_id: OrganizationId,
-    /// `host`, `user` or `key`.
+    /// `host`, `user`, `key` or `operator-key`.
     pub actor_kind: String,
     /// Which one.
     pub actor_id: Option<Uuid>,

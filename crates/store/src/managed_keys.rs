@@ -21,7 +21,7 @@ pub(crate) use record_where;
 statements! {
     FIND = record_where!("k.id = $1 AND k.organization_id = $2");
     LIST = record_where!("k.organization_id = $1 ORDER BY k.created_at, k.id");
-    FIND_HOME = "SELECT organization_id FROM keys WHERE id = $1";
+    FIND_HOME = "SELECT organization_id FROM keys WHERE id = $1 AND organization_id IS NOT NULL";
     LIST_ROLES_OF = "SELECT key_id, organization_id, role FROM key_roles WHERE key_id = $1 ORDER BY organization_id, role";
     DELETE_ROLES_IN = "DELETE FROM key_roles WHERE key_id = $1 AND organization_id = $2";
     UPDATE_NAME = "UPDATE keys SET name = $2 WHERE id = $1 AND revoked_at IS NULL";
@@ -127,7 +127,7 @@ pub async fn list_living_since(tx: &mut Tx, organization: OrganizationId, since:
     tx.fetch_all(LIST_LIVING_SINCE, &[organization.into(), since.into()]).await?.iter().map(KeyRecord::read).collect()
 }
 
-/// Where a key lives. For the host alone: everybody else names the organization.
+/// Where a key lives; an operator key lives nowhere. For the host alone: everybody else names the organization.
 ///
 /// # Errors
 /// Whatever keeps the database from answering.
@@ -233,6 +233,16 @@ pub struct VersionRow {
 }
 
 impl VersionRow {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            version: row.get("version")?,
+            digest: row.get("digest")?,
+            tag: row.get("tag")?,
+            ends_at: row.get("ends_at")?,
+            ended_at: row.get("ended_at")?,
+        })
+    }
+
     /// Whether its secret is still taken.
     #[must_use]
     pub fn is_in_use(&self, now: Time) -> bool {
@@ -245,18 +255,7 @@ impl VersionRow {
 /// # Errors
 /// Whatever keeps the database from answering.
 pub async fn list_versions(tx: &mut Tx, id: KeyId) -> Result<Vec<VersionRow>, StoreError> {
-    let rows = tx.fetch_all(LIST_VERSIONS, &[id.into()]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(VersionRow {
-                version: row.get("version")?,
-                digest: row.get("digest")?,
-                tag: row.get("tag")?,
-                ends_at: row.get("ends_at")?,
-                ended_at: row.get("ended_at")?,
-            })
-        })
-        .collect()
+    tx.fetch_all(LIST_VERSIONS, &[id.into()]).await?.iter().map(VersionRow::read).collect()
 }
 
 /// Binds a secret version anew.

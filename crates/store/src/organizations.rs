@@ -33,7 +33,7 @@ pub struct OrganizationRow {
 }
 
 impl OrganizationRow {
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.get("id")?,
             root_id: row.get("root_id")?,

@@ -16,7 +16,7 @@ use crate::{
     organizations::taken,
 };
 use keywright_db::{Committed, Tx};
-use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time, admin::RolesIn};
+use keywright_protocol::{KeyId, KeyKind, OperatorScope, OrganizationId, Time, admin::RolesIn};
 use keywright_store::{
     changes::{self, ChangeKind},
     generations, key_lists, keys, managed_keys,
@@ -131,10 +131,7 @@ impl Core {
                 let grants = Grants::of(&new.grants);
                 grants.check(tx, &authority, &Grants::default()).await?;
                 core.require_covered(tx, &ctx, &grants).await?;
-                let (root, limit) = (authority.place.root_id, core.settings.api_keys_per_root);
-                if keys::count_api_of_root(tx, root).await? >= limit {
-                    return Err(Error::Conflict(format!("a root and its sub-organizations have {limit} API Keys at most; revoke one first")));
-                }
+                core.require_room_for_key(tx, authority.place.root_id).await?;
                 let expires_at = core.expiry(tx, &authority.place, ctx.now, new.expires_at).await?;
                 let not_before = new.not_before.unwrap_or(ctx.now);
                 check_not_before(not_before, expires_at)?;
@@ -220,7 +217,7 @@ impl Core {
                 let difference = has.difference(&had, &authority.catalog);
                 let turn = Turn::new(&before, &after, &difference, ctx.now)?;
                 if turn.widens {
-                    authority.require_fresh_person(ctx.now, "widening a key")?;
+                    authority.require_fresh_or_scope(ctx.now, "widening a key", OperatorScope::Keys)?;
                     core.require_covered(tx, &ctx, &has).await?;
                 }
                 let done = ApiKey { grants: has.shown(), record: after };
@@ -362,14 +359,14 @@ impl Turn {
     }
 }
 
-/// Whoever makes, widens, rotates or revives a key: a person with a fresh session who may manage keys. A key is told so first,
-/// since no role would help it.
+/// Whoever makes, widens, rotates or revives a key: a person with a fresh session who may manage keys, or an operator key for
+/// keys. Another key is told so first, since no role would help it.
 pub(super) fn require_maker(authority: &Authority, now: Time, what: &'static str) -> Result<(), Error> {
     if matches!(authority.by, By::Key { .. }) {
         authority.require_fresh_person(now, what)?;
     }
     authority.require(MANAGE)?;
-    authority.require_fresh_person(now, what)
+    authority.require_fresh_or_scope(now, what, OperatorScope::Keys)
 }
 
 /// An API Key of the organization in question.
@@ -397,7 +394,7 @@ fn description(text: &str) -> Result<String, Error> {
     Err(Error::Invalid { field: "description", reason })
 }
 
-fn metadata(object: &serde_json::Map<String, serde_json::Value>) -> Result<String, Error> {
+pub(crate) fn metadata(object: &serde_json::Map<String, serde_json::Value>) -> Result<String, Error> {
     let text = serde_json::to_string(object).map_err(|_| Error::Internal("metadata cannot be written"))?;
     if text.len() <= MAX_METADATA_BYTES {
         return Ok(text);

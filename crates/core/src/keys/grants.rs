@@ -8,7 +8,7 @@ use crate::{
 };
 use keywright_db::Tx;
 use keywright_protocol::{
-    Catalog, OrganizationId,
+    Catalog, OperatorScope, OrganizationId,
     admin::RolesIn,
     catalog::{OWNER, PermissionSet},
 };
@@ -95,7 +95,7 @@ impl Grants {
 
 impl Core {
     /// Whoever makes, widens, rotates or revives a key may do himself everything that it may, in each organization: he could come
-    /// to hold its secret. Only an Owner there has a key that is Owner.
+    /// to hold its secret. Only an Owner there has a key that is Owner. An operator key for keys makes any.
     pub(super) async fn require_covered(&self, tx: &mut Tx, ctx: &Context, grants: &Grants) -> Result<(), Error> {
         for organization in grants.0.keys() {
             let there = match self.authority(tx, ctx, *organization).await {
@@ -106,6 +106,10 @@ impl Core {
                 }
                 Err(error) => return Err(error),
             };
+            // An operator key has no roles of its own; it makes keys for the organization's.
+            if there.by.has_scope(OperatorScope::Keys) {
+                continue;
+            }
             if grants.has_owner(*organization) && !there.is_owner() {
                 let reason = format!("only an Owner of {} makes, widens, rotates or resumes a key that is Owner there", there.place.name);
                 return Err(Forbidden { reason, permission: None, roles: vec![OWNER.to_owned()] }.into());

@@ -10,7 +10,7 @@ use crate::{
     policy::require_personal_keys,
 };
 use keywright_db::Committed;
-use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time, UserId};
+use keywright_protocol::{KeyId, KeyKind, OperatorScope, OrganizationId, Time, UserId};
 use keywright_store::{
     changes::{self, ChangeKind},
     key_lists, keys, managed_keys,
@@ -93,7 +93,8 @@ impl Core {
             .read(move |tx| {
                 Box::pin(async move {
                     let authority = core.authority(tx, &ctx, organization).await?;
-                    if authority.is_owner() {
+                    authority.by.require_scope(OperatorScope::Keys)?;
+                    if authority.is_owner() || authority.by.has_scope(OperatorScope::Keys) {
                         return Ok(key_lists::list_personal(tx, organization, part).await?);
                     }
                     match holder_of(&authority.by) {
@@ -140,15 +141,15 @@ impl Core {
     }
 }
 
-/// Whether somebody sees a Personal Access Key, and may revoke it: its holder, and the Owners.
+/// Whether somebody sees a Personal Access Key, and may revoke it: its holder, the Owners, and operator keys for keys.
 pub(super) fn sees(authority: &Authority, key: &KeyRecord) -> bool {
-    authority.is_owner() || key.user_id.is_some_and(|holder| authority.by.is(holder))
+    authority.is_owner() || authority.by.has_scope(OperatorScope::Keys) || key.user_id.is_some_and(|holder| authority.by.is(holder))
 }
 
 /// The person behind whoever acts; nobody behind an API Key.
 fn holder_of(by: &By) -> Option<UserId> {
     match by {
-        By::Host => None,
+        By::Host | By::Operator { .. } => None,
         By::Key { holder, .. } => *holder,
         By::Person { id, .. } => Some(*id),
     }
@@ -161,7 +162,7 @@ fn holder_of_new(authority: &Authority, user: Option<UserId>) -> Result<UserId, 
         (By::Host, Some(user)) => Ok(user),
         (By::Person { id, .. }, None) => Ok(*id),
         (By::Person { id, .. }, Some(user)) if *id == user => Ok(user),
-        (By::Host | By::Key { .. } | By::Person { .. }, _) => Err(others()),
+        (By::Host | By::Key { .. } | By::Person { .. } | By::Operator { .. }, _) => Err(others()),
     }
 }
 

@@ -14,7 +14,6 @@ use keywright_store::{
     keys::NewVersion,
     managed_keys,
     managed_keys::{KeyRecord, VersionRow},
-    organizations::OrganizationRow,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -63,7 +62,8 @@ impl Core {
                 core.require_covered(tx, &ctx, &grants).await?;
                 refuse_revoked(&key)?;
                 let old_expiry = key.expires_at;
-                key.expires_at = core.expiry_after_rotation(tx, (&authority.place, &key), how, ctx.now).await?;
+                let longest = core.longest_key_life(tx, &authority.place).await?;
+                key.expires_at = core.expiry_after_rotation((ctx.now, longest), (key.not_before, key.expires_at), how)?;
                 let bits = core.set_expiry(tx, &key, old_expiry, ctx.now).await?;
                 let (secret, version, ended) = core.replace_secret(tx, &key, how.overlap_at(ctx.now, old_expiry), ctx.now).await?;
                 let bits: Vec<i64> = bits.into_iter().chain(ended).collect();
@@ -80,22 +80,27 @@ impl Core {
         Ok(RotatedKey { secret, version, expires_at, old_secret_ends_at, position: rotated.position })
     }
 
-    async fn expiry_after_rotation(&self, tx: &mut Tx, (place, key): (&OrganizationRow, &KeyRecord), how: Rotation, now: Time) -> Result<Time, Error> {
+    /// When a key expires that is rotated now. A policy that is stricter than when the key was made holds from then on.
+    pub(crate) fn expiry_after_rotation(
+        &self,
+        (now, longest): (Time, Duration),
+        (not_before, expires_at): (Time, Time),
+        how: Rotation,
+    ) -> Result<Time, Error> {
         if how.overlap > MAX_OVERLAP {
             let reason = format!("must be {} at most, which is 30 days", MAX_OVERLAP.as_secs());
             return Err(Error::Invalid { field: "overlapSeconds", reason });
         }
         match how.expires_at {
             Some(at) => {
-                let at = self.expiry(tx, place, now, Some(at)).await?;
-                super::check_not_before(key.not_before, at).map(|()| at)
+                let at = self.expiry_within(longest, now, Some(at))?;
+                super::check_not_before(not_before, at).map(|()| at)
             }
-            None if key.expires_at <= now => {
-                let reason = format!("this key expired on {}; say until when it is to live", key.expires_at);
+            None if expires_at <= now => {
+                let reason = format!("this key expired on {expires_at}; say until when it is to live");
                 Err(Error::Invalid { field: "expiresAt", reason })
             }
-            // A policy that is stricter than when the key was made holds from its next rotation on.
-            None => Ok(key.expires_at.min(now.plus(self.longest_key_life(tx, place).await?))),
+            None => Ok(expires_at.min(now.plus(longest))),
         }
     }
 
@@ -157,7 +162,7 @@ impl Core {
 
 impl Rotation {
     /// When the old secret ends; `None` for at once.
-    fn overlap_at(&self, now: Time, old_expiry: Time) -> Option<Time> {
+    pub(crate) fn overlap_at(&self, now: Time, old_expiry: Time) -> Option<Time> {
         (!self.overlap.is_zero() && now < old_expiry).then(|| now.plus(self.overlap))
     }
 }

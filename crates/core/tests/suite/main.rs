@@ -17,9 +17,15 @@ mod lists;
 #[cfg(test)]
 mod members;
 #[cfg(test)]
+mod operator;
+#[cfg(test)]
+mod operator_scopes;
+#[cfg(test)]
 mod organizations;
 #[cfg(test)]
 mod promises;
+#[cfg(test)]
+mod provisioning;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

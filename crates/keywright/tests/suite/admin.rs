@@ -1,7 +1,7 @@
 //! `keywright admin`: the same acts through the socket of a server that runs, and on the database when none does.
 
 use crate::{
-    http::{catalog, claims, exchange, token_of, try_exchange, try_exchange_api_key},
+    http::{catalog, claims, client, exchange, token_of, try_exchange, try_exchange_api_key},
     process::{PRESET, Place, text},
 };
 use serde_json::{Value, json};
@@ -186,4 +186,37 @@ async fn an_act_without_a_server_leaves_the_catalog_as_it_is() {
     assert_eq!(after["catalog"], before["catalog"]);
     let token = claims(&token_of(&try_exchange_api_key(&server.base, "ci", &text(&key, "secret")).await));
     assert_eq!(token["roles"], json!(["operate-distribution-profile"]));
+}
+
+/// Reddens when an act needs a server, or when what was made on the host is not what the server takes.
+#[tokio::test]
+async fn operator_keys_are_made_on_the_host() {
+    let place = Place::new();
+    let server = place.serve(&[], &[]).await;
+    let create = ["operator-key", "create", "--name", "backend", "--scope", "organizations", "--scope", "keys", "--allowed-address", "127.0.0.0/8"];
+    let made = place.admin_json(&create).await;
+    let (id, secret) = (text(&made, "id"), text(&made, "secret"));
+    let client = client();
+    let statuses = async |base: &str, secret: &str| {
+        let url = format!("{base}/identity/v1/organizations");
+        let read = client.get(&url).bearer_auth(secret).send().await.unwrap().status().as_u16();
+        let put = format!("{url}/by-external-id/customer-1?onBehalfOf=customer");
+        let put = client.put(put).bearer_auth(secret).json(&json!({ "name": "Customer" })).send().await.unwrap().status().as_u16();
+        [read, put]
+    };
+    assert_eq!(statuses(&server.base, &secret).await, [200, 201]);
+    let listed = place.admin(&["operator-key", "list"]).await.succeeded();
+    assert!(listed.contains(&format!("{id}  organizations,keys  backend  expires ")) && listed.contains("from 127.0.0.0/8"), "{listed}");
+    assert!(!listed.contains(&secret), "a secret is listed");
+    let rotated = place.admin_json(&["operator-key", "rotate", &id, "--overlap-seconds", "0"]).await;
+    let newer = text(&rotated, "secret");
+    assert_eq!((statuses(&server.base, &secret).await, statuses(&server.base, &newer).await), ([401, 401], [200, 200]));
+    server.end().await;
+
+    place.admin(&["operator-key", "revoke", &id]).await.succeeded();
+    let listed = place.admin(&["operator-key", "list"]).await.succeeded();
+    assert!(listed.contains("revoked "), "{listed}");
+    let server = place.serve(&[], &[]).await;
+    assert_eq!(statuses(&server.base, &newer).await, [401, 401]);
+    server.end().await;
 }

@@ -1,6 +1,6 @@
 //! Who gets what from each documented operation. A route without a row fails, and so does a row without a route.
 
-use crate::support::fails;
+use crate::{access_operator::own_body, support::fails};
 use keywright_core::{authorize::FRESH, members::RoleChange};
 use keywright_protocol::{
     KeyId, UserId,
@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 /// Who calls: an actor with a token of its own, a raw key where a token belongs, or the Owner himself with a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Caller {
+pub(crate) enum Caller {
     By(Actor),
     RawKey,
     /// He gave his password just now.
@@ -36,7 +36,7 @@ const CALLERS: [Caller; 9] = [
     Caller::StaleOwner,
 ];
 /// Statuses in the order of [`CALLERS`].
-type Statuses = [u16; 9];
+pub(crate) type Statuses = [u16; 9];
 
 /// An exchange takes its credential from the form alone; who else is named in `Authorization` changes nothing.
 const EXCHANGE: Statuses = [400; 9];
@@ -74,8 +74,13 @@ const REVIVE: Statuses = [403, 401, 404, 403, 404, 403, 401, 200, 403];
 /// What widens nothing is for a person, however long ago he gave his password.
 const BY_PERSON: Statuses = [403, 401, 404, 403, 404, 403, 401, 200, 200];
 
+/// For operator keys, and their own people; nobody of an organization. What an operator key gets: `access_operator.rs`.
+const OPERATORS: Statuses = [403, 401, 403, 403, 403, 403, 401, 403, 403];
+/// The same about one organization: who belongs there is told so, for everybody else it is not there.
+const FROM_ABOVE: Statuses = [403, 401, 404, 403, 404, 403, 401, 403, 403];
+
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-const TABLE: [(&str, &str, Statuses); 67] = [
+pub(crate) const TABLE: [(&str, &str, Statuses); 81] = [
     ("post", "/auth/v1/token", EXCHANGE),
     ("post", "/auth/v2/token", EXCHANGE),
     ("post", "/auth/v3/token", EXCHANGE),
@@ -128,6 +133,20 @@ const TABLE: [(&str, &str, Statuses); 67] = [
     ("patch", "/identity/v1/organizations/{id}/invitations", ADMINISTER),
     ("delete", "/identity/v1/organizations/{id}/invitations", ADMINISTER),
     ("delete", "/identity/v1/organizations/{id}", ADMINISTER),
+    ("post", "/identity/v1/organizations", OPERATORS),
+    ("put", "/identity/v1/organizations/by-external-id/{externalId}", OPERATORS),
+    ("get", "/identity/v1/organizations/by-external-id/{externalId}", OPERATORS),
+    ("get", "/identity/v1/organizations/{id}/limits", ADMINISTER),
+    ("put", "/identity/v1/organizations/{id}/limits", FROM_ABOVE),
+    ("post", "/identity/v1/organizations/{id}/suspend", FROM_ABOVE),
+    ("post", "/identity/v1/organizations/{id}/resume", FROM_ABOVE),
+    ("post", "/identity/v1/users", OPERATORS),
+    ("post", "/identity/v1/users/{user}/disable", OPERATORS),
+    ("post", "/identity/v1/users/{user}/enable", OPERATORS),
+    ("get", "/identity/v1/operator-keys", OPERATORS),
+    ("post", "/identity/v1/operator-keys", OPERATORS),
+    ("post", "/identity/v1/operator-keys/{id}/rotate", OPERATORS),
+    ("delete", "/identity/v1/operator-keys/{id}", OPERATORS),
     ("post", "/identity/v1/invitations/lookup", LINK),
     ("post", "/identity/v1/invitations/accept", LINK),
     ("get", "/identity/v1/organizations/{id}/personal-access-keys", MEMBER),
@@ -147,8 +166,8 @@ const TABLE: [(&str, &str, Statuses); 67] = [
 ];
 
 /// What the calls are about, and the Owner's two sessions.
-struct Fixture {
-    server: TestServer,
+pub(crate) struct Fixture {
+    pub(crate) server: TestServer,
     profile: String,
     personal_access_key: KeyId,
     api_key: KeyId,
@@ -159,7 +178,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let server = TestServer::start().await;
         let (profile, host, acme, owner) = (acme_profile(&server).await, server.host(), server.demo.acme.id, server.demo.users["owner"].id);
         let personal_access_key = server.core.create_personal_access_key(&host, acme, owner, "table", None).await.unwrap().id;
@@ -176,11 +195,11 @@ impl Fixture {
     }
 
     /// The path of a documented one.
-    fn path(&self, documented: &str) -> String {
+    pub(crate) fn path(&self, documented: &str) -> String {
         let id = if documented.starts_with("/identity/") { self.server.demo.acme.id.to_string() } else { self.profile.clone() };
         let key = if documented.contains("/api-keys/") { self.api_key } else { self.personal_access_key };
         let user = self.server.demo.users["manager"].id.to_string();
-        documented.replace("{realm}", "appcircle").replace("{id}", &id).replace("{user}", &user).replace("{key}", &key.to_string())
+        documented.replace("{realm}", "appcircle").replace("{id}", &id).replace("{user}", &user).replace("{key}", &key.to_string()).replace("{externalId}", "customer-7")
     }
 
     /// A session of the Owner that is still as it should be; another one if a call before has ended it or time has passed.
@@ -208,7 +227,7 @@ impl Fixture {
             (&Method::GET, "/identity/v1/me/explain") => "?permission=organization.member.view".to_owned(),
             (&Method::PATCH, "/identity/v1/users") => format!("?action=invite&organizationId={}", self.server.demo.acme.id),
             (&Method::PATCH, path) if path.ends_with("/invitations") => "?action=re-invite".to_owned(),
-            (&Method::DELETE, path) if path.matches('/').count() == 4 => format!("?action=remove&userId={leaver}"),
+            (&Method::DELETE, path) if path.starts_with("/identity/v1/organizations/") && path.matches('/').count() == 4 => format!("?action=remove&userId={leaver}"),
             _ => String::new(),
         };
         let path = &format!("{path}{action}");
@@ -225,10 +244,11 @@ impl Fixture {
 
 /// What a route reads, so that each call would change something: another name each time. The contract's routes ignore what they
 /// do not know.
-fn body(server: &TestServer, caller: Caller, method: &Method, path: &str) -> Option<Value> {
+pub(crate) fn body(server: &TestServer, caller: Caller, method: &Method, path: &str) -> Option<Value> {
     let acme = server.demo.acme.id;
     let brings = json!([{ "organizationId": acme, "roles": ["view-build"] }]);
     let body = match path {
+        _ if own_body(method, path).is_some() => own_body(method, path)?,
         "/identity/v1/invitations/lookup" => json!({ "token": "no such link" }),
         "/identity/v1/invitations/accept" => json!({ "token": "no such link", "password": "a password of one's own" }),
         _ if path.ends_with("/policy") => json!({ "longestKeyLifeSeconds": null, "allowedAddresses": [], "personalKeys": true, "membersByKeys": true }),

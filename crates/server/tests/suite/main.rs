@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod access_operator;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod liveness;

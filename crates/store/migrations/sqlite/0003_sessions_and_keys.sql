@@ -66,3 +66,11 @@ CREATE INDEX idempotency_keys_expires_at ON idempotency_keys (expires_at);
 -- Lists of keys and of members are cut in these, in the order in which they are shown.
 CREATE INDEX keys_listed ON keys (organization_id, kind, created_at, id);
 CREATE INDEX memberships_listed ON memberships (organization_id, created_at, id, user_id) WHERE ended_at IS NULL;
+
+-- What an operator key may do, words with spaces between.
+ALTER TABLE keys ADD COLUMN operator_scopes TEXT CHECK ((kind = 'op') = (operator_scopes IS NOT NULL));
+
+-- What a root and its sub-organizations may have together; NULL for the installation's setting.
+ALTER TABLE organizations ADD COLUMN limit_api_keys INTEGER;
+ALTER TABLE organizations ADD COLUMN limit_members INTEGER;
+ALTER TABLE organizations ADD COLUMN limit_sub_organizations INTEGER;

@@ -5,6 +5,7 @@ mod governance;
 mod health;
 mod identity;
 mod openapi;
+mod operator;
 mod outer;
 mod roles;
 mod well_known;
