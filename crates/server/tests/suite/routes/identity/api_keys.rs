@@ -76,25 +76,9 @@ async fn a_key_from_its_making_to_its_end() {
     revision(&send(Method::POST, &format!("{one}/resume"), None).await);
     issued(&exchange(&server, "weekly", &secret).await);
 
-    let rotated = send(Method::POST, &format!("{one}/rotate"), Some(&json!({ "overlapSeconds": 60, "expiresAt": now.plus(DAY * 100) }))).await;
-    revision(&rotated);
-    let second = rotated.member("secret");
-    assert_eq!(
-        rotated.json(),
-        json!({ "id": id, "secret": second, "version": 2, "expiresAt": now.plus(DAY * 100), "oldSecretEndsAt": now.plus(Duration::from_secs(60)) })
-    );
-    issued(&exchange(&server, "weekly", &secret).await);
-    server.clock.advance(Duration::from_secs(60));
-    fails(&exchange(&server, "weekly", &secret).await, 401, "key_secret_replaced");
-    issued(&exchange(&server, "weekly", &second).await);
-    let third = send(Method::POST, &format!("{one}/rotate"), Some(&json!({ "overlapSeconds": 0 }))).await.json();
-    assert_eq!((&third["version"], &third["oldSecretEndsAt"], &third["expiresAt"]), (&json!(3), &Value::Null, &json!(now.plus(DAY * 100))));
-    let fourth = send(Method::POST, &format!("{one}/rotate"), None).await.json();
-    assert_eq!(fourth["oldSecretEndsAt"], json!(server.clock.now().plus(DAY)), "without a body a day");
-
     revision(&send(Method::DELETE, &one, None).await);
     revision(&send(Method::DELETE, &one, None).await);
-    fails(&exchange(&server, "weekly", fourth["secret"].as_str().unwrap()).await, 401, "key_revoked");
+    fails(&exchange(&server, "weekly", &secret).await, 401, "key_revoked");
     let gone = send(Method::GET, &one, None).await.json();
     assert_eq!((&gone["state"], &gone["revokedAt"]), (&json!("Revoked"), &json!(server.clock.now())));
     for (method, path, body) in [
@@ -105,6 +89,33 @@ async fn a_key_from_its_making_to_its_end() {
     ] {
         assert!(fails(&send(method, &path, body.as_ref()).await, 409, "conflict").contains("for ever"));
     }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_rotated_key_has_both_secrets_for_the_overlap() {
+    let server = TestServer::start().await;
+    let now = server.clock.now();
+    let session = server.session("owner").await;
+    let made = server.by(&session, Method::POST, KEYS, Some(&json!({ "name": "nightly", "grants": view_build(server.demo.acme.id) }))).await;
+    let (id, secret) = (made.member("id"), made.member("secret"));
+    let one = format!("{KEYS}/{id}");
+    let send = async |method, path: &str, body: Option<&Value>| server.by(&session, method, path, body).await;
+    let rotated = send(Method::POST, &format!("{one}/rotate"), Some(&json!({ "overlapSeconds": 60, "expiresAt": now.plus(DAY * 100) }))).await;
+    revision(&rotated);
+    let second = rotated.member("secret");
+    assert_eq!(
+        rotated.json(),
+        json!({ "id": id, "secret": second, "version": 2, "expiresAt": now.plus(DAY * 100), "oldSecretEndsAt": now.plus(Duration::from_secs(60)) })
+    );
+    issued(&exchange(&server, "nightly", &secret).await);
+    server.clock.advance(Duration::from_secs(60));
+    fails(&exchange(&server, "nightly", &secret).await, 401, "key_secret_replaced");
+    issued(&exchange(&server, "nightly", &second).await);
+    let third = send(Method::POST, &format!("{one}/rotate"), Some(&json!({ "overlapSeconds": 0 }))).await.json();
+    assert_eq!((&third["version"], &third["oldSecretEndsAt"], &third["expiresAt"]), (&json!(3), &Value::Null, &json!(now.plus(DAY * 100))));
+    let fourth = send(Method::POST, &format!("{one}/rotate"), None).await.json();
+    assert_eq!(fourth["oldSecretEndsAt"], json!(server.clock.now().plus(DAY)), "without a body a day");
     server.end().await;
 }
 
@@ -180,23 +191,15 @@ async fn keys_do_not_breed() {
     server.end().await;
 }
 
-#[tokio::test]
-async fn what_cannot_be_used_is_named() {
-    let server = TestServer::start().await;
-    let (acme, now) = (server.demo.acme.id, server.clock.now());
-    let session = server.session("owner").await;
-    let with = |member: &str, value: Value| {
-        let mut body = json!({ "name": "bad", "grants": view_build(acme) });
-        body[member] = value;
-        body
-    };
+/// Members that neither a new key nor a change takes, each with what is said of it.
+fn bad_members(acme: OrganizationId, globex: OrganizationId, now: Time) -> Vec<(&'static str, Value, &'static str)> {
     let long = vec!["192.0.2.1"; 65];
-    let cases = [
+    vec![
         ("name", json!(""), "name: must have 1 to 128 characters, this has 0"),
         ("name", json!("x".repeat(129)), "name: must have 1 to 128 characters, this has 129"),
         ("name", json!("a\u{0}b"), "name: must not contain control characters"),
         ("grants", json!([{ "organizationId": acme, "roles": ["view-moon"] }]), "there is no role `view-moon`"),
-        ("grants", view_build(server.demo.globex.id), "grants: "),
+        ("grants", view_build(globex), "grants: "),
         ("grants", json!([{ "organizationId": acme, "roles": [], "owner": true }]), "unknown field `owner`"),
         ("grants", json!([{ "organizationId": "acme", "roles": [] }]), "UUID"),
         ("grants", json!({ "view-build": true }), "expected a sequence"),
@@ -212,7 +215,20 @@ async fn what_cannot_be_used_is_named() {
         ("deleteProtection", json!("yes"), "expected a boolean"),
         ("secret", json!("kw_api_mine"), "unknown field `secret`"),
         ("revokedAt", Value::Null, "unknown field `revokedAt`"),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_is_named() {
+    let server = TestServer::start().await;
+    let (acme, now) = (server.demo.acme.id, server.clock.now());
+    let session = server.session("owner").await;
+    let with = |member: &str, value: Value| {
+        let mut body = json!({ "name": "bad", "grants": view_build(acme) });
+        body[member] = value;
+        body
+    };
+    let cases = bad_members(acme, server.demo.globex.id, now);
     for (member, value, named) in &cases {
         let sentence = fails(&server.by(&session, Method::POST, KEYS, Some(&with(member, value.clone()))).await, 400, "invalid_request");
         assert!(sentence.contains(named), "{member} {value}: {sentence}");
@@ -267,22 +283,24 @@ async fn a_key_may_no_more_than_its_maker() {
     let (acme, mobile, manager) = (server.demo.acme.id, server.demo.mobile.id, server.demo.users["manager"].id);
     let roles = keywright_core::members::RoleChange::Replace(vec!["manage-organization".to_owned()]);
     server.core.change_roles(&server.host(), acme, manager, roles).await.unwrap();
+    // He belongs to another root too, where his session may as well be.
+    let keys = format!("/identity/v1/organizations/{acme}/api-keys");
     let session = server.session("manager").await;
     for grants in [view_build(acme), view_build(mobile), json!([{ "organizationId": acme, "roles": ["owner"] }])] {
         let sentence =
-            fails(&server.by(&session, Method::POST, KEYS, Some(&json!({ "name": "more", "grants": grants }))).await, 403, "insufficient_permission");
+            fails(&server.by(&session, Method::POST, &keys, Some(&json!({ "name": "more", "grants": grants }))).await, 403, "insufficient_permission");
         assert!(sentence.contains("a key may do no more than you may") || sentence.contains("only an Owner of Acme"), "{sentence}");
     }
     let within = json!({ "name": "less", "grants": [{ "organizationId": mobile, "roles": ["view-organization"] }] });
-    let made = server.by(&session, Method::POST, KEYS, Some(&within)).await;
+    let made = server.by(&session, Method::POST, &keys, Some(&within)).await;
     assert_eq!(made.status, 201, "{}", made.text);
-    let one = format!("{KEYS}/{}", made.member("id"));
+    let one = format!("{keys}/{}", made.member("id"));
     fails(&server.by(&session, Method::PATCH, &one, Some(&json!({ "grants": view_build(mobile) }))).await, 403, "insufficient_permission");
-    let rotate = format!("{KEYS}/{}/rotate", server.demo.api_keys["acme-ci"].id);
+    let rotate = format!("{keys}/{}/rotate", server.demo.api_keys["acme-ci"].id);
     fails(&server.by(&session, Method::POST, &rotate, None).await, 403, "insufficient_permission");
     // Who may not manage keys is told which roles would do.
     let viewer = server.session("viewer").await;
-    let refused = server.by(&viewer, Method::POST, KEYS, Some(&within)).await;
+    let refused = server.by(&viewer, Method::POST, &keys, Some(&within)).await;
     fails(&refused, 403, "insufficient_permission");
     assert_eq!(refused.json()["rolesWithPermission"], json!(["manage-organization", "owner"]));
     server.end().await;
