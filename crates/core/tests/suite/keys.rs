@@ -25,6 +25,7 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     keys_do_not_breed,
     a_key_lists_suspends_and_revokes,
     no_key_may_more_than_its_maker,
+    only_an_owner_has_a_key_that_is_owner,
     names_are_unique_among_unrevoked_keys_of_an_organization,
     limits_are_kept_and_revoked_keys_do_not_count,
     a_protected_key_is_not_revoked,
@@ -437,8 +438,10 @@ async fn no_key_may_more_than_its_maker(db: Db) {
     }
     assert!(made >= 4 && refused >= 20, "{made} {refused}");
 
-    // One role too many below spoils the whole; so do roles of his own there.
+    // One role too many spoils the whole, above or below; so do roles of his own there.
     let ctx = world.person("manager", 0).await;
+    let above = [role(acme, "manage-build"), role(mobile, "view-build")];
+    assert_eq!(code(world.core.create_api_key(&ctx, acme, "above", &above, None).await), "insufficient_permission");
     let both = [role(acme, "view-build"), role(mobile, "manage-build")];
     assert_eq!(code(world.core.create_api_key(&ctx, acme, "both", &both, None).await), "insufficient_permission");
     world.core.change_roles(&world.host(), mobile, maker, RoleChange::Replace(vec!["view-codepush".to_owned()])).await.unwrap();
@@ -468,6 +471,32 @@ async fn no_key_may_more_than_its_maker(db: Db) {
     assert_eq!(code(world.core.create_api_key(&owner, globex, "there", &[role(globex, "view-build")], None).await), "not_found");
     let ghost = world.core.create_api_key(&owner, acme, "ghost", &[role(acme, "ghost")], None).await.unwrap_err().to_string();
     assert!(ghost.contains("`ghost`"), "{ghost}");
+}
+
+/// A role with every permission is still not Owner. Reddens when `require_covered` compares permissions alone.
+async fn only_an_owner_has_a_key_that_is_owner(db: Db) {
+    let world = world(db).await;
+    let (acme, manager) = (world.demo.acme.id, world.demo.users["manager"].id);
+    let catalog = world.core.catalog();
+    let mut document = catalog.catalog.document().clone();
+    let mut deputy = document.roles["manage-organization"].clone();
+    deputy.permissions = catalog.catalog.ids(&catalog.catalog.permissions(&["owner"])).map(str::to_owned).collect();
+    document.roles.insert("deputy".to_owned(), deputy);
+    let every: Vec<String> = document.roles.keys().filter(|role| *role != "owner").cloned().collect();
+    world.core.apply_catalog(&world.host(), document, Vec::new()).await.unwrap();
+    let catalog = world.core.catalog();
+    assert!(catalog.catalog.permissions(&["owner"]).is_within(&catalog.catalog.permissions(&every)), "he may all that an Owner may");
+    world.core.change_roles(&world.host(), acme, manager, RoleChange::Replace(every.clone())).await.unwrap();
+    let ctx = world.person("manager", 0).await;
+    let owner = || vec![role(acme, "owner")];
+    assert_eq!(code(world.core.create_api_key(&ctx, acme, "like him", &[role(acme, "deputy")], None).await), "done");
+    assert_eq!(code(world.core.create_api_key(&ctx, acme, "more", &owner(), None).await), "insufficient_permission");
+    let all_but = vec![RolesIn { organization_id: acme, roles: every }];
+    let key = world.api_key(NewApiKey { grants: all_but, ..named("widened") }).await;
+    let widened = ApiKeyChange { grants: Some(owner()), ..ApiKeyChange::default() };
+    assert_eq!(code(world.change(&ctx, key.id, widened.clone()).await), "insufficient_permission");
+    assert_eq!(code(world.change(&world.person("owner", 0).await, key.id, widened).await), "done");
+    assert_eq!(code(world.rotate(&ctx, key.id, HOUR, None).await), "insufficient_permission");
 }
 
 /// Reddens when the index is not partial, or does not name the organization.

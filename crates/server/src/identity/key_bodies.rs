@@ -267,7 +267,7 @@ impl From<ApiKeyBody> for NewApiKey {
             allowed_addresses: body.allowed_addresses,
             description: body.description,
             metadata: body.metadata,
-            protection: body.delete_protection.then_some(Protection::On).unwrap_or_default(),
+            protection: if body.delete_protection { Protection::On } else { Protection::Off },
         }
     }
 }
@@ -315,7 +315,7 @@ impl From<ApiKeyChangeBody> for ApiKeyChange {
             allowed_addresses: body.allowed_addresses,
             description: body.description,
             metadata: body.metadata,
-            protection: body.delete_protection.map(|on| on.then_some(Protection::On).unwrap_or_default()),
+            protection: body.delete_protection.map(|on| if on { Protection::On } else { Protection::Off }),
         }
     }
 }

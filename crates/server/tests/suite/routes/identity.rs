@@ -1,5 +1,8 @@
 //! The identity API, in the shapes that clients read.
 
+mod api_keys;
+mod personal_access_keys;
+
 use crate::support::fails;
 use keywright_testkit::{Actor, Answer, TestServer};
 use reqwest::Method;
@@ -10,6 +13,12 @@ const ORGANIZATIONS: &str = "/identity/v1/organizations";
 fn revision(answer: &Answer) -> i64 {
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.header("keywright-revision").split_once('.').expect("history.n").1.parse().expect("a number")
+}
+
+/// Everything of an answer but what differs from request to request.
+fn essence(answer: &Answer) -> (u16, Vec<(String, Vec<u8>)>, String) {
+    let headers = answer.headers.iter().filter(|(name, _)| !["x-request-id", "date"].contains(&name.as_str()));
+    (answer.status.as_u16(), headers.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect(), answer.text.clone())
 }
 
 #[tokio::test]
@@ -69,6 +78,16 @@ async fn members_and_their_roles() {
     emails.sort_unstable();
     assert_eq!(emails, ["manager@acme.example", "owner@acme.example", "viewer@acme.example"]);
     assert_eq!((&users[0]["username"], &users[0]["fullName"]), (&json!("submember@acme.example"), &json!("submember")));
+
+    // A bare array all the same when a part is asked for; how many there are stands in a header.
+    let part = async |query: &str| server.get(Actor::Owner, &format!("{ORGANIZATIONS}/{}/users{query}", server.demo.mobile.id)).await;
+    for (query, from, to) in [("", 0, 4), ("?Page=1", 0, 4), ("?Size=3", 0, 3), ("?page=2&size=3", 3, 4), ("?Page=3&Size=3", 4, 4)] {
+        let answer = part(query).await;
+        assert_eq!((answer.json(), answer.header("x-total-count")), (json!(users.as_array().unwrap()[from..to]), "4".to_owned()), "{query}");
+    }
+    for query in ["?Page=0", "?Size=201", "?Size=0", "?Page=one"] {
+        fails(&part(query).await, 400, "invalid_request");
+    }
 
     let roles = |place: &str, user: &str| format!("{ORGANIZATIONS}/{place}/users/{user}/roles");
     let (acme, mobile) = (server.demo.acme.id.to_string(), server.demo.mobile.id.to_string());
