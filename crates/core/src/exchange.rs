@@ -2,6 +2,7 @@
 
 use crate::{
     Context, Core, Error, Refusal,
+    access_log::{Known, Use},
     alive::alive,
     chance, grant,
     keys::addresses::{AddressList, address_allowed},
@@ -71,21 +72,44 @@ impl Core {
     /// # Errors
     /// [`Error::Refused`], [`Error::OutOfReach`], [`Error::NothingGranted`], [`Error::Unavailable`].
     pub async fn exchange(self: &Arc<Self>, ctx: &Context, credential: Credential<'_>, target: Option<OrganizationId>) -> Result<IssuedToken, Error> {
+        let mut by = None;
+        let exchanged = self.try_exchange(ctx, credential, target, &mut by).await;
+        self.access_log.exchanged(ctx, by, exchanged.as_ref().err());
+        exchanged
+    }
+
+    /// The same, without a word in the log. `by` is what was presented, as soon as that is known.
+    async fn try_exchange(
+        self: &Arc<Self>,
+        ctx: &Context,
+        credential: Credential<'_>,
+        target: Option<OrganizationId>,
+        by: &mut Option<Use>,
+    ) -> Result<IssuedToken, Error> {
         let shape = match credential {
             Credential::PersonalAccessKey(key) => secret::parse(key, KeyKind::PersonalAccessKey)?,
             Credential::ApiKey { secret, .. } => secret::parse(secret, KeyKind::ApiKey)?,
         };
         let digest = self.pepper.digest(shape);
         let entry = match self.memory.find(digest, target) {
-            Some(entry) => entry,
-            None => self.load(ctx, digest, credential, target).await?,
+            Some(entry) => {
+                *by = Some(used(&entry.credential, Arc::clone(&entry.known)));
+                entry
+            }
+            None => self.load(ctx, digest, (credential, target), by).await?,
         };
         check(&entry.credential, &entry.addresses, credential, ctx)?;
         self.issue(ctx.now, &entry)
     }
 
     /// Reads a credential from the database and keeps it. What does not live or reaches nothing is answered, never kept.
-    async fn load(self: &Arc<Self>, ctx: &Context, digest: KeyDigest, credential: Credential<'_>, target: Option<OrganizationId>) -> Result<Arc<Entry>, Error> {
+    async fn load(
+        self: &Arc<Self>,
+        ctx: &Context,
+        digest: KeyDigest,
+        (credential, target): (Credential<'_>, Option<OrganizationId>),
+        by: &mut Option<Use>,
+    ) -> Result<Arc<Entry>, Error> {
         for _ in 0..READS {
             let bytes = *digest.as_bytes();
             let core = Arc::clone(self);
@@ -99,6 +123,8 @@ impl Core {
             if self.memory.judge(row.position).is_err() {
                 continue;
             }
+            let known = Known::of_key(&row);
+            *by = Some(used(&row, Arc::clone(&known)));
             let addresses = AddressList::load(&row.allowed_addresses)?;
             check(&row, &addresses, credential, ctx)?;
             let grant = grant::effective(&row, &catalog)?;
@@ -109,7 +135,7 @@ impl Core {
             };
             let asked = target.unwrap_or(row.organization_id);
             let claims = self.fixed_claims(&Subject::of_key(&row), &grant, &catalog)?;
-            let entry = Arc::new(Entry { credential: row, addresses, asked, grant, status_index, claims });
+            let entry = Arc::new(Entry { credential: row, addresses, asked, grant, status_index, claims, known });
             if self.memory.insert(digest, Arc::clone(&entry)).is_ok() {
                 return Ok(entry);
             }
@@ -185,6 +211,12 @@ impl Core {
 
 /// Room for the members that differ from token to token.
 const VARIABLE_BYTES: usize = 96;
+
+/// What the log is told of the use of a key: an organization that it does not reach learns nothing of it.
+fn used(row: &CredentialRow, of: Arc<Known>) -> Use {
+    let reached = row.target.as_ref().filter(|target| grant::reaches(row, target));
+    Use { of, organization_id: reached.map_or(row.organization_id, |target| target.id), revision: row.position.n }
+}
 
 /// Who presents it, whether it lives now, and whether it is taken from there.
 fn check(row: &CredentialRow, addresses: &AddressList, credential: Credential<'_>, ctx: &Context) -> Result<(), Refusal> {

@@ -3,6 +3,7 @@
 //! Start reading at [`Core::exchange`]. Every operation takes a [`Context`] first, and its first line authorizes.
 
 pub mod acceptance;
+pub mod access_log;
 pub mod administration;
 pub mod alive;
 pub mod authorize;
@@ -38,6 +39,7 @@ pub use key_file::KeyFile;
 pub use keywright_db::{Location, OpenError};
 pub use start::{KeysBring, RoleGiving, Settings, StartError};
 
+use access_log::AccessLog;
 use arc_swap::ArcSwap;
 use catalog::CatalogInForce;
 use keyring::Keyring;
@@ -46,7 +48,7 @@ use keywright_protocol::{Clock, Position};
 use keywright_store::{catalogs, changes, signing_keys};
 use memory::GrantCache;
 use secret::Pepper;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// The service without its HTTP.
 pub struct Core {
@@ -65,7 +67,11 @@ pub struct Core {
     hashing: passwords::Hashing,
     /// Requests for a reset that are being carried out.
     resets: Arc<tokio::sync::Semaphore>,
+    access_log: AccessLog,
 }
+
+/// How long the end waits for the last events of access to be written.
+const LAST_EVENTS: Duration = Duration::from_secs(3);
 
 impl Core {
     /// The issuer: the public URL, without a slash at its end.
@@ -99,7 +105,7 @@ impl Core {
     /// # Errors
     /// [`Error::Unavailable`] if it has not within two seconds.
     pub async fn wait_for(&self, position: Position) -> Result<(), Error> {
-        const TICK: std::time::Duration = std::time::Duration::from_millis(20);
+        const TICK: Duration = Duration::from_millis(20);
         for _ in 0..100 {
             if self.memory.applied() >= position {
                 return Ok(());
@@ -109,8 +115,13 @@ impl Core {
         Err(Error::Unavailable)
     }
 
-    /// Ends: what is being written is finished, nothing more is accepted.
+    /// Ends: the log of access is closed, what is being written is finished, nothing more is accepted. Again does nothing.
     pub async fn close(&self) {
+        let closed = tokio::time::timeout(LAST_EVENTS, self.close_access_log(self.clock.now())).await;
+        if !matches!(closed, Ok(Ok(()))) {
+            let (code, waiting) = (closed.map_or("too_late", |closed| closed.err().map_or("", |error| error.code())), self.access_events_waiting());
+            tracing::warn!(code, waiting, "the last events of access could not be written: the next start tells of the gap");
+        }
         self.db.close().await;
     }
 

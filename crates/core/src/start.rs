@@ -2,6 +2,7 @@
 
 use crate::{
     Core, Error, KeyFile,
+    access_log::AccessLog,
     catalog::{self, Preset},
     keyring::{self, Keyring},
     memory::GrantCache,
@@ -60,6 +61,8 @@ pub struct Settings {
     pub keys_bring: KeysBring,
     /// Keys remembered for exchanges.
     pub remembered_keys: usize,
+    /// Events of access that wait in memory at most, while the database cannot be written.
+    pub access_events_waiting: usize,
     /// A catalog that comes with the program.
     pub preset: Option<Preset>,
     /// The operator's own catalog, TOML.
@@ -83,6 +86,7 @@ impl Settings {
             role_giving: RoleGiving::WithinOwn,
             keys_bring: KeysBring::WithinGrant,
             remembered_keys: 100_000,
+            access_events_waiting: 100_000,
             preset: None,
             own_catalog: None,
         }
@@ -158,7 +162,9 @@ impl Core {
         if !db.read(move |tx| Box::pin(async move { asked.is_done(tx).await })).await? {
             db.write(move |tx| Box::pin(async move { first.make(tx).await })).await?;
         }
-        Self::assemble(db, key_file, settings, clock).await
+        let core = Self::assemble(db, key_file, settings, clock).await?;
+        core.open_access_log(core.clock.now()).await?;
+        Ok(core)
     }
 
     async fn assemble(db: Db, key_file: Arc<KeyFile>, settings: Settings, clock: Clock) -> Result<Arc<Self>, StartError> {
@@ -180,6 +186,7 @@ impl Core {
             following: tokio::sync::Mutex::new(()),
             hashing: Hashing::default(),
             resets: Arc::new(Semaphore::new(crate::resets::AT_A_TIME)),
+            access_log: AccessLog::new(settings.access_events_waiting)?,
             db,
             clock,
             settings,

@@ -102,8 +102,13 @@ pub(crate) fn token_actor(verified: &Verified) -> TokenActor {
 fn anonymous(parts: &Parts, app: &Arc<App>) -> Result<Context, ApiError> {
     let info = parts.extensions.get::<RequestInfo>().ok_or(ApiError::Broken)?;
     let mut ctx = info.context(app.core.clock());
-    ctx.user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    ctx.user_agent = user_agent(&parts.headers);
     Ok(ctx)
+}
+
+/// What a client calls itself.
+pub(crate) fn user_agent(headers: &HeaderMap) -> Option<Arc<str>> {
+    headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(Arc::from)
 }
 
 /// What stands in the one `Authorization` header.
