@@ -2,7 +2,7 @@
 
 use crate::{Error, Forbidden, Refusal, idempotency::Once};
 use keywright_protocol::{KeyId, KeyKind, OrganizationId, RequestId, SessionId, Time, UserId};
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 /// Who acts; from the verified credential alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub struct Context {
     /// Where it came from, through the configured proxies.
     pub client_ip: Option<IpAddr>,
     /// What the client calls itself; for the log, never a condition.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Arc<str>>,
     /// What makes a repetition of this request known as one.
     pub once: Option<Once>,
 }
@@ -114,6 +114,18 @@ impl Context {
 
     /// What the client calls itself, as it is kept.
     pub(crate) fn user_agent_text(&self) -> String {
-        self.user_agent.iter().flat_map(|text| text.chars()).filter(|character| !character.is_control()).take(200).collect()
+        self.user_agent.iter().flat_map(|text| text.chars()).filter(|character| !character.is_control()).take(KEPT_OF_USER_AGENT).collect()
+    }
+
+    /// The same for whoever keeps it in memory: shared, unless there is too much of it.
+    pub(crate) fn user_agent_shared(&self) -> Option<Arc<str>> {
+        match &self.user_agent {
+            Some(text) if text.len() <= KEPT_OF_USER_AGENT && !text.contains(char::is_control) => Some(Arc::clone(text)),
+            Some(_) => Some(self.user_agent_text().into()),
+            None => None,
+        }
     }
 }
+
+/// Characters of it.
+const KEPT_OF_USER_AGENT: usize = 200;

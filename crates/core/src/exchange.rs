@@ -2,6 +2,7 @@
 
 use crate::{
     Context, Core, Error, Refusal,
+    access_log::{Known, Use},
     alive::alive,
     chance, grant,
     keys::addresses::Addresses,
@@ -72,14 +73,23 @@ impl Core {
     /// [`Error::Limited`], [`Error::Refused`], [`Error::OutOfReach`], [`Error::NothingGranted`], [`Error::Unavailable`].
     pub async fn exchange(self: &Arc<Self>, ctx: &Context, credential: Credential<'_>, target: Option<OrganizationId>) -> Result<IssuedToken, Error> {
         self.limits.look_at_address(ctx.client_ip)?;
-        let issued = self.exchange_key(ctx, credential, target).await;
+        let mut by = None;
+        let issued = self.try_exchange(ctx, credential, target, &mut by).await;
         if let Err(Error::Refused(_)) = issued {
             self.limits.refused_key(ctx.client_ip);
         }
+        self.access_log.exchanged(ctx, by, issued.as_ref().err());
         issued
     }
 
-    async fn exchange_key(self: &Arc<Self>, ctx: &Context, credential: Credential<'_>, target: Option<OrganizationId>) -> Result<IssuedToken, Error> {
+    /// The same, without a word in the log. `by` is what was presented, as soon as that is known.
+    async fn try_exchange(
+        self: &Arc<Self>,
+        ctx: &Context,
+        credential: Credential<'_>,
+        target: Option<OrganizationId>,
+        by: &mut Option<Use>,
+    ) -> Result<IssuedToken, Error> {
         let shape = match credential {
             Credential::PersonalAccessKey(key) => secret::parse(key, KeyKind::PersonalAccessKey)?,
             Credential::ApiKey { secret, .. } => secret::parse(secret, KeyKind::ApiKey)?,
@@ -87,17 +97,24 @@ impl Core {
         let digest = self.pepper.digest(shape);
         let entry = match self.memory.find(digest, target) {
             Some(entry) => {
+                *by = Some(used(&entry.credential, Arc::clone(&entry.known)));
                 check(&entry.credential, &entry.addresses, credential, ctx)?;
                 self.limits.exchange(entry.credential.key_id, entry.credential.organization_id)?;
                 entry
             }
-            None => self.load(ctx, digest, credential, target).await?,
+            None => self.load(ctx, digest, (credential, target), by).await?,
         };
         self.issue(ctx.now, &entry)
     }
 
     /// Reads a credential from the database, checks it and keeps it. What does not live or reaches nothing is answered, never kept.
-    async fn load(self: &Arc<Self>, ctx: &Context, digest: KeyDigest, credential: Credential<'_>, target: Option<OrganizationId>) -> Result<Arc<Entry>, Error> {
+    async fn load(
+        self: &Arc<Self>,
+        ctx: &Context,
+        digest: KeyDigest,
+        (credential, target): (Credential<'_>, Option<OrganizationId>),
+        by: &mut Option<Use>,
+    ) -> Result<Arc<Entry>, Error> {
         let mut paid = false;
         for _ in 0..READS {
             let bytes = *digest.as_bytes();
@@ -112,6 +129,8 @@ impl Core {
             if self.memory.judge(row.position).is_err() {
                 continue;
             }
+            let known = Known::of_key(&row);
+            *by = Some(used(&row, Arc::clone(&known)));
             let addresses = Addresses::of(&row)?;
             check(&row, &addresses, credential, ctx)?;
             if !paid {
@@ -126,7 +145,7 @@ impl Core {
             };
             let asked = target.unwrap_or(row.organization_id);
             let claims = self.fixed_claims(&Subject::of_key(&row), &grant, &catalog)?;
-            let entry = Arc::new(Entry { credential: row, addresses, asked, grant, status_index, claims });
+            let entry = Arc::new(Entry { credential: row, addresses, asked, grant, status_index, claims, known });
             if self.memory.insert(digest, Arc::clone(&entry)).is_ok() {
                 return Ok(entry);
             }
@@ -202,6 +221,12 @@ impl Core {
 
 /// Room for the members that differ from token to token.
 const VARIABLE_BYTES: usize = 96;
+
+/// What the log is told of the use of a key: an organization that it does not reach learns nothing of it.
+fn used(row: &CredentialRow, of: Arc<Known>) -> Use {
+    let reached = row.target.as_ref().filter(|target| grant::reaches(row, target));
+    Use { of, organization_id: reached.map_or(row.organization_id, |target| target.id), revision: row.position.n }
+}
 
 /// Who presents it, whether it lives now, and whether it is taken from there.
 fn check(row: &CredentialRow, addresses: &Addresses, credential: Credential<'_>, ctx: &Context) -> Result<(), Refusal> {

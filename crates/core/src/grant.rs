@@ -67,6 +67,7 @@ pub fn effective_roles<'a>(own: &'a [String], inherited: &'a [String]) -> &'a [S
     if own.is_empty() { inherited } else { own }
 }
 
-fn reaches(credential: &CredentialRow, target: &Target) -> bool {
+/// Whether an organization is within a credential's reach.
+pub(crate) fn reaches(credential: &CredentialRow, target: &Target) -> bool {
     target.id == credential.organization_id || (credential.organization_id == credential.root_id && target.root_id == credential.root_id)
 }

@@ -3,6 +3,7 @@
 //! Start reading at [`Core::exchange`]. Every operation takes a [`Context`] first, and its first line authorizes.
 
 pub mod acceptance;
+pub mod access_log;
 pub mod administration;
 pub mod alive;
 pub mod authorize;
@@ -48,6 +49,7 @@ pub use keywright_db::{Location, OpenError};
 pub use keywright_store::page::{Page, Part};
 pub use start::{KeysBring, RoleGiving, Settings, StartError};
 
+use access_log::AccessLog;
 use arc_swap::ArcSwap;
 use catalog::CatalogInForce;
 use keyring::Keyring;
@@ -57,7 +59,7 @@ use keywright_store::{catalogs, changes, signing_keys};
 use limits::Limits;
 use memory::GrantCache;
 use secret::Pepper;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// The service without its HTTP.
 pub struct Core {
@@ -77,7 +79,11 @@ pub struct Core {
     limits: Limits,
     /// Requests for a reset that are being carried out.
     resets: Arc<tokio::sync::Semaphore>,
+    access_log: AccessLog,
 }
+
+/// How long the end waits for the last events of access to be written.
+const LAST_EVENTS: Duration = Duration::from_secs(3);
 
 impl Core {
     /// The issuer: the public URL, without a slash at its end.
@@ -117,7 +123,7 @@ impl Core {
     /// # Errors
     /// [`Error::Unavailable`] if it has not within two seconds.
     pub async fn wait_for(&self, position: Position) -> Result<(), Error> {
-        const TICK: std::time::Duration = std::time::Duration::from_millis(20);
+        const TICK: Duration = Duration::from_millis(20);
         for _ in 0..100 {
             if self.memory.applied() >= position {
                 return Ok(());
@@ -127,8 +133,13 @@ impl Core {
         Err(Error::Unavailable)
     }
 
-    /// Ends: what is being written is finished, nothing more is accepted.
+    /// Ends: the log of access is closed, what is being written is finished, nothing more is accepted. Again does nothing.
     pub async fn close(&self) {
+        let closed = tokio::time::timeout(LAST_EVENTS, self.close_access_log(self.clock.now())).await;
+        if !matches!(closed, Ok(Ok(()))) {
+            let (code, waiting) = (closed.map_or("too_late", |closed| closed.err().map_or("", |error| error.code())), self.access_events_waiting());
+            tracing::warn!(code, waiting, "the last events of access could not be written: the next start tells of the gap");
+        }
         self.db.close().await;
     }
 

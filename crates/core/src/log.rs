@@ -1,10 +1,16 @@
-//! The log of changes for people, hash-chained per root. An event is written in the transaction of what it tells about.
+//! The chains of both logs, one a root, and the log of changes for people. A change is written in the transaction of what it tells
+//! about; accesses come in batches (`access_log.rs`).
 
 use crate::{Context, Error, authorize::By, chance};
 use aws_lc_rs::digest::{SHA256, digest};
 use keywright_db::Tx;
-use keywright_protocol::OrganizationId;
-use keywright_store::{log, log::EventRow, organizations::OrganizationRow};
+use keywright_protocol::{OrganizationId, Time};
+use keywright_store::{
+    access_log, log,
+    log::{EventRow, LinkKind},
+    organizations::OrganizationRow,
+};
+use serde::Serialize;
 use uuid::Uuid;
 
 /// What was done, in the words of the contract.
@@ -80,6 +86,10 @@ pub enum Action {
     SwitchOrganization,
     /// A password was changed, or chosen anew by a link.
     PasswordChange,
+    /// A key, or a session, was exchanged for an access token, or was refused one.
+    TokenExchange,
+    /// Events of access are missing.
+    LogGap,
 }
 
 impl Action {
@@ -122,6 +132,8 @@ impl Action {
             Self::Logout => "Logout",
             Self::SwitchOrganization => "Switch Organization",
             Self::PasswordChange => "Password Change",
+            Self::TokenExchange => "Token Exchange",
+            Self::LogGap => "Log Gap",
         }
     }
 }
@@ -145,8 +157,7 @@ pub(crate) async fn change(tx: &mut Tx, ctx: &Context, by: &By, place: Where<'_>
         Where::In(place) => (place.id, place.root_id),
         Where::Installation => (OrganizationId::from(Uuid::nil()), OrganizationId::from(Uuid::nil())),
     };
-    let head = log::find_head(tx, root_id).await?;
-    let (previous, sequence) = head.map_or_else(|| (vec![0; 32], 1), |head| (head.hash, head.sequence + 1));
+    let (sequence, previous) = next_link(tx, root_id).await?;
     let (actor_kind, actor_id) = by.for_log();
     let event = EventRow {
         id: chance::id()?,
@@ -165,47 +176,141 @@ pub(crate) async fn change(tx: &mut Tx, ctx: &Context, by: &By, place: Where<'_>
         request_id: ctx.request_id,
         revision: tx.position().n,
     };
-    let hash = link(&previous, &event)?;
+    let hash = change_hash(&previous, &event)?;
     log::insert_change(tx, &event, &previous, &hash).await?;
+    tx.on_commit(move || tell(action, &event));
     Ok(())
 }
 
-/// The hash of a link: SHA-256 over the hash before it and the event as JSON, in a fixed order of members.
-fn link(previous: &[u8], event: &EventRow) -> Result<Vec<u8>, Error> {
-    let event = serde_json::json!([
+/// The line of the process's log. Subject and reason may name people, and stay out of it.
+fn tell(action: Action, event: &EventRow) {
+    let (organization_id, actor, request_id) = (event.organization_id, event.actor_kind.as_str(), event.request_id);
+    let actor_id = event.actor_id.map(tracing::field::display);
+    tracing::info!(action = action.as_str(), %organization_id, actor, actor_id, %request_id, revision = event.revision, "a change was made");
+}
+
+/// Appends a link that stands for several events of one root, and numbers them with it; whoever calls this inserts them afterwards.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub(crate) async fn append(tx: &mut Tx, (root, kind): (OrganizationId, LinkKind), at: Time, events: &mut [EventRow]) -> Result<(), Error> {
+    let (sequence, previous) = next_link(tx, root).await?;
+    for event in &mut *events {
+        event.sequence = sequence;
+    }
+    let hash = batch_hash(&previous, (kind, sequence, at), events)?;
+    log::insert_link(tx, (root, sequence), kind, at, (&previous, &hash)).await?;
+    Ok(())
+}
+
+/// The number of a chain's next link and the hash that it follows.
+async fn next_link(tx: &mut Tx, root: OrganizationId) -> Result<(i64, Vec<u8>), Error> {
+    let head = log::find_head(tx, root).await?;
+    Ok(head.map_or_else(|| (1, FIRST.to_vec()), |head| (head.sequence + 1, head.hash)))
+}
+
+/// What the first link of a chain follows.
+const FIRST: [u8; 32] = [0; 32];
+
+/// The hash of a change: SHA-256 over the hash before it and the event as JSON.
+fn change_hash(previous: &[u8], event: &EventRow) -> Result<Vec<u8>, Error> {
+    hash(previous, &members(event))
+}
+
+/// The hash of a link that stands for several events: over the hash before it and, as JSON, kind, number and time of the link and all
+/// of its events, in order.
+fn batch_hash(previous: &[u8], (kind, sequence, at): (LinkKind, i64, Time), events: &[EventRow]) -> Result<Vec<u8>, Error> {
+    let events: Vec<_> = events.iter().map(members).collect();
+    hash(previous, &(kind.as_str(), sequence, at, events))
+}
+
+/// An event's members, in a fixed order.
+fn members(event: &EventRow) -> impl Serialize {
+    (
         event.id,
         event.root_id,
         event.sequence,
         event.at,
         event.organization_id,
-        event.actor_kind,
+        &event.actor_kind,
         event.actor_id,
-        event.action,
-        event.subject,
-        event.outcome,
-        event.reason,
-        event.address,
-        event.user_agent,
+        &event.action,
+        &event.subject,
+        &event.outcome,
+        &event.reason,
+        &event.address,
+        &event.user_agent,
         event.request_id,
         event.revision,
-    ]);
+    )
+}
+
+fn hash(previous: &[u8], linked: &impl Serialize) -> Result<Vec<u8>, Error> {
     let mut text = previous.to_vec();
-    serde_json::to_writer(&mut text, &event).map_err(|_| Error::Internal("an event cannot be written"))?;
+    serde_json::to_writer(&mut text, linked).map_err(|_| Error::Internal("an event cannot be written"))?;
     Ok(digest(&SHA256, &text).as_ref().to_vec())
 }
 
-/// Whether a chain is whole: each event follows the one before it, unaltered, without a gap.
+/// Whether a chain is whole: each link follows the one before it, and stands for its events, unaltered, without a gap. All of the
+/// chain is read into memory.
 ///
 /// # Errors
 /// [`Error::Unavailable`], [`Error::Internal`].
 pub async fn is_whole(tx: &mut Tx, root: OrganizationId) -> Result<bool, Error> {
-    let mut previous = vec![0; 32];
-    let events = log::list_changes(tx, root).await?;
-    for (expected, event) in (1..).zip(&events) {
-        if event.sequence != expected {
+    let links = log::list_links(tx, root).await?;
+    let (changes, accesses) = (log::list_changes(tx, root).await?, access_log::list(tx, root).await?);
+    let (mut changes, mut accesses) = (changes.as_slice(), accesses.as_slice());
+    let mut previous = FIRST.to_vec();
+    for (expected, link) in (1..).zip(&links) {
+        let (here, batch) = (take_of(&mut changes, expected), take_of(&mut accesses, expected));
+        let hash = match (link.kind, here, batch) {
+            (Some(LinkKind::Change), [event], []) if event.at == link.at => change_hash(&previous, event)?,
+            (Some(kind @ (LinkKind::Access | LinkKind::Gap)), [], [_, ..]) => batch_hash(&previous, (kind, expected, link.at), batch)?,
+            (None | Some(LinkKind::Change | LinkKind::Access | LinkKind::Gap), _, _) => return Ok(false),
+        };
+        if link.sequence != expected || link.previous != previous || link.hash != hash {
             return Ok(false);
         }
-        previous = link(&previous, event)?;
+        previous = hash;
     }
-    Ok(log::find_head(tx, root).await?.is_none_or(|head| head.hash == previous))
+    Ok(changes.is_empty() && accesses.is_empty())
+}
+
+/// Takes a link's events off the front.
+fn take_of<'a>(events: &mut &'a [EventRow], sequence: i64) -> &'a [EventRow] {
+    let count = events.iter().take_while(|event| event.sequence == sequence).count();
+    events.split_off(..count).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> EventRow {
+        let id = |n: u128| Uuid::from_u128(n);
+        EventRow {
+            id: id(1),
+            root_id: id(2).into(),
+            sequence: 7,
+            at: Time::from_millis(1_800_000_000_123),
+            organization_id: id(3).into(),
+            actor_kind: "host".to_owned(),
+            actor_id: None,
+            action: "Login".to_owned(),
+            subject: "a \"quoted\" subject\u{1}\u{20ac}".to_owned(),
+            outcome: "done".to_owned(),
+            reason: String::new(),
+            address: "192.0.2.1".to_owned(),
+            user_agent: "curl/8".to_owned(),
+            request_id: id(4).into(),
+            revision: 42,
+        }
+    }
+
+    /// Chains that exist must stay whole: what is hashed of a change never changes.
+    #[test]
+    fn the_hash_of_a_change_stays_what_it_is() {
+        let hash: String = change_hash(&FIRST, &event()).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hash, "5342ea3eb170f73af0032b73bf30782a131e74b23715cd95f91cb4c83a03a0f0");
+    }
 }

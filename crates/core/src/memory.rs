@@ -5,7 +5,7 @@
 //! use; a snapshot that on arrival is below what has been applied is neither used nor kept, and that judgement and the
 //! insertion are one step.
 
-use crate::{grant::Grant, keys::addresses::Addresses, secret::KeyDigest};
+use crate::{access_log::Known, grant::Grant, keys::addresses::Addresses, secret::KeyDigest};
 use keywright_protocol::{KeyId, OrganizationId, Position};
 use keywright_store::{
     changes::{Change, ChangeKind},
@@ -35,6 +35,8 @@ pub struct Entry {
     pub status_index: i64,
     /// The claims of its tokens that don't change from one to the next: JSON members, without the braces.
     pub claims: String,
+    /// What the log says of it.
+    pub known: Arc<Known>,
 }
 
 /// Which secret version an entry is of.
@@ -196,7 +198,8 @@ mod tests {
             target: Some(target),
         };
         let grant = Grant { organization_id: id(asked).into(), roles: Vec::new(), permissions: PermissionSet::default() };
-        Arc::new(Entry { credential, addresses: Addresses::default(), asked: id(asked).into(), grant, status_index: 0, claims: String::new() })
+        let known = Known::of_key(&credential);
+        Arc::new(Entry { credential, addresses: Addresses::default(), asked: id(asked).into(), grant, status_index: 0, claims: String::new(), known })
     }
 
     fn digest(n: u8) -> KeyDigest {

@@ -4,6 +4,7 @@
 
 use crate::{
     Context, Core, Error, IssuedToken, PersonActor, Refusal,
+    access_log::{Known, Use},
     alive::{alive_session, session_ends_at},
     authorize::{By, live_session, roles_of},
     chance,
@@ -16,10 +17,10 @@ use crate::{
     secret::{self, KeyDigest, KeySecret},
 };
 use keywright_db::{Committed, Tx};
-use keywright_protocol::{KeyId, KeyKind, OrganizationId, SessionId, Time, UserId};
+use keywright_protocol::{KeyId, KeyKind, OrganizationId, Position, SessionId, Time, UserId};
 pub use keywright_store::sessions::SessionRow;
 use keywright_store::{
-    memberships,
+    changes, memberships,
     organizations::{self, OrganizationRow},
     password_resets,
     sessions::{self, NewSession},
@@ -277,17 +278,27 @@ impl Core {
     /// [`Error::Forbidden`] if his roles permit nothing there.
     pub async fn session_token(self: &Arc<Self>, ctx: &Context) -> Result<IssuedToken, Error> {
         let (person, now, core) = (ctx.authorize_person()?.clone(), ctx.now, Arc::clone(self));
-        self.db
-            .read(move |tx| {
-                Box::pin(async move {
-                    let session = live_session(tx, person.session_id, now).await?;
-                    let nowhere = || Error::Conflict("this session is in no organization; switch to one of yours first".to_owned());
-                    let place = reached(tx, session.organization_id.ok_or_else(nowhere)?, session.user_id).await?.ok_or(ORGANIZATION)?;
-                    let roles = roles_of(tx, &place, session.user_id).await?.ok_or(ORGANIZATION)?;
-                    core.token_of(tx, &session, &place, &roles, now).await
-                })
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                let session = live_session(tx, person.session_id, now).await?;
+                let place = match session.organization_id {
+                    Some(id) => organizations::find(tx, id).await?,
+                    None => None,
+                };
+                let issued = core.token_in(tx, &session, place.as_ref(), now).await;
+                Ok::<_, Error>((session_use(session, place, changes::position(tx).await?), issued))
             })
-            .await
+        });
+        let (by, issued) = read.await?;
+        self.access_log.exchanged(ctx, Some(by), issued.as_ref().err());
+        issued
+    }
+
+    async fn token_in(&self, tx: &mut Tx, session: &SessionRow, place: Option<&OrganizationRow>, now: Time) -> Result<IssuedToken, Error> {
+        let nowhere = || Error::Conflict("this session is in no organization; switch to one of yours first".to_owned());
+        let place = place.ok_or_else(nowhere)?;
+        let roles = roles_of(tx, place, session.user_id).await?.ok_or(ORGANIZATION)?;
+        self.token_of(tx, session, place, &roles, now).await
     }
 
     async fn token_of(&self, tx: &mut Tx, session: &SessionRow, place: &OrganizationRow, roles: &[String], now: Time) -> Result<IssuedToken, Error> {
@@ -364,6 +375,14 @@ async fn begin(
     }
     sessions::insert(tx, &NewSession { organization_id: place.as_ref().map(|place| place.id), ..new }).await?;
     log::change(tx, ctx, &by, at, Action::Login, told()).await
+}
+
+/// What the log is told of the use of a session. One that is in no organization is the installation's.
+fn session_use(session: SessionRow, place: Option<OrganizationRow>, position: Position) -> Use {
+    let nil = OrganizationId::from(uuid::Uuid::nil());
+    let (organization_id, root_id) = place.map_or((nil, nil), |place| (place.id, place.root_id));
+    let known = Known { actor_kind: "user", actor_id: session.user_id.as_uuid(), email: session.email, root_id };
+    Use { of: Arc::new(known), organization_id, revision: position.n }
 }
 
 /// Whether an account still is as it was when its password was checked.

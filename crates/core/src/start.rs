@@ -2,6 +2,7 @@
 
 use crate::{
     Core, Error, KeyFile,
+    access_log::AccessLog,
     catalog::{self, Preset},
     keyring::{self, Keyring},
     limits::{Limits, Rates},
@@ -67,6 +68,8 @@ pub struct Settings {
     pub remembered_keys: usize,
     /// Limits against guessing and floods.
     pub limits: Rates,
+    /// Events of access that wait in memory at most, while the database cannot be written.
+    pub access_events_waiting: usize,
     /// A catalog that comes with the program.
     pub preset: Option<Preset>,
     /// The operator's own catalog, TOML.
@@ -93,6 +96,7 @@ impl Settings {
             keys_bring: KeysBring::WithinGrant,
             remembered_keys: 100_000,
             limits: Rates::OFF,
+            access_events_waiting: 100_000,
             preset: None,
             own_catalog: None,
         }
@@ -168,7 +172,9 @@ impl Core {
         if !db.read(move |tx| Box::pin(async move { asked.is_done(tx).await })).await? {
             db.write(move |tx| Box::pin(async move { first.make(tx).await })).await?;
         }
-        Self::assemble(db, key_file, settings, clock).await
+        let core = Self::assemble(db, key_file, settings, clock).await?;
+        core.open_access_log(core.clock.now()).await?;
+        Ok(core)
     }
 
     async fn assemble(db: Db, key_file: Arc<KeyFile>, settings: Settings, clock: Clock) -> Result<Arc<Self>, StartError> {
@@ -191,6 +197,7 @@ impl Core {
             hashing: Hashing::default(),
             limits: Limits::new(&settings.limits, &clock),
             resets: Arc::new(Semaphore::new(crate::resets::AT_A_TIME)),
+            access_log: AccessLog::new(settings.access_events_waiting)?,
             db,
             clock,
             settings,

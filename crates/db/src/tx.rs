@@ -91,11 +91,15 @@ pub struct Tx {
     held: Held,
     position: Position,
     failed: Option<StoreError>,
+    committed: Vec<OnCommit>,
 }
+
+/// What is done once a write is durable.
+pub(crate) type OnCommit = Box<dyn FnOnce() + Send>;
 
 impl Tx {
     fn new(held: Held) -> Self {
-        Self { held, position: NOWHERE, failed: None }
+        Self { held, position: NOWHERE, failed: None, committed: Vec::new() }
     }
 
     /// The first row, if there is any.
@@ -172,6 +176,12 @@ impl Tx {
         self.position != NOWHERE
     }
 
+    /// In a write: has something done once the commit has returned, before the caller is answered. Not if this write is refused or its
+    /// commit is unsure. It must neither take long nor panic: the writer itself does it. For lines of the process's log.
+    pub fn on_commit(&mut self, act: impl FnOnce() + Send + 'static) {
+        self.committed.push(Box::new(act));
+    }
+
     /// Has the engine check a statement against the schema without running it. For the test that does so with all of them.
     ///
     /// # Errors
@@ -236,6 +246,7 @@ impl Tx {
     /// Starts a job's part: forgets the last one's, and takes a position.
     pub(crate) async fn begin_job(&mut self, writes: Writes) -> Result<(), StoreError> {
         self.failed = None;
+        self.committed.clear();
         self.position = NOWHERE;
         if writes == Writes::Revisioned {
             let row = self.fetch_one("UPDATE revision SET n = n + 1 WHERE id = 1 RETURNING history, n", &[]).await?;
@@ -247,6 +258,11 @@ impl Tx {
     /// Why this job cannot be kept, if one of its statements failed.
     pub(crate) fn failed(&mut self) -> Option<StoreError> {
         self.failed.take()
+    }
+
+    /// What this job wants done after the commit.
+    pub(crate) fn take_on_commit(&mut self) -> Vec<OnCommit> {
+        std::mem::take(&mut self.committed)
     }
 
     /// The connection, after the commit.

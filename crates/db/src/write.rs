@@ -79,7 +79,13 @@ where
         Box::pin(async move {
             // The receiver may be gone; the write counts all the same.
             match attempt(f, writes, tx).await {
-                Ok(value) => Ok(Box::new(move |position| drop(reply.send(Ok(Committed { value, position })))) as Answer),
+                Ok(value) => {
+                    let acts = tx.take_on_commit();
+                    Ok(Box::new(move |position| {
+                        acts.into_iter().for_each(|act| act());
+                        drop(reply.send(Ok(Committed { value, position })));
+                    }) as Answer)
+                }
                 Err(error) => Err(Box::new(move |_| drop(reply.send(Err(error)))) as Answer),
             }
         })

@@ -16,7 +16,11 @@ use keywright_server::{
     tasks::EndSignals,
 };
 use serde_json::{Map, Value, json};
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// What the demo takes; all of it may be left out.
 #[derive(Args)]
@@ -50,13 +54,20 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let mut config = Config { listen: args.listen, catalog: CatalogFrom { preset: Some("appcircle".to_owned()), file: None }, ..Config::default() };
     // The demo is what is measured; guessing is limited in it as anywhere.
     config.limits = config.limits.out_of_reach_for_keys();
-    config.cors = Cors { origins: args.allow_origins };
+    config.cors = Cors { origins: args.allow_origins.clone() };
     config.log.level = "warn".to_owned();
     logging::start(&config.log);
     config.check_transport(config.listen.ip())?;
     let data_dir = DataDir::take_empty(&folder)?;
     let prepared = run::prepare(config, data_dir, Clock::System).await?;
+    let core = Arc::clone(&prepared.core);
+    let served = serve(prepared, &args, &folder, signals).await;
+    // As in `serve`.
+    core.close().await;
+    served
+}
 
+async fn serve(prepared: run::Prepared, args: &DemoArgs, folder: &Path, signals: EndSignals) -> anyhow::Result<()> {
     let now = prepared.core.clock().now();
     let world = demo::build(&prepared.core, &Context::system(now)?).await?;
     let distribution = Distribution::open(&prepared.data_dir.distribution_database()).await?;
@@ -73,9 +84,9 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     }
     if args.data_dir.is_some() {
         let path = folder.join("keywright.toml");
-        data_dir::write_private(&path, &configuration(&base, address, &folder)).with_context(|| format!("{} cannot be written", path.display()))?;
+        data_dir::write_private(&path, &configuration(&base, address, folder)).with_context(|| format!("{} cannot be written", path.display()))?;
     }
-    println!("{}", introduction(&base, &world, &folder));
+    println!("{}", introduction(&base, &world, folder));
     running.until_asked_to_end(signals).await?;
     distribution.close().await;
     Ok(())

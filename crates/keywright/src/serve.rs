@@ -28,12 +28,20 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     listen::check_tls(&config)?;
     config.issuer(config.listen)?;
     let data_dir = DataDir::take(&config.data_dir)?;
-    let enabled = config.distribution.enabled;
     let prepared = run::prepare(config, data_dir, Clock::System).await?;
+    let core = Arc::clone(&prepared.core);
+    let served = serve(prepared, args.owner_email).await;
+    // Also when it was not served at all: a log that is not closed counts as a crash. After an end in good order it does nothing.
+    core.close().await;
+    served
+}
+
+async fn serve(prepared: run::Prepared, owner_email: Option<String>) -> anyhow::Result<()> {
+    let enabled = prepared.config.distribution.enabled;
     let distribution = if enabled { Some(Distribution::open(&prepared.data_dir.distribution_database()).await?) } else { None };
     let mounted = distribution.as_ref().map(|distribution| mount(distribution, &prepared.app)).transpose()?;
     if !prepared.core.is_bootstrapped().await? {
-        first_start(&prepared, args.owner_email).await?;
+        first_start(&prepared, owner_email).await?;
     }
     let (address, scheme) = (prepared.address, if prepared.config.tls.is_some() { "https" } else { "http" });
     let signals = EndSignals::take().context("signals cannot be taken over")?;

@@ -118,7 +118,7 @@ pub(crate) fn token_actor(verified: &Verified) -> TokenActor {
 fn anonymous(parts: &Parts, app: &Arc<App>) -> Result<Context, ApiError> {
     let info = parts.extensions.get::<RequestInfo>().ok_or(ApiError::Broken)?;
     let mut ctx = info.context(app.core.clock());
-    ctx.user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    ctx.user_agent = user_agent(&parts.headers);
     Ok(ctx)
 }
 
@@ -131,6 +131,11 @@ fn on_behalf_of(parts: &Parts) -> Result<Option<String>, ApiError> {
         Some(_) => Err(ApiError::BadRequest(format!("{ON_BEHALF_OF} stands in the query more than once; send it once"))),
         None => Ok(whom),
     }
+}
+
+/// What a client calls itself.
+pub(crate) fn user_agent(headers: &HeaderMap) -> Option<Arc<str>> {
+    headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(Arc::from)
 }
 
 /// What stands in the one `Authorization` header.

@@ -70,6 +70,7 @@ pub struct Running {
     stop: StopHandle,
     http: tokio::task::JoinHandle<Result<(), ConfigError>>,
     socket: tokio::task::JoinHandle<()>,
+    access_log: tokio::task::JoinHandle<()>,
     core: Arc<Core>,
     _data_dir: DataDir,
 }
@@ -93,9 +94,10 @@ impl Prepared {
         let socket = tasks::spawn(admin_socket::serve(socket, path, Arc::clone(&self.core), sign.clone()));
         // It ends by the sign; nobody waits for it.
         drop(tasks::spawn(limits::forget_full_buckets(Arc::clone(&self.core), sign.clone())));
+        let access_log = tasks::spawn(tasks::flush_access_log(Arc::clone(&self.core), sign.clone()));
         let (listener, config) = (self.listener, self.config);
         let http = tasks::spawn(async move { listen::serve(listener, &config, outer, sign).await });
-        Ok(Running { stop, http, socket, core: self.core, _data_dir: self.data_dir })
+        Ok(Running { stop, http, socket, access_log, core: self.core, _data_dir: self.data_dir })
     }
 }
 
@@ -132,6 +134,8 @@ impl Running {
         self.stop.stop();
         let _ = self.socket.await;
         let served = self.http.await;
+        let _ = self.access_log.await;
+        // It writes the last events of access, of which there are no more now.
         self.core.close().await;
         if let Ok(served) = served {
             served?;

@@ -1,10 +1,16 @@
 //! The home of the server's background tasks: each ends when the server does.
 
+use keywright_core::Core;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::JoinHandle,
+    time::{MissedTickBehavior, interval},
 };
+
+/// Events of access wait in memory for this long at most, while the database can be written.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts a task. Whoever keeps the handle ends it, by the stop signal or by dropping what it waits for.
 #[expect(clippy::disallowed_methods, reason = "the one home of the server's tasks")]
@@ -41,6 +47,33 @@ impl StopHandle {
     /// Gives it; again does nothing.
     pub fn stop(&self) {
         self.0.send_replace(true);
+    }
+}
+
+/// Writes the events of access, every second. What is left at the end, [`Core::close`] writes.
+pub async fn flush_access_log(core: Arc<Core>, mut stop: Stop) {
+    let mut ticks = interval(FLUSH_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let flushing = async {
+        let mut failing = false;
+        loop {
+            ticks.tick().await;
+            let flushed = core.flush_access_log(core.clock().now()).await;
+            match &flushed {
+                // Once, not every second.
+                Err(error) if !failing => {
+                    let waiting = core.access_events_waiting();
+                    tracing::warn!(code = error.code(), waiting, "events of access cannot be written; they wait");
+                }
+                Ok(()) if failing => tracing::info!("events of access are written again"),
+                Ok(()) | Err(_) => {}
+            }
+            failing = flushed.is_err();
+        }
+    };
+    tokio::select! {
+        () = stop.wait() => {}
+        () = flushing => {}
     }
 }
 

@@ -3,6 +3,7 @@
 //! The functions take the transaction they run in; what belongs together is the caller's to decide. Verbs: `find_*` answers
 //! an `Option`, `get` fails with `NotFound`, `list`, `insert`, `update`, `revoke`, `delete`.
 
+pub mod access_log;
 pub mod brought_in;
 pub mod catalogs;
 pub mod changes;
@@ -67,6 +68,7 @@ use statements;
 /// Every statement of this crate.
 pub fn all_statements() -> impl Iterator<Item = &'static str> {
     [
+        access_log::STATEMENTS,
         brought_in::STATEMENTS,
         catalogs::STATEMENTS,
         changes::STATEMENTS,

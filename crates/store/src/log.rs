@@ -1,4 +1,4 @@
-//! The log of changes for people: what happened, who did it, in one hash chain a root.
+//! The chains of both logs, and the log of changes for people: what happened, who did it, in one hash chain a root.
 
 use crate::{StoreError, statements};
 use keywright_db::{Row, Tx, Value};
@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 statements! {
     FIND_HEAD = "SELECT sequence, hash FROM log_links WHERE root_id = $1 ORDER BY sequence DESC LIMIT 1";
+    LIST_LINKS = "SELECT root_id, sequence, kind, at, previous, hash FROM log_links WHERE root_id = $1 ORDER BY sequence";
     INSERT_LINK = "INSERT INTO log_links (root_id, sequence, kind, at, previous, hash) VALUES ($1, $2, $3, $4, $5, $6)";
     INSERT_CHANGE = "INSERT INTO log_changes (id, root_id, sequence, at, organization_id, actor_kind, actor_id, action, subject, outcome, reason,
             address, user_agent, request_id, revision)
@@ -25,6 +26,48 @@ pub struct Head {
     pub hash: Vec<u8>,
 }
 
+/// What a link stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LinkKind {
+    /// One change, an event in `log_changes`.
+    Change,
+    /// A batch of accesses, events in `log_access`.
+    Access,
+    /// Accesses that are missing, told by events in `log_access`.
+    Gap,
+}
+
+impl LinkKind {
+    const ALL: [Self; 3] = [Self::Change, Self::Access, Self::Gap];
+
+    /// As it is stored, and hashed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Access => "access",
+            Self::Gap => "gap",
+        }
+    }
+}
+
+/// One link of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkRow {
+    /// Whose chain.
+    pub root_id: OrganizationId,
+    /// Counted from 1.
+    pub sequence: i64,
+    /// What it stands for; `None` for a kind that this program does not know.
+    pub kind: Option<LinkKind>,
+    /// When it was written.
+    pub at: Time,
+    /// The hash of the link before it; zeros for the first.
+    pub previous: Vec<u8>,
+    /// Its own.
+    pub hash: Vec<u8>,
+}
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRow {
@@ -38,7 +81,7 @@ pub struct EventRow {
     pub at: Time,
     /// Where; nil for the installation as a whole.
     pub organization_id: OrganizationId,
-    /// `host`, `user`, `key` or `operator-key`.
+    /// `host`, `user`, `key`, `operator-key`, or `nobody` for whoever was not known.
     pub actor_kind: String,
     /// Which one.
     pub actor_id: Option<Uuid>,
@@ -46,7 +89,7 @@ pub struct EventRow {
     pub action: String,
     /// To what.
     pub subject: String,
-    /// `done`.
+    /// `done` for a change; `issued` or `refused` for an access; `lost` for accesses that are missing.
     pub outcome: String,
     /// More about it.
     pub reason: String,
@@ -56,12 +99,12 @@ pub struct EventRow {
     pub user_agent: String,
     /// Which request it was.
     pub request_id: RequestId,
-    /// The revision it made.
+    /// The revision that a change made, or that an access was decided at.
     pub revision: i64,
 }
 
 impl EventRow {
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.get("id")?,
             root_id: row.get("root_id")?,
@@ -80,6 +123,27 @@ impl EventRow {
             revision: row.get("revision")?,
         })
     }
+
+    /// In the order of the columns.
+    pub(crate) fn values(&self) -> [Value; 15] {
+        [
+            self.id.into(),
+            self.root_id.into(),
+            self.sequence.into(),
+            self.at.into(),
+            self.organization_id.into(),
+            self.actor_kind.as_str().into(),
+            self.actor_id.into(),
+            self.action.as_str().into(),
+            self.subject.as_str().into(),
+            self.outcome.as_str().into(),
+            self.reason.as_str().into(),
+            self.address.as_str().into(),
+            self.user_agent.as_str().into(),
+            self.request_id.as_uuid().into(),
+            self.revision.into(),
+        ]
+    }
 }
 
 /// The end of a root's chain.
@@ -91,31 +155,38 @@ pub async fn find_head(tx: &mut Tx, root: OrganizationId) -> Result<Option<Head>
     row.map(|row| Ok(Head { sequence: row.get("sequence")?, hash: row.get("hash")? })).transpose()
 }
 
+/// The links of a root's chain, in order.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_links(tx: &mut Tx, root: OrganizationId) -> Result<Vec<LinkRow>, StoreError> {
+    let rows = tx.fetch_all(LIST_LINKS, &[root.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            let kind: String = row.get("kind")?;
+            let kind = LinkKind::ALL.into_iter().find(|known| known.as_str() == kind);
+            let (root_id, sequence, at) = (row.get("root_id")?, row.get("sequence")?, row.get("at")?);
+            Ok(LinkRow { root_id, sequence, kind, at, previous: row.get("previous")?, hash: row.get("hash")? })
+        })
+        .collect()
+}
+
+/// Appends a link; its events follow.
+///
+/// # Errors
+/// `Conflict` if the chain has gone on meanwhile.
+pub async fn insert_link(tx: &mut Tx, (root, sequence): (OrganizationId, i64), kind: LinkKind, at: Time, hashes: (&[u8], &[u8])) -> Result<(), StoreError> {
+    let (previous, hash) = hashes;
+    tx.execute_one(INSERT_LINK, &[root.into(), sequence.into(), kind.as_str().into(), at.into(), previous.into(), hash.into()]).await
+}
+
 /// Appends an event as a link of its own.
 ///
 /// # Errors
 /// `Conflict` if the chain has gone on meanwhile.
 pub async fn insert_change(tx: &mut Tx, event: &EventRow, previous: &[u8], hash: &[u8]) -> Result<(), StoreError> {
-    let link = [event.root_id.into(), event.sequence.into(), "change".into(), event.at.into(), previous.into(), hash.into()];
-    tx.execute_one(INSERT_LINK, &link).await?;
-    let values: [Value; 15] = [
-        event.id.into(),
-        event.root_id.into(),
-        event.sequence.into(),
-        event.at.into(),
-        event.organization_id.into(),
-        event.actor_kind.as_str().into(),
-        event.actor_id.into(),
-        event.action.as_str().into(),
-        event.subject.as_str().into(),
-        event.outcome.as_str().into(),
-        event.reason.as_str().into(),
-        event.address.as_str().into(),
-        event.user_agent.as_str().into(),
-        event.request_id.as_uuid().into(),
-        event.revision.into(),
-    ];
-    tx.execute_one(INSERT_CHANGE, &values).await
+    insert_link(tx, (event.root_id, event.sequence), LinkKind::Change, event.at, (previous, hash)).await?;
+    tx.execute_one(INSERT_CHANGE, &event.values()).await
 }
 
 /// A root's events, oldest first.

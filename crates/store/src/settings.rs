@@ -2,10 +2,14 @@
 
 use crate::{StoreError, statements};
 use keywright_db::Tx;
+use uuid::Uuid;
 
 statements! {
     FIND = "SELECT value FROM settings WHERE name = $1";
     INSERT = "INSERT INTO settings (name, value) VALUES ($1, $2)";
+    UPDATE = "UPDATE settings SET value = $2 WHERE name = $1";
+    DELETE = "DELETE FROM settings WHERE name = $1";
+    LIST_OPEN_LOGS = "SELECT name, value FROM settings WHERE name LIKE 'open-log:%' ORDER BY name";
 }
 
 /// The issuer, as it was at the first start.
@@ -14,6 +18,13 @@ pub const ISSUER: &str = "issuer";
 pub const SEAL_CHECK: &str = "seal_check";
 /// The operator organization's id.
 pub const OPERATOR_ORGANIZATION: &str = "operator_organization";
+
+/// The name of the mark that a process leaves while it keeps access events in memory. Processes have names of their own, so that
+/// each knows its mark.
+#[must_use]
+pub fn open_log(process: Uuid) -> String {
+    format!("open-log:{}", process.hyphenated())
+}
 
 /// The value of a setting.
 ///
@@ -27,6 +38,30 @@ pub async fn find(tx: &mut Tx, name: &'static str) -> Result<Option<String>, Sto
 ///
 /// # Errors
 /// `Conflict` if it was.
-pub async fn insert(tx: &mut Tx, name: &'static str, value: &str) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, name: &str, value: &str) -> Result<(), StoreError> {
     tx.execute_one(INSERT, &[name.into(), value.into()]).await
+}
+
+/// Gives a setting another value; `false` if there is none of that name.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn update(tx: &mut Tx, name: &str, value: &str) -> Result<bool, StoreError> {
+    Ok(tx.execute(UPDATE, &[name.into(), value.into()]).await? == 1)
+}
+
+/// Removes a setting; `false` if there is none of that name.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn delete(tx: &mut Tx, name: &str) -> Result<bool, StoreError> {
+    Ok(tx.execute(DELETE, &[name.into()]).await? == 1)
+}
+
+/// Name and value of every mark made by the name of [`open_log`].
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_open_logs(tx: &mut Tx) -> Result<Vec<(String, String)>, StoreError> {
+    tx.fetch_all(LIST_OPEN_LOGS, &[]).await?.iter().map(|row| Ok((row.get("name")?, row.get("value")?))).collect()
 }

@@ -1,6 +1,8 @@
 //! Operations without HTTP, on both engines, with a clock to step.
 
 #[cfg(test)]
+mod access_log;
+#[cfg(test)]
 mod catalog;
 #[cfg(test)]
 mod catalog_preset;

@@ -92,7 +92,7 @@ async fn nobody_gives_what_he_lacks_unless_managers_may(db: Db) {
     let settings = Settings { preset: Some(Preset::Appcircle), role_giving: RoleGiving::ManagersGiveAny, ..Settings::new(crate::support::ISSUER) };
     let core = keywright_core::Core::start_on(test.db.clone(), KeyFile::generate().unwrap(), settings, world.clock.clone()).await.unwrap();
     let demo = keywright_core::demo::build(&core, &world.host()).await.unwrap();
-    let world = World { core, clock: world.clock, demo };
+    let world = World { core, demo, ..world };
     let (acme, viewer) = (world.demo.acme.id, world.demo.users["viewer"].id);
     world.core.change_roles(&world.host(), acme, world.demo.users["manager"].id, roles(&["manage-organization"])).await.unwrap();
     let ctx = world.person("manager", 0).await;

@@ -35,7 +35,7 @@ impl World {
     }
 
     /// An exchange from an address.
-    async fn from(&self, address: &str, who: &str, target: Option<OrganizationId>) -> &'static str {
+    async fn exchanged_from(&self, address: &str, who: &str, target: Option<OrganizationId>) -> &'static str {
         let ctx = Context { client_ip: Some(address.parse().unwrap()), ..self.host() };
         outcome(&self.core.exchange(&ctx, Credential::PersonalAccessKey(&self.demo.personal_access_keys[who]), target).await)
     }
@@ -54,9 +54,9 @@ async fn addresses_of_a_policy_hold_for_every_key_at_once(db: Db) {
     let only = |network: &str| Policy { allowed_addresses: vec![network.to_owned()], ..OPEN };
     let all = async |address: &str| {
         [
-            world.from(address, "owner", None).await,
-            world.from(address, "owner", Some(mobile)).await,
-            world.from(address, "submember", None).await,
+            world.exchanged_from(address, "owner", None).await,
+            world.exchanged_from(address, "owner", Some(mobile)).await,
+            world.exchanged_from(address, "submember", None).await,
             world.api_from(address, "mobile-ci").await,
         ]
     };
@@ -72,7 +72,7 @@ async fn addresses_of_a_policy_hold_for_every_key_at_once(db: Db) {
     assert_eq!(code(world.core.set_policy(&world.host(), acme, only("10.0.0.0/33")).await), "invalid_request");
     world.set(acme, OPEN).await;
     assert_eq!(all("192.0.2.1").await, ["accepted"; 4]);
-    assert_eq!(world.from("192.0.2.1", "globexowner", None).await, "accepted", "never anybody else's business");
+    assert_eq!(world.exchanged_from("192.0.2.1", "globexowner", None).await, "accepted", "never anybody else's business");
 }
 
 /// Reddens when `alive` leaves the policy out, when memory outlives it, or when it kills API Keys.
@@ -81,20 +81,20 @@ async fn personal_keys_are_taken_or_not(db: Db) {
     let (acme, mobile) = (world.demo.acme.id, world.demo.mobile.id);
     let off = || Policy { personal_keys: Allowed::No, ..OPEN };
     let token = world.token(world.key_of("owner", acme).await, acme);
-    assert_eq!(world.from("192.0.2.1", "owner", None).await, "accepted");
+    assert_eq!(world.exchanged_from("192.0.2.1", "owner", None).await, "accepted");
     world.set(mobile, off()).await;
-    assert_eq!((world.from("192.0.2.1", "submember", None).await, world.from("192.0.2.1", "owner", None).await), ("personal_keys_off", "accepted"));
+    assert_eq!((world.exchanged_from("192.0.2.1", "submember", None).await, world.exchanged_from("192.0.2.1", "owner", None).await), ("personal_keys_off", "accepted"));
     world.set(mobile, OPEN).await;
     world.set(acme, off()).await;
     for who in ["owner", "viewer", "submember"] {
-        assert_eq!(world.from("192.0.2.1", who, None).await, "personal_keys_off", "{who}");
+        assert_eq!(world.exchanged_from("192.0.2.1", who, None).await, "personal_keys_off", "{who}");
     }
     assert_eq!(code(world.core.list_members(&token, acme).await), "personal_keys_off", "its tokens neither");
     assert_eq!((world.api_from("192.0.2.1", "acme-ci").await, world.api_from("192.0.2.1", "mobile-ci").await), ("accepted", "accepted"));
     let made = world.core.create_own_personal_access_key(&world.person("owner", 0).await, acme, "another", None).await;
     assert_eq!(code(made), "insufficient_permission");
     world.set(acme, OPEN).await;
-    assert_eq!(world.from("192.0.2.1", "owner", None).await, "accepted", "a policy can be taken back");
+    assert_eq!(world.exchanged_from("192.0.2.1", "owner", None).await, "accepted", "a policy can be taken back");
 }
 
 /// Reddens when the root's life is not asked in a sub-organization, or a rotation is not asked at all.
@@ -169,9 +169,9 @@ async fn leaving_is_for_direct_members_and_not_for_the_last_owner(db: Db) {
     assert_eq!(leave("viewer", 300, acme).await, "session_not_fresh");
     assert_eq!(leave("globexowner", 0, acme).await, "not_found");
     assert_eq!(code(world.core.leave_organization(&world.token(world.key_of("viewer", acme).await, acme), acme).await), "insufficient_permission");
-    assert_eq!(world.from("192.0.2.1", "viewer", None).await, "accepted");
+    assert_eq!(world.exchanged_from("192.0.2.1", "viewer", None).await, "accepted");
     assert_eq!(leave("viewer", 0, acme).await, "done");
-    assert_eq!(world.from("192.0.2.1", "viewer", None).await, "membership_ended");
+    assert_eq!(world.exchanged_from("192.0.2.1", "viewer", None).await, "membership_ended");
     assert_eq!(leave("viewer", 0, acme).await, "not_found");
 }
 
@@ -186,19 +186,19 @@ async fn a_deleted_organization_is_dead_for_ever(db: Db) {
     assert_eq!(delete(&world.person("owner", 0).await, acme, "acme").await, "invalid_request");
     assert_eq!(delete(&world.person("globexowner", 0).await, acme, "Acme").await, "not_found");
     for who in ["owner", "viewer", "submember"] {
-        assert_eq!(world.from("192.0.2.1", who, None).await, "accepted", "nothing has happened yet");
+        assert_eq!(world.exchanged_from("192.0.2.1", who, None).await, "accepted", "nothing has happened yet");
     }
     let owner = world.person("owner", 0).await;
     assert_eq!(delete(&owner, acme, "Acme").await, "done");
     for (who, target) in [("owner", None), ("viewer", None), ("submember", None), ("owner", Some(mobile))] {
-        assert_eq!(world.from("192.0.2.1", who, target).await, "key_revoked", "{who}");
+        assert_eq!(world.exchanged_from("192.0.2.1", who, target).await, "key_revoked", "{who}");
     }
     assert_eq!((world.api_from("192.0.2.1", "acme-ci").await, world.api_from("192.0.2.1", "mobile-ci").await), ("key_revoked", "key_revoked"));
     assert_eq!(code(world.core.get_organization(&owner, acme).await), "not_found");
     assert_eq!(code(world.core.get_organization(&owner, mobile).await), "not_found");
     assert_eq!(code(world.core.resume_organization(&world.host(), acme).await), "not_found");
-    assert_eq!(world.from("192.0.2.1", "globexowner", None).await, "accepted");
-    assert_eq!(world.from("192.0.2.1", "manager@globex", None).await, "accepted", "his key of another root");
+    assert_eq!(world.exchanged_from("192.0.2.1", "globexowner", None).await, "accepted");
+    assert_eq!(world.exchanged_from("192.0.2.1", "manager@globex", None).await, "accepted", "his key of another root");
 }
 
 /// Reddens when the reach of a call is wider or narrower than it says.
@@ -217,24 +217,24 @@ async fn everything_is_revoked_in_one_call_and_nothing_else(db: Db) {
     let newer = world.core.create_personal_access_key(&world.host(), acme, manager, "newer", None).await.unwrap();
     let revoked = revoke(&world.person("owner", 0).await, since).await.unwrap().value;
     assert_eq!(revoked.keys.iter().map(|key| key.id).collect::<Vec<_>>(), [newer.id]);
-    assert_eq!(world.from("192.0.2.1", "manager", None).await, "accepted");
+    assert_eq!(world.exchanged_from("192.0.2.1", "manager", None).await, "accepted");
     // Of one member: his keys in this tree, and his sessions.
     let (owner, session) = (world.person("owner", 0).await, world.person("manager", 0).await);
     let of_one = revoke(&owner, Reach { user: Some(manager), since: None }).await.unwrap().value;
     assert!(of_one.sessions >= 1, "{of_one:?}");
     assert_eq!(code(world.core.current_session(&session).await), "session_ended");
-    assert_eq!((world.from("192.0.2.1", "manager", None).await, world.from("192.0.2.1", "viewer", None).await), ("key_revoked", "accepted"));
-    assert_eq!(world.from("192.0.2.1", "manager@globex", None).await, "accepted", "another root's key");
+    assert_eq!((world.exchanged_from("192.0.2.1", "manager", None).await, world.exchanged_from("192.0.2.1", "viewer", None).await), ("key_revoked", "accepted"));
+    assert_eq!(world.exchanged_from("192.0.2.1", "manager@globex", None).await, "accepted", "another root's key");
     // Of everybody; whoever asks goes on.
     let (viewer, stranger) = (world.person("viewer", 0).await, world.person("globexowner", 0).await);
     revoke(&owner, everything).await.unwrap();
     for who in ["owner", "viewer", "submember"] {
-        assert_eq!(world.from("192.0.2.1", who, None).await, "key_revoked", "{who}");
+        assert_eq!(world.exchanged_from("192.0.2.1", who, None).await, "key_revoked", "{who}");
     }
     assert_eq!((world.api_from("192.0.2.1", "acme-ci").await, world.api_from("192.0.2.1", "mobile-ci").await), ("key_revoked", "key_revoked"));
     assert_eq!(code(world.core.current_session(&viewer).await), "session_ended");
     assert_eq!((code(world.core.current_session(&owner).await), code(world.core.current_session(&stranger).await)), ("done", "done"));
-    assert_eq!(world.from("192.0.2.1", "globexowner", None).await, "accepted");
+    assert_eq!(world.exchanged_from("192.0.2.1", "globexowner", None).await, "accepted");
 }
 
 /// Reddens when something that came in by a key is not noted, or is left when the key is deleted with what it brought.

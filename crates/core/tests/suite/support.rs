@@ -12,6 +12,8 @@ pub(crate) const ISSUER: &str = "https://auth.example.com";
 
 pub(crate) struct World {
     pub(crate) core: Arc<Core>,
+    pub(crate) key_file: String,
+    pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     pub(crate) demo: DemoWorld,
 }
@@ -25,9 +27,10 @@ pub(crate) async fn world_with(db: Db, set: impl FnOnce(&mut Settings)) -> World
     let clock = Clock::stepped(Time::from_seconds(1_800_000_000));
     let mut settings = Settings { preset: Some(Preset::Appcircle), ..Settings::new(ISSUER) };
     set(&mut settings);
-    let core = Core::start_on(db, KeyFile::generate().unwrap(), settings, clock.clone()).await.unwrap();
+    let key_file = KeyFile::generate().unwrap().to_text().unwrap().to_string();
+    let core = Core::start_on(db, KeyFile::parse(&key_file).unwrap(), settings.clone(), clock.clone()).await.unwrap();
     let demo = demo::build(&core, &Context::system(clock.now()).unwrap()).await.unwrap();
-    World { core, clock, demo }
+    World { core, key_file, settings, clock, demo }
 }
 
 impl World {
@@ -64,6 +67,11 @@ impl World {
 
     pub(crate) fn host(&self) -> Context {
         Context::system(self.clock.now()).unwrap()
+    }
+
+    /// Another process on the same database, after this one.
+    pub(crate) async fn restart(&self, db: Db) -> Arc<Core> {
+        Core::start_on(db, KeyFile::parse(&self.key_file).unwrap(), self.settings.clone(), self.clock.clone()).await.unwrap()
     }
 
     pub(crate) async fn exchange(&self, who: &str, target: Option<OrganizationId>) -> Result<IssuedToken, Error> {

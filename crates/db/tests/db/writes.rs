@@ -23,6 +23,7 @@ keywright_db::on_both_engines!(Writes::Revisioned, MIGRATIONS;
     queued_writes_are_finished_by_close,
     writes_after_close_are_unavailable,
     an_update_of_other_than_one_row_is_refused,
+    what_is_to_be_done_on_commit_is_done_then_and_only_then,
 );
 
 async fn read<T: Send>(db: &Db, f: impl for<'t> FnOnce(&'t mut keywright_db::Tx) -> keywright_db::BoxFuture<'t, Result<T, StoreError>> + Send) -> T {
@@ -215,4 +216,24 @@ async fn a_full_disk_is_survived(db: Db) {
     db.write(|tx| Box::pin(async move { tx.fetch_one("PRAGMA max_page_count = 1000000", &[]).await.map(drop) })).await.unwrap();
     assert_eq!(add(&db, "after", 1).await.unwrap().position.n, kept + 2);
     assert_eq!(read(&db, |tx| Box::pin(async move { Ok((count(tx).await?, revision(tx).await?)) })).await, (kept + 1, kept + 2));
+}
+
+/// Reddens when a job's acts are done inside of its transaction, are done for a refused one, or pass on to the next one.
+async fn what_is_to_be_done_on_commit_is_done_then_and_only_then(db: Db) {
+    let done = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let write = |name: &'static str, keep: bool| {
+        let done = Arc::clone(&done);
+        db.write(move |tx| {
+            Box::pin(async move {
+                let later = Arc::clone(&done);
+                tx.on_commit(move || later.lock().unwrap().push(name));
+                insert(tx, name, 1).await?;
+                assert!(!done.lock().unwrap().contains(&name), "not inside");
+                if keep { Ok(()) } else { Err(StoreError::NotFound) }
+            })
+        })
+    };
+    let (first, refused, last) = tokio::join!(write("first", true), write("refused", false), write("last", true));
+    assert_eq!((first.is_ok(), refused.is_ok(), last.is_ok()), (true, false, true));
+    assert_eq!(*done.lock().unwrap(), ["first", "last"]);
 }

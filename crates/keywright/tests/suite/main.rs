@@ -15,6 +15,8 @@ mod first_start;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod refusals;

@@ -114,6 +114,11 @@ impl Program {
         assert!(Command::new("sh").args(["-c", r#"kill -TERM "$1""#, "kill", &pid]).status().await.unwrap().success());
     }
 
+    /// Kills it, as a power cut would.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     /// Waits until it has ended by itself, for as long as `limit`.
     pub(crate) async fn ended_within(mut self, limit: Duration) -> Ended {
         let ending = async {

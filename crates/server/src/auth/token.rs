@@ -4,15 +4,15 @@ use super::{
     docs::{ApiKeyForm, ExchangeAnswers, LegacyAnswers, PatForm, PersonalAccessKeyForm},
     form::{Fields, Form},
 };
-use crate::{app::App, config::LegacyEndpoints, error::ApiError, limits, outer::RequestInfo};
+use crate::{app::App, caller::user_agent, config::LegacyEndpoints, error::ApiError, limits, outer::RequestInfo};
 use axum::{
     Extension,
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, Request, header::CONTENT_TYPE, header::LINK, header::USER_AGENT};
-use keywright_core::{Credential, Error, IssuedToken};
+use http::{HeaderMap, HeaderValue, Request, header::CONTENT_TYPE, header::LINK};
+use keywright_core::{Context, Credential, Error, IssuedToken};
 use keywright_protocol::{OrganizationId, paths};
 use std::sync::Arc;
 
@@ -74,8 +74,8 @@ async fn legacy(app: &Arc<App>, info: &RequestInfo, request: Request<Body>) -> R
     match app.legacy_endpoints {
         LegacyEndpoints::On => {}
         LegacyEndpoints::Warn => {
-            let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            tracing::warn!(path = request.uri().path(), client = ?info.client_ip, user_agent, "an old endpoint is in use");
+            let user_agent = user_agent(request.headers()).unwrap_or_default();
+            tracing::warn!(path = request.uri().path(), client = ?info.client_ip, user_agent = &*user_agent, "an old endpoint is in use");
         }
         LegacyEndpoints::Off => return ApiError::Gone(paths::TOKEN_V3).into_response(),
     }
@@ -97,32 +97,41 @@ async fn legacy(app: &Arc<App>, info: &RequestInfo, request: Request<Body>) -> R
     responses(ExchangeAnswers)
 )]
 pub(crate) async fn api_key(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, request: Request<Body>) -> Result<Response, ApiError> {
-    let (form, target_names) = (read(request, &["name", "secret"], "name=acme-ci&secret=kw_api_...").await?, ORGANIZATION_SPELLINGS);
+    let agent = user_agent(request.headers());
+    let form = read(request, &["name", "secret"], "name=acme-ci&secret=kw_api_...").await?;
     let fields = form.fields()?;
     let name = required(&fields, &["name"], "name", "the API Key's name")?;
     let secret = required(&fields, &["secret"], "secret", "the API Key's secret")?;
-    exchange(&app, &info, Credential::ApiKey { name, secret }, target(&fields, &target_names)?, "api-key").await
+    let target = target(&fields, &ORGANIZATION_SPELLINGS)?;
+    exchange(&app, &context(&app, &info, agent), Credential::ApiKey { name, secret }, target, "api-key").await
 }
 
 async fn personal_access_key(app: &Arc<App>, info: &RequestInfo, request: Request<Body>, shown: &'static str) -> Result<Response, ApiError> {
+    let agent = user_agent(request.headers());
     let form = read(request, &KEY_SPELLINGS, "personalAccessKey=kw_pak_...").await?;
     let fields = form.fields()?;
     let key = required(&fields, &KEY_SPELLINGS, shown, "your Personal Access Key")?;
-    exchange(app, info, Credential::PersonalAccessKey(key), target(&fields, &ORGANIZATION_SPELLINGS)?, "personal-access-key").await
+    let target = target(&fields, &ORGANIZATION_SPELLINGS)?;
+    exchange(app, &context(app, info, agent), Credential::PersonalAccessKey(key), target, "personal-access-key").await
+}
+
+/// Of an exchange; to be made when the form has been read, since it says what is now.
+fn context(app: &App, info: &RequestInfo, user_agent: Option<Arc<str>>) -> Context {
+    Context { user_agent, ..info.context(app.core.clock()) }
 }
 
 async fn exchange(
     app: &Arc<App>,
-    info: &RequestInfo,
+    ctx: &Context,
     credential: Credential<'_>,
     target: Option<OrganizationId>,
     endpoint: &'static str,
 ) -> Result<Response, ApiError> {
-    let exchanged = app.core.exchange(&info.context(app.core.clock()), credential, target).await;
+    let exchanged = app.core.exchange(ctx, credential, target).await;
     app.metrics.exchanged(endpoint, exchanged.as_ref().map_or_else(Error::code, |_| "issued"));
     let refused = matches!(exchanged, Err(Error::Refused(_)));
     let mut response = exchanged.map(|issued| render(&issued)).map_err(ApiError::from).into_response();
-    if refused && let Some(left) = app.core.limits().refused_keys_left(info.client_ip) {
+    if refused && let Some(left) = app.core.limits().refused_keys_left(ctx.client_ip) {
         limits::tell(response.headers_mut(), &left);
     }
     Ok(response)

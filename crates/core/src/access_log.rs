@@ -1,0 +1,298 @@
+//! The log of access: who exchanged what for a token, and who was refused. Events are gathered in memory, so that no exchange waits
+//! for the database, and written in batches (`writing.rs`).
+
+mod writing;
+
+use crate::{Context, Error, log::Action};
+use keywright_protocol::{OrganizationId, RequestId, Time};
+use keywright_store::{keys::CredentialRow, log::EventRow, log::LinkKind};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+};
+use uuid::Uuid;
+use writing::Batch;
+
+/// Addresses that are counted by themselves in one minute; all further ones are counted together.
+const ADDRESSES: usize = 1_000;
+const MINUTE_MILLIS: i64 = 60_000;
+const NIL: Uuid = Uuid::nil();
+
+/// What the log says of a credential that is known; shared by all of its events.
+#[derive(Debug)]
+pub struct Known {
+    /// `key` or `user`.
+    pub actor_kind: &'static str,
+    /// Which one.
+    pub actor_id: Uuid,
+    /// The address of its holder, or the generated identity of an API Key.
+    pub email: String,
+    /// Whose chain its events are in.
+    pub root_id: OrganizationId,
+}
+
+impl Known {
+    /// What is said of a key.
+    pub(crate) fn of_key(row: &CredentialRow) -> Arc<Self> {
+        let email = row.holder.as_ref().map(|holder| &holder.email).or(row.key_email.as_ref()).cloned().unwrap_or_default();
+        Arc::new(Self { actor_kind: "key", actor_id: row.key_id.as_uuid(), email, root_id: row.root_id })
+    }
+}
+
+/// A known credential, where it was used, and at which revision that was decided.
+pub(crate) struct Use {
+    /// What.
+    pub(crate) of: Arc<Known>,
+    /// The organization that it was used for, if it reaches that; else its own.
+    pub(crate) organization_id: OrganizationId,
+    /// Of the snapshot that was decided by.
+    pub(crate) revision: i64,
+}
+
+/// What waits to be written.
+enum Event {
+    /// An exchange, or the refusal of one.
+    Exchange(Exchange),
+    /// Refusals that matched no key, from one address in one minute.
+    Unknown {
+        /// When the minute began.
+        minute: Time,
+        /// From where; empty if that is not known.
+        address: String,
+        /// How many.
+        count: u64,
+    },
+    /// Events that were not kept.
+    Gap(Gap),
+}
+
+/// An exchange of a known credential. It is made on every one, so that it has nothing that would have to be copied.
+struct Exchange {
+    at: Time,
+    by: Use,
+    /// The code of the refusal.
+    refused: Option<&'static str>,
+    address: Option<IpAddr>,
+    user_agent: Option<Arc<str>>,
+    request_id: RequestId,
+}
+
+/// Why events are missing.
+enum Gap {
+    /// More were waiting than there is room for.
+    Full(Lost),
+    /// A process ended without writing what it had.
+    UncleanEnd { since: Time, until: Time },
+}
+
+#[derive(Clone, Copy)]
+struct Lost {
+    count: u64,
+    first: Time,
+    last: Time,
+}
+
+#[derive(Default)]
+struct Waiting {
+    events: VecDeque<Event>,
+    lost: Option<Lost>,
+}
+
+/// One minute's refusals that matched no key.
+#[derive(Default)]
+struct Minute {
+    addresses: BTreeMap<Option<IpAddr>, u64>,
+    others: u64,
+}
+
+/// The events of one process that are not written yet.
+pub(crate) struct AccessLog {
+    /// This process, among all that ever wrote to the database.
+    process: Uuid,
+    /// Whether its mark is in the database.
+    is_open: AtomicBool,
+    /// How many events may wait.
+    capacity: usize,
+    waiting: Mutex<Waiting>,
+    unknown: Mutex<BTreeMap<i64, Minute>>,
+    /// What is being written, until it is sure that it was. Whoever writes holds the lock.
+    writing: tokio::sync::Mutex<Option<Arc<Batch>>>,
+}
+
+impl AccessLog {
+    /// An empty one that keeps `capacity` events.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is no randomness for its name.
+    pub(crate) fn new(capacity: usize) -> Result<Self, Error> {
+        Ok(Self {
+            process: crate::chance::id()?,
+            is_open: AtomicBool::new(false),
+            capacity,
+            waiting: Mutex::default(),
+            unknown: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Notes an exchange and its outcome. `by` is what was presented, if it is known.
+    pub(crate) fn exchanged(&self, ctx: &Context, by: Option<Use>, error: Option<&Error>) {
+        // Then nothing was decided about the credential.
+        if matches!(error, Some(Error::Unavailable | Error::Internal(_))) {
+            return;
+        }
+        if let Some(error) = error {
+            let (code, request_id) = (error.code(), ctx.request_id);
+            let key_id = by.as_ref().map(|by| tracing::field::display(by.of.actor_id));
+            let client = ctx.client_ip.map(tracing::field::display);
+            tracing::info!(code, key_id, client, %request_id, "an exchange was refused");
+        }
+        match by {
+            Some(by) => self.push(Event::Exchange(Exchange {
+                at: ctx.now,
+                by,
+                refused: error.map(Error::code),
+                address: ctx.client_ip,
+                user_agent: ctx.user_agent_shared(),
+                request_id: ctx.request_id,
+            })),
+            None => self.count(ctx),
+        }
+    }
+
+    /// Events that wait, also those that are being written.
+    fn len(&self) -> usize {
+        lock(&self.waiting).events.len() + self.writing.try_lock().ok().and_then(|batch| batch.as_ref().map(|batch| batch.len())).unwrap_or(0)
+    }
+
+    fn push(&self, event: Event) {
+        let mut waiting = lock(&self.waiting);
+        if waiting.events.len() < self.capacity {
+            waiting.events.push_back(event);
+            return;
+        }
+        let at = event.at();
+        let lost = waiting.lost.get_or_insert(Lost { count: 0, first: at, last: at });
+        *lost = Lost { count: lost.count.saturating_add(1), first: lost.first.min(at), last: lost.last.max(at) };
+    }
+
+    /// Counts a refusal that matched no key.
+    fn count(&self, ctx: &Context) {
+        let mut unknown = lock(&self.unknown);
+        let minute = unknown.entry(minute_of(ctx.now)).or_default();
+        let address = ctx.client_ip.map(|address| address.to_canonical());
+        let is_full = minute.addresses.len() >= ADDRESSES;
+        match minute.addresses.get_mut(&address) {
+            Some(count) => *count += 1,
+            None if is_full => minute.others += 1,
+            None => drop(minute.addresses.insert(address, 1)),
+        }
+    }
+
+    /// Turns what was counted into events: the minutes that were over by a time, or all.
+    fn gather(&self, until: Option<Time>) {
+        let ended = {
+            let mut unknown = lock(&self.unknown);
+            let going_on = until.map(|until| unknown.split_off(&minute_of(until))).unwrap_or_default();
+            std::mem::replace(&mut *unknown, going_on)
+        };
+        for (minute, counted) in ended {
+            let others = (counted.others > 0).then(|| ("others".to_owned(), counted.others));
+            let counts = counted.addresses.into_iter().map(|(address, count)| (address.map(|address| address.to_string()).unwrap_or_default(), count));
+            for (address, count) in counts.chain(others) {
+                self.push(Event::Unknown { minute: Time::from_millis(minute * MINUTE_MILLIS), address, count });
+            }
+        }
+    }
+}
+
+impl Event {
+    fn at(&self) -> Time {
+        match self {
+            Self::Exchange(exchange) => exchange.at,
+            Self::Unknown { minute, .. } => *minute,
+            Self::Gap(Gap::Full(lost)) => lost.last,
+            Self::Gap(Gap::UncleanEnd { until, .. }) => *until,
+        }
+    }
+
+    /// Whose chain it is in, and on which kind of link.
+    fn link(&self) -> (OrganizationId, LinkKind) {
+        match self {
+            Self::Exchange(exchange) => (exchange.by.of.root_id, LinkKind::Access),
+            Self::Unknown { .. } => (NIL.into(), LinkKind::Access),
+            Self::Gap(_) => (NIL.into(), LinkKind::Gap),
+        }
+    }
+
+    /// As it is stored, but for the number of its link. `revision` is for what was decided at none.
+    fn row(&self, id: Uuid, revision: i64) -> EventRow {
+        let (root_id, _) = self.link();
+        let bare = EventRow {
+            id,
+            root_id,
+            sequence: 0,
+            at: self.at(),
+            organization_id: NIL.into(),
+            actor_kind: "host".to_owned(),
+            actor_id: None,
+            action: Action::TokenExchange.as_str().to_owned(),
+            subject: String::new(),
+            outcome: "refused".to_owned(),
+            reason: String::new(),
+            address: String::new(),
+            user_agent: String::new(),
+            request_id: NIL.into(),
+            revision,
+        };
+        match self {
+            Self::Exchange(exchange) => exchange.row(bare),
+            Self::Unknown { address, count, .. } => {
+                EventRow { actor_kind: "nobody".to_owned(), subject: "unknown keys".to_owned(), reason: count.to_string(), address: address.clone(), ..bare }
+            }
+            Self::Gap(gap) => {
+                let (subject, reason) = gap.words();
+                EventRow { action: Action::LogGap.as_str().to_owned(), subject: subject.to_owned(), outcome: "lost".to_owned(), reason, ..bare }
+            }
+        }
+    }
+}
+
+impl Exchange {
+    fn row(&self, bare: EventRow) -> EventRow {
+        let Known { actor_kind, actor_id, email, .. } = &*self.by.of;
+        EventRow {
+            organization_id: self.by.organization_id,
+            actor_kind: (*actor_kind).to_owned(),
+            actor_id: Some(*actor_id),
+            subject: email.clone(),
+            outcome: self.refused.map_or("issued", |_| "refused").to_owned(),
+            reason: self.refused.unwrap_or_default().to_owned(),
+            address: self.address.map(|address| address.to_string()).unwrap_or_default(),
+            user_agent: self.user_agent.as_deref().unwrap_or_default().to_owned(),
+            request_id: self.request_id,
+            revision: self.by.revision,
+            ..bare
+        }
+    }
+}
+
+impl Gap {
+    /// Subject and reason.
+    fn words(&self) -> (&'static str, String) {
+        match self {
+            Self::Full(Lost { count, first, last }) => ("too many events waited", format!("{count} events from {first} to {last}")),
+            Self::UncleanEnd { since, until } => ("unclean end", format!("events from {since} to {until}, as far as they were not written")),
+        }
+    }
+}
+
+fn minute_of(at: Time) -> i64 {
+    at.as_millis().div_euclid(MINUTE_MILLIS)
+}
+
+/// What is behind these locks is whole after each statement.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,170 @@
+//! How gathered events get into the database, and how one knows of those that did not.
+//!
+//! A batch is a write like any other: it appends to chains that changes append to as well, and the lock on the revision is what keeps
+//! the two apart. So it raises the revision, by one; but it has no line in the log of changes, nobody has to forget anything for it,
+//! and this process's own memory does not follow it. Where nothing has happened, nothing is written.
+
+use super::{AccessLog, Event, Gap, lock};
+use crate::{Core, Error, chance, log};
+use keywright_db::Tx;
+use keywright_protocol::{OrganizationId, Time};
+use keywright_store::{
+    access_log,
+    log::{EventRow, LinkKind},
+    settings,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
+use uuid::Uuid;
+
+/// Events of one transaction. Other writes wait for it.
+const BATCH: usize = 1_000;
+
+/// Events that are written together, or not at all.
+pub(super) struct Batch {
+    at: Time,
+    /// Makes the ids of this batch its own.
+    random: [u8; 8],
+    events: Vec<Event>,
+}
+
+impl Batch {
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    fn new(at: Time, events: Vec<Event>) -> Result<Self, Error> {
+        Ok(Self { at, random: chance::bytes()?, events })
+    }
+
+    /// The id of an event: in the order of the batch (RFC 9562, section 5.7, with a counter as in section 6.2, method 1).
+    fn id(&self, index: usize) -> Uuid {
+        let [high, low] = u16::try_from(index).unwrap_or(u16::MAX).to_be_bytes();
+        let [a, b, c, d, e, f, g, h] = self.random;
+        let millis = u64::try_from(self.at.as_millis()).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(millis, &[high, low, a, b, c, d, e, f, g, h]).into_uuid()
+    }
+
+    /// Writes it, unless an earlier attempt has, whose commit was unsure.
+    async fn write(&self, tx: &mut Tx) -> Result<(), Error> {
+        if access_log::exists(tx, self.id(0)).await? {
+            return Ok(());
+        }
+        let revision = tx.position().n;
+        let mut links: BTreeMap<(OrganizationId, LinkKind), Vec<EventRow>> = BTreeMap::new();
+        for (index, event) in self.events.iter().enumerate() {
+            links.entry(event.link()).or_default().push(event.row(self.id(index), revision));
+        }
+        let mut rows = Vec::with_capacity(self.events.len());
+        for (link, mut events) in links {
+            log::append(tx, link, self.at, &mut events).await?;
+            rows.append(&mut events);
+        }
+        Ok(access_log::insert(tx, &rows).await?)
+    }
+}
+
+impl AccessLog {
+    /// The oldest events that wait, with the number of those that could not.
+    fn next_batch(&self, at: Time) -> Result<Option<Batch>, Error> {
+        let mut batch = Batch::new(at, Vec::new())?;
+        let mut waiting = lock(&self.waiting);
+        let count = waiting.events.len().min(BATCH);
+        batch.events.extend(waiting.events.drain(..count));
+        let lost = waiting.lost.take();
+        drop(waiting);
+        if let Some(lost) = lost {
+            tracing::warn!(count = lost.count, "events of access were not kept: too many waited to be written");
+            batch.events.push(Event::Gap(Gap::Full(lost)));
+        }
+        Ok((!batch.events.is_empty()).then_some(batch))
+    }
+}
+
+impl Core {
+    /// Writes the events of access that wait: of what was counted by the minute, the minutes that are over. If it fails, or the caller
+    /// goes away, they go on waiting, and none is written twice.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Internal`].
+    pub async fn flush_access_log(&self, now: Time) -> Result<(), Error> {
+        self.access_log.gather(Some(now));
+        self.write_access_events(now).await
+    }
+
+    /// How many events of access wait to be written.
+    #[must_use]
+    pub fn access_events_waiting(&self) -> usize {
+        self.access_log.len()
+    }
+
+    /// Writes all events of access and takes the mark away which says that there may be more. To be called when nothing is exchanged
+    /// any more.
+    ///
+    /// # Errors
+    /// As [`Core::flush_access_log`]; then the next start tells of a gap.
+    pub async fn close_access_log(&self, now: Time) -> Result<(), Error> {
+        self.access_log.gather(None);
+        self.write_access_events(now).await?;
+        if self.access_log.is_open.load(Ordering::SeqCst) {
+            let mark = settings::open_log(self.access_log.process);
+            self.db.write(move |tx| Box::pin(async move { settings::delete(tx, &mark).await.map_err(Error::from) })).await?;
+            self.access_log.is_open.store(false, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    /// Leaves the mark which says that events are kept in memory. Where another process has left one and is gone, its last events
+    /// may be missing, and the log tells so.
+    pub(crate) async fn open_access_log(&self, now: Time) -> Result<(), Error> {
+        let mark = settings::open_log(self.access_log.process);
+        let opened = self.db.write(move |tx| {
+            Box::pin(async move {
+                // A database has one process: whoever left a mark is gone. Several would take those of processes alone that are known to be.
+                let left = settings::list_open_logs(tx).await?;
+                if let Some(since) = left.iter().map(|(_, written)| written.parse().unwrap_or(now)).min() {
+                    Batch::new(now, vec![Event::Gap(Gap::UncleanEnd { since, until: now })])?.write(tx).await?;
+                }
+                for (name, _) in &left {
+                    settings::delete(tx, name).await?;
+                }
+                settings::insert(tx, &mark, &now.to_string()).await?;
+                Ok::<_, Error>(left.len())
+            })
+        });
+        if opened.await?.value > 0 {
+            tracing::warn!("the last process did not end in good order: its last events of access may be missing");
+        }
+        self.access_log.is_open.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn write_access_events(&self, now: Time) -> Result<(), Error> {
+        let mut writing = self.access_log.writing.lock().await;
+        loop {
+            let is_left_over = writing.is_some();
+            if !is_left_over {
+                *writing = self.access_log.next_batch(now)?.map(Arc::new);
+            }
+            let Some(batch) = writing.as_ref().map(Arc::clone) else {
+                return Ok(());
+            };
+            let (mark, is_last) = (settings::open_log(self.access_log.process), !is_left_over && batch.len() < BATCH);
+            let write = self.db.write(move |tx| {
+                Box::pin(async move {
+                    batch.write(tx).await?;
+                    // Up to here nothing is missing.
+                    settings::update(tx, &mark, &batch.at.to_string()).await?;
+                    Ok::<_, Error>(())
+                })
+            });
+            write.await?;
+            *writing = None;
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+}
