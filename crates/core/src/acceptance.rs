@@ -105,7 +105,7 @@ impl Core {
             }
         };
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| Box::pin(async move { core.accept(tx, &ctx, &digest, account).await })).await
+        self.write_once(ctx.once(), move |tx| Box::pin(async move { core.accept(tx, &ctx, &digest, account).await })).await
     }
 
     async fn accept(&self, tx: &mut Tx, ctx: &Context, digest: &[u8; 32], account: Account) -> Result<UserId, Error> {

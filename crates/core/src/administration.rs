@@ -116,7 +116,7 @@ impl Core {
         let user =
             users::UserRow { id: chance::id()?, email: crate::names::email(owner_email)?, name: "Owner".to_owned(), created_at: ctx.now, disabled_at: None };
         let (organization_id, user_id, membership_id, now) = (organization.id, user.id, chance::id()?, ctx.now);
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 if settings::find(tx, settings::OPERATOR_ORGANIZATION).await?.is_some() {
                     return Err(Error::Conflict("the operator organization stands already".to_owned()));

@@ -49,7 +49,7 @@ impl Core {
     /// As [`Core::revoke_api_key`]; [`Error::Forbidden`] also for keys, and for whoever may not manage members; [`Error::NotFresh`].
     pub async fn revoke_api_key_and_undo(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, id: KeyId) -> Result<Committed<Undone>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require(crate::keys::api::MANAGE)?;

@@ -27,7 +27,7 @@ impl Core {
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`] for the name, [`Error::Conflict`] for a sibling's.
     pub async fn rename_organization(self: &Arc<Self>, ctx: &Context, id: OrganizationId, name: &str) -> Result<Committed<OrganizationRow>, Error> {
         let (name, core, ctx) = (names::name("name", name)?, Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, id).await?;
                 authority.require(MANAGE)?;
@@ -54,7 +54,7 @@ impl Core {
     /// [`Error::Invalid`] if the name is another.
     pub async fn delete_organization(self: &Arc<Self>, ctx: &Context, id: OrganizationId, confirm: &str) -> Result<Committed<()>, Error> {
         let (confirm, core, ctx) = (confirm.to_owned(), Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, id).await?;
                 require_deleter(tx, &authority, ctx.now).await?;

@@ -67,7 +67,7 @@ impl Core {
     pub async fn invite(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, email: &str, grants: Vec<RolesIn>) -> Result<Committed<()>, Error> {
         let (email, id, secret): (_, InvitationId, _) = (names::email(email)?, chance::id()?, chance::link_secret()?);
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 let home = &authority.place;
@@ -120,7 +120,7 @@ impl Core {
     pub async fn re_invite(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, email: &str) -> Result<Committed<()>, Error> {
         let (email, secret) = (names::email(email)?, chance::link_secret()?);
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require(MANAGE)?;
@@ -145,7 +145,7 @@ impl Core {
     /// [`Error::NotFound`], [`Error::Forbidden`].
     pub async fn revoke_invitation(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, email: &str) -> Result<Committed<()>, Error> {
         let (email, core, ctx) = (names::email(email)?, Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require(MANAGE)?;

@@ -179,7 +179,7 @@ impl Core {
 
     async fn revoke(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, id: KeyId, kind: Option<KeyKind>) -> Result<Committed<()>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 if kind == Some(KeyKind::ApiKey) {

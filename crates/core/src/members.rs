@@ -165,7 +165,7 @@ impl Core {
         change: RoleChange,
     ) -> Result<Committed<Member>, Error> {
         let (new_id, core, ctx): (MembershipId, _, _) = (chance::id()?, Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require(ASSIGN)?;
@@ -204,7 +204,7 @@ impl Core {
     /// without an Owner.
     pub async fn remove_member(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, user: UserId) -> Result<Committed<()>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require(MANAGE)?;
@@ -220,7 +220,7 @@ impl Core {
     /// As [`Core::remove_member`]; [`Error::Forbidden`] for keys, and for inherited members.
     pub async fn leave_organization(self: &Arc<Self>, ctx: &Context, organization: OrganizationId) -> Result<Committed<()>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require_fresh_person(ctx.now, "leaving an organization")?;

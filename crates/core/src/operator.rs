@@ -105,7 +105,7 @@ impl Core {
     /// [`Error::Forbidden`] for everybody but Owners of the operator organization, [`Error::NotFresh`], [`Error::Invalid`].
     pub async fn create_operator_key(self: &Arc<Self>, ctx: &Context, new: NewOperatorKey) -> Result<Committed<(OperatorKey, KeySecret)>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let by = core.installation_owner(tx, &ctx, "making an operator key").await?;
                 let row = OperatorKeyRow {
@@ -151,7 +151,7 @@ impl Core {
     /// As [`Core::create_operator_key`]; [`Error::NotFound`]; [`Error::Conflict`] if it is revoked.
     pub async fn rotate_operator_key(self: &Arc<Self>, ctx: &Context, id: KeyId, how: Rotation) -> Result<RotatedKey, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        let rotated = self.write(move |tx| {
+        let rotated = self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let by = core.installation_owner(tx, &ctx, "rotating an operator key").await?;
                 let before = operator_keys::find(tx, id).await?.ok_or(KEY)?;
@@ -187,7 +187,7 @@ impl Core {
     /// As [`Core::create_operator_key`]; [`Error::NotFound`].
     pub async fn revoke_operator_key(self: &Arc<Self>, ctx: &Context, id: KeyId) -> Result<Committed<()>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let by = core.installation_owner(tx, &ctx, "revoking an operator key").await?;
                 let row = operator_keys::find(tx, id).await?.ok_or(KEY)?;

@@ -51,7 +51,7 @@ impl Core {
         let id: OrganizationId = chance::id()?;
         let row = OrganizationRow { id, root_id: id, name: names::name("name", name)?, created_at: ctx.now, suspended_at: None };
         let ctx = ctx.clone();
-        Ok(self.write(move |tx| Box::pin(async move { insert(tx, &ctx, &By::Host, row).await })).await?.value)
+        Ok(self.write_once(ctx.once(), move |tx| Box::pin(async move { insert(tx, &ctx, &By::Host, row).await })).await?.value)
     }
 
     /// Makes a sub-organization of a root.
@@ -61,7 +61,7 @@ impl Core {
     /// [`Error::Conflict`] for a sibling's name or at the limit.
     pub async fn create_sub_organization(self: &Arc<Self>, ctx: &Context, parent: OrganizationId, name: &str) -> Result<Committed<OrganizationRow>, Error> {
         let (id, name, core, ctx): (OrganizationId, _, _, _) = (chance::id()?, names::name("name", name)?, Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, parent).await?;
                 authority.require(MANAGE_SUBS)?;
@@ -85,7 +85,7 @@ impl Core {
     /// host alone suspends.
     pub async fn suspend_organization(self: &Arc<Self>, ctx: &Context, id: OrganizationId) -> Result<Committed<()>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let (by, place) = core.suspender(tx, &ctx, id, Turn::Suspend).await?;
                 if by != By::Host && operator_organization(tx).await? == Some(id) {
@@ -110,7 +110,7 @@ impl Core {
     /// [`Error::NotFound`], [`Error::Forbidden`] also for keys of organizations, since keys live again by it; [`Error::NotFresh`].
     pub async fn resume_organization(self: &Arc<Self>, ctx: &Context, id: OrganizationId) -> Result<Committed<()>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let (by, place) = core.suspender(tx, &ctx, id, Turn::Resume).await?;
                 if organizations::resume(tx, id).await? {
@@ -213,7 +213,7 @@ impl Core {
         ctx.authorize_host()?;
         let row = UserRow { id: chance::id()?, email: names::email(email)?, name: names::name("name", name)?, created_at: ctx.now, disabled_at: None };
         let ctx = ctx.clone();
-        let created = self.write(move |tx| {
+        let created = self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 users::insert(tx, &row, &password).await.map_err(|error| taken(error, "somebody has this e-mail address already"))?;
                 changes::insert(tx, ChangeKind::User, row.id.as_uuid(), &[]).await?;
@@ -231,7 +231,7 @@ impl Core {
     /// is a member of the operator organization.
     pub async fn disable_user(self: &Arc<Self>, ctx: &Context, id: UserId) -> Result<Committed<()>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let (by, user) = core.touch_user(tx, &ctx, id, "disabling users").await?;
                 let is_first = users::disable(tx, id, ctx.now).await?;
@@ -253,7 +253,7 @@ impl Core {
     /// As [`Core::disable_user`].
     pub async fn enable_user(self: &Arc<Self>, ctx: &Context, id: UserId) -> Result<Committed<()>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let (by, user) = core.touch_user(tx, &ctx, id, "enabling users").await?;
                 if users::enable(tx, id).await? {

@@ -121,7 +121,7 @@ impl Core {
     /// [`Error::NotFound`], [`Error::Forbidden`] also for keys, [`Error::NotFresh`], [`Error::Invalid`].
     pub async fn set_policy(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, policy: Policy) -> Result<Committed<()>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require(MANAGE)?;

@@ -68,7 +68,7 @@ impl Core {
     /// [`Error::Conflict`] for an external id that is taken.
     pub async fn make_root(self: &Arc<Self>, ctx: &Context, new: NewRoot) -> Result<Committed<RootRow>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| Box::pin(async move { core.insert_root(tx, &ctx, new).await })).await
+        self.write_once(ctx.once(), move |tx| Box::pin(async move { core.insert_root(tx, &ctx, new).await })).await
     }
 
     /// Makes the root with an external id, or makes it what it is to be. Doing it again changes nothing; of two at once one makes it.
@@ -77,7 +77,7 @@ impl Core {
     /// As [`Core::make_root`].
     pub async fn put_root(self: &Arc<Self>, ctx: &Context, external_id: &str, change: RootChange) -> Result<Committed<(RootRow, Outcome)>, Error> {
         let (external_id, core, ctx) = (external_id.to_owned(), Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let by = core.duty(tx, &ctx, SCOPE, WHAT).await?;
                 let external_id = check_external_id(external_id)?;
@@ -143,7 +143,7 @@ impl Core {
     /// [`Error::Forbidden`] for everybody but the host and operator keys for users; [`Error::Invalid`].
     pub async fn ensure_user(self: &Arc<Self>, ctx: &Context, email: &str, name: &str) -> Result<Committed<(UserRow, Outcome)>, Error> {
         let (email, name, core, ctx) = (email.to_owned(), name.to_owned(), Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let by = core.duty(tx, &ctx, OperatorScope::Users, "adding users").await?;
                 let row =

@@ -40,7 +40,7 @@ impl Core {
     /// [`Error::NotFound`], [`Error::Forbidden`] for everybody but Owners, [`Error::NotFresh`].
     pub async fn revoke_all(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, reach: Reach) -> Result<Committed<RevokedAll>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require_fresh_person(ctx.now, "revoking everything")?;

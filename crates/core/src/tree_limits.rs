@@ -67,7 +67,7 @@ impl Core {
     /// fresh Owners of the operator organization; [`Error::Invalid`] for a sub-organization.
     pub async fn set_limits(self: &Arc<Self>, ctx: &Context, id: OrganizationId, limits: TreeLimits) -> Result<Committed<Allowances>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let (by, place) = core.over_root(tx, &ctx, id, "setting limits").await?;
                 by.require_scope(OperatorScope::Organizations)?;

@@ -124,7 +124,7 @@ impl Core {
     /// [`Error::Conflict`] for a name that is taken or at the limit.
     pub async fn make_api_key(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, new: NewApiKey) -> Result<CreatedKey, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        let made = self.write(move |tx| {
+        let made = self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 require_maker(&authority, ctx.now, "making an API Key")?;
@@ -203,7 +203,7 @@ impl Core {
         change: ApiKeyChange,
     ) -> Result<Committed<ApiKey>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 require_person(&authority, "changing a key")?;
@@ -253,7 +253,7 @@ impl Core {
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Conflict`] if it is revoked.
     pub async fn suspend_api_key(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, id: KeyId) -> Result<Committed<()>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require(MANAGE)?;
@@ -278,7 +278,7 @@ impl Core {
     /// [`Error::Conflict`] if it is revoked.
     pub async fn resume_api_key(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, id: KeyId) -> Result<Committed<()>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 require_maker(&authority, ctx.now, "resuming a key")?;

@@ -60,7 +60,7 @@ impl Core {
         expires_at: Option<Time>,
     ) -> Result<CreatedKey, Error> {
         let (name, core, ctx) = (name.to_owned(), Arc::clone(self), ctx.clone());
-        let made = self.write(move |tx| {
+        let made = self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require_fresh_person(ctx.now, "making a Personal Access Key")?;
@@ -119,7 +119,7 @@ impl Core {
         name: &str,
     ) -> Result<Committed<KeyRecord>, Error> {
         let (name, core, ctx) = (name.to_owned(), Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 require_person(&authority, "renaming a key")?;

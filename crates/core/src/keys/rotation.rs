@@ -53,7 +53,7 @@ impl Core {
     /// [`Error::Invalid`] for overlap or expiry, [`Error::Conflict`] if it is revoked.
     pub async fn rotate_api_key(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, id: KeyId, how: Rotation) -> Result<RotatedKey, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        let rotated = self.write(move |tx| {
+        let rotated = self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 api::require_maker(&authority, ctx.now, "rotating a key")?;

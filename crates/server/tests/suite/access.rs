@@ -257,7 +257,7 @@ pub(crate) fn body(server: &TestServer, caller: Caller, method: &Method, path: &
         _ if path.ends_with("/rotate") => json!({ "overlapSeconds": 60 }),
         _ if path.ends_with("/api-keys") => json!({ "name": format!("by {caller:?}"), "grants": brings }),
         _ if path.contains("-keys") => json!({ "name": format!("{method} by {caller:?}") }),
-        _ => json!({ "name": format!("{method} {path} by {caller:?}"), "roles": ["view-build"], "userEmail": format!("{caller:?}@acme.example"),
+        _ => json!({ "name": format!("{method} {path} by {caller:?}"), "roles": ["view-build"], "userEmail": format!("{}@acme.example", format!("{caller:?}").replace(['(', ')'], "-")),
             "organizationsAndRoles": brings }),
     };
     Some(body).filter(|_| *method != Method::GET && !path.starts_with("/auth/"))

@@ -3,6 +3,7 @@
 mod auth;
 mod governance;
 mod health;
+mod idempotency;
 mod identity;
 mod openapi;
 mod operator;
