@@ -60,8 +60,8 @@ pub(super) enum ExchangeAnswers {
         "message": "organizationId must be a valid GUID, such as 6f9619ff-8b86-4011-b42d-00c04fc964ff"}))]
     BadRequest(ErrorBody),
     /// The key is unknown (`invalid_key`), damaged (`malformed_key`), or known and dead: `key_expired`, `key_revoked`,
-    /// `key_suspended`, `key_not_yet_valid`, `key_secret_replaced`, `key_name_mismatch`, `holder_disabled`,
-    /// `membership_ended`, `organization_disabled`.
+    /// `key_suspended`, `key_not_yet_valid`, `key_secret_replaced`, `key_name_mismatch`, `key_address_not_allowed`,
+    /// `holder_disabled`, `membership_ended`, `organization_disabled`.
     #[response(status = 401, example = json!({"error": "key_expired",
         "error_description": "this key expired on 2027-05-23T09:00:00.000Z; make a new one, or rotate it, in the Security section of your organization",
         "message": "this key expired on 2027-05-23T09:00:00.000Z; make a new one, or rotate it, in the Security section of your organization"}))]
