@@ -146,9 +146,6 @@ impl Core {
                 if before.own.is_none() && (roles.is_empty() && authority.by != By::Host) {
                     return Ok(before);
                 }
-                if !roles.iter().any(|role| role == OWNER) {
-                    keep_an_owner(tx, &authority.place, user).await?;
-                }
                 set_roles(tx, &authority, &before, &roles, new_id, ctx.now).await?;
                 let action = if before.own.is_none() { Action::MemberAssign } else { Action::MemberRoleUpdate };
                 let told = (before.user.email.clone(), format!("from [{}] to [{}]", own.join(" "), roles.join(" ")));
@@ -174,7 +171,7 @@ impl Core {
                 let member = memberships::find(tx, organization, user).await?.ok_or(Error::NotFound("direct member"))?;
                 let before = find_in(tx, place, user).await?.ok_or(MEMBER)?;
                 core.check_change(&authority, &ctx, &before, &[])?;
-                keep_an_owner(tx, place, user).await?;
+                keep_an_owner(tx, place, &before, &[]).await?;
                 let mut bits = end_of_holder_and_heirs(tx, place, user, ctx.now).await?;
                 for key in keys::list_ids_of_membership(tx, member.id).await? {
                     bits.append(&mut generations::end_of_key(tx, key, ctx.now).await?);
@@ -278,9 +275,10 @@ async fn find_in(tx: &mut Tx, place: &OrganizationRow, user: UserId) -> Result<O
     Ok(users::find(tx, user).await?.map(|user| Member { user, own, inherited }))
 }
 
-/// Writes a member's own roles. Generations that lose something end: his in this organization, and in those that inherit.
+/// Writes a member's own roles, unless that leaves an organization without an Owner. Generations that lose something end: his in this organization, and in those that inherit.
 pub(crate) async fn set_roles(tx: &mut Tx, authority: &Authority, before: &Member, roles: &[String], new_id: MembershipId, now: Time) -> Result<(), Error> {
     let (place, user) = (&authority.place, before.user.id);
+    keep_an_owner(tx, place, before, roles).await?;
     let inherited = before.inherited.clone().unwrap_or_default();
     let id = match memberships::find(tx, place.id, user).await? {
         Some(member) => member.id,
@@ -297,11 +295,26 @@ pub(crate) async fn set_roles(tx: &mut Tx, authority: &Authority, before: &Membe
     Ok(())
 }
 
-/// The last Owner can neither be removed nor demoted. A sub-organization may have its Owner by inheritance.
-async fn keep_an_owner(tx: &mut Tx, place: &OrganizationRow, leaving: UserId) -> Result<(), Error> {
-    let is_owner = memberships::find(tx, place.id, leaving).await?.is_some_and(|member| member.roles.iter().any(|role| role == OWNER));
-    if place.is_root() && is_owner && memberships::count_others_with_role(tx, place.id, OWNER, leaving).await? == 0 {
-        return Err(Error::Conflict("this is the last Owner; make another member Owner first".to_owned()));
+/// The last Owner can neither leave, nor be removed, nor be demoted. What happens to a root's Owner counts in every sub-organization
+/// that has him by inheritance: there he may be the only one.
+async fn keep_an_owner(tx: &mut Tx, place: &OrganizationRow, before: &Member, after: &[String]) -> Result<(), Error> {
+    let inherited = before.inherited.as_deref().unwrap_or_default();
+    let is_owner = |own: &[String]| effective_roles(own, inherited).iter().any(|role| role == OWNER);
+    if !is_owner(before.own.as_deref().unwrap_or_default()) || is_owner(after) {
+        return Ok(());
+    }
+    let mut places = vec![place.id];
+    if place.is_root() {
+        places.append(&mut generations::list_inheriting(tx, place.id, before.user.id).await?);
+    }
+    for id in places {
+        if memberships::count_others_with_role(tx, id, OWNER, before.user.id).await? == 0 {
+            let sentence = match organizations::find(tx, id).await?.filter(|owned| owned.id != place.id) {
+                None => "this is the last Owner; make another member Owner first".to_owned(),
+                Some(below) => format!("this is the last Owner of {} too, by inheritance; make another member Owner there first", below.name),
+            };
+            return Err(Error::Conflict(sentence));
+        }
     }
     Ok(())
 }

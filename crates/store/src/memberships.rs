@@ -19,10 +19,13 @@ statements! {
     END = "UPDATE memberships SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL";
     INSERT_ROLE = "INSERT INTO membership_roles (membership_id, role) VALUES ($1, $2)";
     DELETE_ROLES = "DELETE FROM membership_roles WHERE membership_id = $1";
-    COUNT_WITH_ROLE = "SELECT count(*) AS holders FROM memberships m
+    COUNT_OTHERS_WITH_ROLE = "SELECT count(*) AS holders FROM organizations o
+        JOIN memberships m ON m.organization_id IN (o.id, o.root_id) AND m.ended_at IS NULL AND m.user_id <> $3
         JOIN membership_roles r ON r.membership_id = m.id AND r.role = $2
         JOIN users u ON u.id = m.user_id AND u.disabled_at IS NULL AND u.deleted_at IS NULL
-        WHERE m.organization_id = $1 AND m.ended_at IS NULL AND m.user_id <> $3";
+        WHERE o.id = $1 AND (m.organization_id = o.id OR NOT EXISTS
+            (SELECT 1 FROM memberships y JOIN membership_roles x ON x.membership_id = y.id
+             WHERE y.organization_id = o.id AND y.user_id = m.user_id AND y.ended_at IS NULL))";
 }
 
 /// A live direct membership.
@@ -103,12 +106,13 @@ pub async fn update_roles(tx: &mut Tx, id: MembershipId, roles: &[String]) -> Re
     Ok(())
 }
 
-/// How many enabled direct members other than `except` hold a role.
+/// How many enabled members other than `except` hold a role in an organization: their own, or the root's where they have none of
+/// their own.
 ///
 /// # Errors
 /// Whatever keeps the database from answering.
 pub async fn count_others_with_role(tx: &mut Tx, organization: OrganizationId, role: &str, except: UserId) -> Result<i64, StoreError> {
-    tx.fetch_one(COUNT_WITH_ROLE, &[organization.into(), role.into(), except.into()]).await?.get("holders")
+    tx.fetch_one(COUNT_OTHERS_WITH_ROLE, &[organization.into(), role.into(), except.into()]).await?.get("holders")
 }
 
 /// How many direct members an organization has.
