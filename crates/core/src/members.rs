@@ -195,6 +195,9 @@ impl Core {
                 return Err(Forbidden::because("a key cannot change the roles of its own holder; sign in for that, or ask an Owner").into());
             }
         }
+        if before.own.as_deref().unwrap_or_default() == after {
+            return Ok(());
+        }
         self.check_change(authority, ctx, before, after)
     }
 
@@ -203,9 +206,6 @@ impl Core {
     /// managers may give any role.
     fn check_change(&self, authority: &Authority, ctx: &Context, before: &Member, after: &[String]) -> Result<(), Error> {
         let own = before.own.as_deref().unwrap_or_default();
-        if own == after {
-            return Ok(());
-        }
         let inherited = before.inherited.as_deref().unwrap_or_default();
         let (had, has) = (effective_roles(own, inherited), effective_roles(after, inherited));
         if [own, after, had, has].into_iter().flatten().any(|role| role == OWNER) {

@@ -18,6 +18,7 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     own_roles_replace_inherited_ones_and_without_them_these_hold,
     an_inherited_owner_is_an_owner_too,
     no_organization_loses_its_last_owner,
+    an_owner_without_roles_of_his_own_is_an_owner_when_he_is_removed,
     keys_bring_nothing_where_they_shall_not,
     a_sub_organization_takes_back_its_own_invitations_alone,
     an_account_without_a_password_gets_it_by_the_link,
@@ -301,6 +302,19 @@ async fn no_organization_loses_its_last_owner(db: Db) {
     assert_eq!((remove(mobile, "submember").await, set(mobile, "submember", &[]).await), ("conflict", "conflict"));
     assert_eq!((remove(acme, "viewer").await, remove(mobile, "viewer").await), ("conflict", "done"));
     assert_eq!(remove(mobile, "submember").await, "done", "the root's Owner is one here again");
+}
+
+/// Reddens when a removal that changes no roles of one's own is not asked about: it ends a membership and its keys all the same.
+async fn an_owner_without_roles_of_his_own_is_an_owner_when_he_is_removed(db: Db) {
+    let world = world(db).await;
+    let (acme, mobile, owner) = (world.demo.acme.id, world.demo.mobile.id, world.demo.users["owner"].id);
+    world.core.change_roles(&world.host(), mobile, owner, roles(&[])).await.unwrap();
+    let remove = async |ctx: &Context| code(world.core.remove_member(ctx, mobile, owner).await);
+    assert_eq!(remove(&world.person("manager", 0).await).await, "insufficient_permission");
+    assert_eq!(remove(&world.token(world.key_of("manager", acme).await, acme)).await, "insufficient_permission");
+    assert_eq!(remove(&world.token(world.key_of("owner", acme).await, acme)).await, "insufficient_permission", "a key, its own holder");
+    assert_eq!(remove(&world.person("owner", 300).await).await, "session_not_fresh");
+    assert_eq!(remove(&world.person("owner", 0).await).await, "done");
 }
 
 /// Reddens when `keys_bring` is not asked on one of the ways in, or is asked of people.
