@@ -214,11 +214,11 @@ impl Core {
         if authority.by.is(before.user.id) {
             authority.require_fresh_person(ctx.now, "changing your own roles, or leaving,")?;
         }
-        let gained = authority.catalog.permissions(has).without(&authority.catalog.permissions(had));
-        if authority.covers(&gained) || self.settings.role_giving == RoleGiving::ManagersGiveAny {
+        let beyond = authority.lacks(had, has);
+        if beyond.is_empty() || self.settings.role_giving == RoleGiving::ManagersGiveAny {
             return Ok(());
         }
-        let lacking = authority.catalog.ids(&gained).find(|id| !authority.may(id)).unwrap_or_default();
+        let lacking = authority.catalog.ids(&beyond).next().unwrap_or_default();
         Err(Forbidden::because(format!("you cannot give what you do not have: these roles would give {lacking}; ask an Owner")).into())
     }
 }
