@@ -27,7 +27,7 @@ const OPERATIONS: usize = 50;
 /// More than processors: a history mostly waits for the threads of its database.
 const WORKERS: usize = 4;
 /// A database is thrown away after so many histories: what counts up in it makes it slow.
-const HISTORIES_PER_DATABASE: usize = 100;
+const HISTORIES_PER_DATABASE: usize = 40;
 
 /// So many histories must have seen every operation succeed and fail.
 const EXPRESSIVE: u64 = 50;
