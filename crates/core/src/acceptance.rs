@@ -7,7 +7,7 @@ use crate::{
     invitations::{digest_of, grants_of},
     limits::Place,
     log::{self, Action, Where},
-    members::{MANAGE, Member, check_roles, find_in, keep_an_owner, set_roles},
+    members::{MANAGE, Member, check_roles, find_in, set_roles},
     names, passwords,
     policy::require_bringing,
 };
@@ -141,7 +141,6 @@ impl Core {
             roles.sort_unstable();
             let sender = self.sender(tx, ctx, (&row, place.id), (&before, &roles)).await?;
             self.require_room_for_member(tx, place.root_id, user.id).await?;
-            keep_an_owner(tx, &place, &before, &roles).await?;
             let membership = set_roles(tx, &sender, &before, &roles, chance::id()?, ctx.now).await?;
             brought_in::note_accepted(tx, row.id, (membership, &before, &roles), grant.organization_id, ctx.now).await?;
             let told = (user.email.clone(), roles.join(" "));

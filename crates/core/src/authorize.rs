@@ -244,12 +244,12 @@ impl Authority {
         self.by == By::Host || self.roles.iter().any(|role| role == OWNER)
     }
 
-    /// Whether everything in a set is within it.
+    /// What the step from some roles to others would give that the actor does not have; nothing, if he may give it.
     #[must_use]
-    pub fn covers(&self, set: &PermissionSet) -> bool {
+    pub fn lacks(&self, before: &[String], after: &[String]) -> PermissionSet {
         match &self.permissions {
-            Permissions::All => true,
-            Permissions::Some(own) => set.is_within(own),
+            Permissions::All => PermissionSet::default(),
+            Permissions::Some(own) => grant::beyond(&self.catalog, own, before, after),
         }
     }
 

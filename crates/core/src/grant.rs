@@ -67,6 +67,13 @@ pub fn effective_roles<'a>(own: &'a [String], inherited: &'a [String]) -> &'a [S
     if own.is_empty() { inherited } else { own }
 }
 
+/// What the step from some roles to others would give that a giver does not have himself; he may give it if that is nothing. With
+/// conditions several roles are more than each by itself, so that only the whole before and the whole after tell.
+#[must_use]
+pub fn beyond(catalog: &Catalog, giver: &PermissionSet, before: &[String], after: &[String]) -> PermissionSet {
+    catalog.permissions(after).without(&catalog.permissions(before)).without(giver)
+}
+
 /// Whether an organization is within a credential's reach.
 pub(crate) fn reaches(credential: &CredentialRow, target: &Target) -> bool {
     target.id == credential.organization_id || (credential.organization_id == credential.root_id && target.root_id == credential.root_id)

@@ -108,7 +108,9 @@ async fn claim(tx: &mut Tx, once: &Once) -> Result<(), Error> {
     idempotency_keys::forget(tx, once.now).await?;
     match idempotency_keys::find(tx, &once.actor, &once.key).await? {
         None => Ok(idempotency_keys::insert(tx, (&once.actor, &once.key), &once.fingerprint, once.now.plus(LIFE)).await?),
-        Some(earlier) if earlier.fingerprint == once.fingerprint => Err(Error::Repeated(Box::new(Repeated { position: earlier.position, answer: earlier.answer }))),
+        Some(earlier) if earlier.fingerprint == once.fingerprint => {
+            Err(Error::Repeated(Box::new(Repeated { position: earlier.position, answer: earlier.answer })))
+        }
         Some(_) => Err(Error::KeyReused),
     }
 }

@@ -185,7 +185,6 @@ impl Core {
                     return Ok(before);
                 }
                 core.require_room_for_member(tx, authority.place.root_id, user).await?;
-                keep_an_owner(tx, &authority.place, &before, &roles).await?;
                 let membership = set_roles(tx, &authority, &before, &roles, new_id, ctx.now).await?;
                 brought_in::note_roles(tx, &authority.by, (membership, &before, &roles), organization, ctx.now).await?;
                 let action = if before.own.is_none() { Action::MemberAssign } else { Action::MemberRoleUpdate };
@@ -260,6 +259,9 @@ impl Core {
         {
             return Err(Forbidden::because("a key cannot change the roles of its own holder; sign in for that, or ask an Owner").into());
         }
+        if before.own.as_deref().unwrap_or_default() == after {
+            return Ok(());
+        }
         self.check_change(authority, ctx, before, after)
     }
 
@@ -268,9 +270,6 @@ impl Core {
     /// managers may give any role.
     fn check_change(&self, authority: &Authority, ctx: &Context, before: &Member, after: &[String]) -> Result<(), Error> {
         let own = before.own.as_deref().unwrap_or_default();
-        if own == after {
-            return Ok(());
-        }
         let inherited = before.inherited.as_deref().unwrap_or_default();
         let (had, has) = (effective_roles(own, inherited), effective_roles(after, inherited));
         if [own, after, had, has].into_iter().flatten().any(|role| role == OWNER) {
@@ -279,11 +278,11 @@ impl Core {
         if authority.by.is(before.user.id) {
             authority.require_fresh_person(ctx.now, "changing your own roles")?;
         }
-        let gained = authority.catalog.permissions(has).without(&authority.catalog.permissions(had));
-        if authority.covers(&gained) || authority.by.has_scope(OperatorScope::Members) || self.settings.role_giving == RoleGiving::ManagersGiveAny {
+        let beyond = authority.lacks(had, has);
+        if beyond.is_empty() || authority.by.has_scope(OperatorScope::Members) || self.settings.role_giving == RoleGiving::ManagersGiveAny {
             return Ok(());
         }
-        let lacking = authority.catalog.ids(&gained).find(|id| !authority.may(id)).unwrap_or_default();
+        let lacking = authority.catalog.ids(&beyond).next().unwrap_or_default();
         Err(Forbidden::because(format!("you cannot give what you do not have: these roles would give {lacking}; ask an Owner")).into())
     }
 }
@@ -348,7 +347,8 @@ pub(crate) async fn find_in(tx: &mut Tx, place: &OrganizationRow, user: UserId) 
     Ok(users::find(tx, user).await?.map(|user| Member { user, own, inherited }))
 }
 
-/// Writes a member's own roles; answers his membership, which may be new. Generations that lose something end: his in this organization, and in those that inherit.
+/// Writes a member's own roles, unless that leaves an organization without an Owner; answers his membership, which may be new.
+/// Generations that lose something end: his in this organization, and in those that inherit.
 pub(crate) async fn set_roles(
     tx: &mut Tx,
     authority: &Authority,
@@ -358,6 +358,7 @@ pub(crate) async fn set_roles(
     now: Time,
 ) -> Result<MembershipId, Error> {
     let (place, user) = (&authority.place, before.user.id);
+    keep_an_owner(tx, place, before, roles).await?;
     let inherited = before.inherited.clone().unwrap_or_default();
     let id = match memberships::find(tx, place.id, user).await? {
         Some(member) => member.id,
@@ -376,7 +377,7 @@ pub(crate) async fn set_roles(
 
 /// The last Owner can neither be removed nor demoted: not in a root, and in a sub-organization neither, which may have its Owner by
 /// inheritance. Whoever ceases to be Owner of a root may have been the last one by inheritance below.
-pub(crate) async fn keep_an_owner(tx: &mut Tx, place: &OrganizationRow, before: &Member, after: &[String]) -> Result<(), Error> {
+async fn keep_an_owner(tx: &mut Tx, place: &OrganizationRow, before: &Member, after: &[String]) -> Result<(), Error> {
     let is_owner = |roles: &[String]| roles.iter().any(|role| role == OWNER);
     let inherited = before.inherited.as_deref().unwrap_or_default();
     if !is_owner(before.effective_roles()) || is_owner(effective_roles(after, inherited)) {

@@ -114,9 +114,8 @@ impl Core {
                 let reason = format!("only an Owner of {} makes, widens, rotates or resumes a key that is Owner there", there.place.name);
                 return Err(Forbidden { reason, permission: None, roles: vec![OWNER.to_owned()] }.into());
             }
-            let permitted = grants.permissions(&there.catalog, *organization);
-            if !there.covers(&permitted) {
-                let lacking = there.catalog.ids(&permitted).find(|id| !there.may(id)).unwrap_or_default();
+            let beyond = there.lacks(&[], &grants.roles_in(*organization));
+            if let Some(lacking) = there.catalog.ids(&beyond).next() {
                 let reason = format!("a key may do no more than you may: in {} you have no {lacking}; ask one of its Owners", there.place.name);
                 return Err(Forbidden { reason, permission: Some(lacking.to_owned()), roles: Vec::new() }.into());
             }

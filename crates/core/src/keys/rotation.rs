@@ -81,12 +81,7 @@ impl Core {
     }
 
     /// When a key expires that is rotated now. A policy that is stricter than when the key was made holds from then on.
-    pub(crate) fn expiry_after_rotation(
-        &self,
-        (now, longest): (Time, Duration),
-        (not_before, expires_at): (Time, Time),
-        how: Rotation,
-    ) -> Result<Time, Error> {
+    pub(crate) fn expiry_after_rotation(&self, (now, longest): (Time, Duration), (not_before, expires_at): (Time, Time), how: Rotation) -> Result<Time, Error> {
         if how.overlap > MAX_OVERLAP {
             let reason = format!("must be {} at most, which is 30 days", MAX_OVERLAP.as_secs());
             return Err(Error::Invalid { field: "overlapSeconds", reason });

@@ -15,9 +15,13 @@ mod key_races;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod lattice;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
 mod members;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
@@ -28,6 +32,8 @@ mod organizations;
 mod promises;
 #[cfg(test)]
 mod provisioning;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

@@ -17,6 +17,8 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     generations_end_only_when_something_is_lost,
     own_roles_replace_inherited_ones_and_without_them_these_hold,
     an_inherited_owner_is_an_owner_too,
+    no_organization_loses_its_last_owner,
+    an_owner_without_roles_of_his_own_is_an_owner_when_he_is_removed,
     keys_bring_nothing_where_they_shall_not,
     a_sub_organization_takes_back_its_own_invitations_alone,
     an_account_without_a_password_gets_it_by_the_link,
@@ -257,6 +259,8 @@ async fn own_roles_replace_inherited_ones_and_without_them_these_hold(db: Db) {
 async fn an_inherited_owner_is_an_owner_too(db: Db) {
     let world = world_with(db, |settings| settings.role_giving = RoleGiving::ManagersGiveAny).await;
     let (mobile, owner) = (world.demo.mobile.id, world.demo.users["owner"].id);
+    // So that he is not the last one.
+    world.core.change_roles(&world.host(), world.demo.acme.id, world.demo.users["viewer"].id, roles(&["owner"])).await.unwrap();
     let manager = world.person("manager", 0).await;
     let less = async |ctx: &Context| code(world.core.change_roles(ctx, mobile, owner, roles(&["view-build"])).await);
     assert_eq!(less(&manager).await, "insufficient_permission");
@@ -269,6 +273,51 @@ async fn an_inherited_owner_is_an_owner_too(db: Db) {
     assert_eq!(code(world.core.change_roles(&manager, mobile, owner, roles(&[])).await), "insufficient_permission", "that would make him Owner again");
     assert_eq!(code(world.core.remove_member(&manager, mobile, owner).await), "insufficient_permission");
     assert_eq!(code(world.core.change_roles(&manager, mobile, owner, roles(&["view-codepush"])).await), "done", "he is no Owner there now");
+}
+
+/// Reddens when `keep_an_owner` looks at the organization alone and not below it, at own roles alone, at Owners whose own roles there
+/// are others, or at disabled ones; or when accepting an invitation does not ask it.
+async fn no_organization_loses_its_last_owner(db: Db) {
+    let world = world(db).await;
+    let (acme, mobile) = (world.demo.acme.id, world.demo.mobile.id);
+    let user = |part: &str| world.demo.users[part].id;
+    let set = async |organization, part: &str, held: &[&str]| code(world.core.change_roles(&world.host(), organization, user(part), roles(held)).await);
+    let remove = async |organization, part: &str| code(world.core.remove_member(&world.host(), organization, user(part)).await);
+    // Below, the root's only Owner is the only one.
+    assert_eq!(set(mobile, "owner", &["view-build"]).await, "conflict");
+    let brought = vec![RolesIn { organization_id: mobile, roles: vec!["view-build".to_owned()] }];
+    world.core.invite(&world.host(), mobile, "owner@acme.example", brought).await.unwrap();
+    let token = world.core.list_outbox(&world.host()).await.unwrap().pop().unwrap().content["token"].as_str().unwrap().to_owned();
+    let accepted = world.core.accept_invitation(&world.anonymous(), &token, None, world.demo.users["owner"].password.clone()).await;
+    assert_eq!(code(accepted), "conflict");
+    // Another Owner of the root who has other roles below is none there, nor is one who is disabled.
+    assert_eq!((set(acme, "viewer", &["owner"]).await, set(mobile, "viewer", &["view-build"]).await), ("done", "done"));
+    assert_eq!(
+        (remove(acme, "owner").await, set(acme, "owner", &["view-build"]).await, set(mobile, "owner", &["view-build"]).await),
+        ("conflict", "conflict", "conflict")
+    );
+    assert_eq!(set(mobile, "submember", &["owner"]).await, "done");
+    world.core.disable_user(&world.host(), user("submember")).await.unwrap();
+    assert_eq!(set(acme, "owner", &["view-build"]).await, "conflict");
+    world.core.enable_user(&world.host(), user("submember")).await.unwrap();
+    assert_eq!(set(acme, "owner", &["view-build"]).await, "done");
+    // Now its own Owner is the last one below, and the other one is the root's last.
+    assert_eq!((remove(mobile, "submember").await, set(mobile, "submember", &[]).await), ("conflict", "conflict"));
+    assert_eq!((remove(acme, "viewer").await, remove(mobile, "viewer").await), ("conflict", "done"));
+    assert_eq!(remove(mobile, "submember").await, "done", "the root's Owner is one here again");
+}
+
+/// Reddens when a removal that changes no roles of one's own is not asked about: it ends a membership and its keys all the same.
+async fn an_owner_without_roles_of_his_own_is_an_owner_when_he_is_removed(db: Db) {
+    let world = world(db).await;
+    let (acme, mobile, owner) = (world.demo.acme.id, world.demo.mobile.id, world.demo.users["owner"].id);
+    world.core.change_roles(&world.host(), mobile, owner, roles(&[])).await.unwrap();
+    let remove = async |ctx: &Context| code(world.core.remove_member(ctx, mobile, owner).await);
+    assert_eq!(remove(&world.person("manager", 0).await).await, "insufficient_permission");
+    assert_eq!(remove(&world.token(world.key_of("manager", acme).await, acme)).await, "insufficient_permission");
+    assert_eq!(remove(&world.token(world.key_of("owner", acme).await, acme)).await, "insufficient_permission", "a key, its own holder");
+    assert_eq!(remove(&world.person("owner", 300).await).await, "session_not_fresh");
+    assert_eq!(remove(&world.person("owner", 0).await).await, "done");
 }
 
 /// Reddens when `keys_bring` is not asked on one of the ways in, or is asked of people.

@@ -1,8 +1,8 @@
 //! Operator keys, on both engines: who makes them, when they live, and what is out of their reach.
 
 use crate::support::{World, claims, world};
-use keywright_core::{Part, 
-    Actor, Context, Core, Credential, Error, OperatorActor, TokenActor,
+use keywright_core::{
+    Actor, Context, Core, Credential, Error, OperatorActor, Part, TokenActor,
     keys::{
         api::NewApiKey,
         rotation::{DEFAULT_OVERLAP, Rotation},

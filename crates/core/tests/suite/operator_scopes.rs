@@ -4,8 +4,8 @@ use crate::{
     operator::{code, new_key, roles},
     support::{World, world},
 };
-use keywright_core::{Part, 
-    Context, Error,
+use keywright_core::{
+    Context, Error, Part,
     keys::{
         api::{ApiKeyChange, Protection},
         rotation::Rotation,

@@ -30,7 +30,7 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
 const OPEN: Policy = Policy { longest_key_life: None, allowed_addresses: Vec::new(), personal_keys: Allowed::Yes, members_by_keys: Allowed::Yes };
 
 impl World {
-    async fn set(&self, organization: OrganizationId, policy: Policy) {
+    async fn set_policy(&self, organization: OrganizationId, policy: Policy) {
         self.core.set_policy(&self.host(), organization, policy).await.unwrap();
     }
 
@@ -62,15 +62,15 @@ async fn addresses_of_a_policy_hold_for_every_key_at_once(db: Db) {
     };
     const NO: &str = "key_address_not_allowed";
     assert_eq!(all("192.0.2.1").await, ["accepted"; 4]);
-    world.set(acme, only("10.0.0.0/8")).await;
+    world.set_policy(acme, only("10.0.0.0/8")).await;
     assert_eq!((all("192.0.2.1").await, all("10.1.2.3").await), ([NO; 4], ["accepted"; 4]));
-    world.set(mobile, only("10.1.0.0/16")).await;
+    world.set_policy(mobile, only("10.1.0.0/16")).await;
     assert_eq!(all("10.1.2.3").await, ["accepted"; 4]);
     assert_eq!(all("10.2.2.3").await, ["accepted", NO, NO, NO], "the sub-organization is stricter, for the root's keys too");
-    world.set(mobile, only("0.0.0.0/0")).await;
+    world.set_policy(mobile, only("0.0.0.0/0")).await;
     assert_eq!(all("192.0.2.1").await, [NO; 4], "and cannot be laxer");
     assert_eq!(code(world.core.set_policy(&world.host(), acme, only("10.0.0.0/33")).await), "invalid_request");
-    world.set(acme, OPEN).await;
+    world.set_policy(acme, OPEN).await;
     assert_eq!(all("192.0.2.1").await, ["accepted"; 4]);
     assert_eq!(world.exchanged_from("192.0.2.1", "globexowner", None).await, "accepted", "never anybody else's business");
 }
@@ -82,10 +82,13 @@ async fn personal_keys_are_taken_or_not(db: Db) {
     let off = || Policy { personal_keys: Allowed::No, ..OPEN };
     let token = world.token(world.key_of("owner", acme).await, acme);
     assert_eq!(world.exchanged_from("192.0.2.1", "owner", None).await, "accepted");
-    world.set(mobile, off()).await;
-    assert_eq!((world.exchanged_from("192.0.2.1", "submember", None).await, world.exchanged_from("192.0.2.1", "owner", None).await), ("personal_keys_off", "accepted"));
-    world.set(mobile, OPEN).await;
-    world.set(acme, off()).await;
+    world.set_policy(mobile, off()).await;
+    assert_eq!(
+        (world.exchanged_from("192.0.2.1", "submember", None).await, world.exchanged_from("192.0.2.1", "owner", None).await),
+        ("personal_keys_off", "accepted")
+    );
+    world.set_policy(mobile, OPEN).await;
+    world.set_policy(acme, off()).await;
     for who in ["owner", "viewer", "submember"] {
         assert_eq!(world.exchanged_from("192.0.2.1", who, None).await, "personal_keys_off", "{who}");
     }
@@ -93,7 +96,7 @@ async fn personal_keys_are_taken_or_not(db: Db) {
     assert_eq!((world.api_from("192.0.2.1", "acme-ci").await, world.api_from("192.0.2.1", "mobile-ci").await), ("accepted", "accepted"));
     let made = world.core.create_own_personal_access_key(&world.person("owner", 0).await, acme, "another", None).await;
     assert_eq!(code(made), "insufficient_permission");
-    world.set(acme, OPEN).await;
+    world.set_policy(acme, OPEN).await;
     assert_eq!(world.exchanged_from("192.0.2.1", "owner", None).await, "accepted", "a policy can be taken back");
 }
 
@@ -104,8 +107,8 @@ async fn a_policy_shortens_lives_and_a_sub_organization_only_tightens(db: Db) {
     let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
     let life = |days_: u64| Policy { longest_key_life: Some(days(days_)), ..OPEN };
     let in_days = |days_: u64| Some(world.clock.now().plus(days(days_)));
-    world.set(acme, life(30)).await;
-    world.set(mobile, life(90)).await;
+    world.set_policy(acme, life(30)).await;
+    world.set_policy(mobile, life(90)).await;
     let make = async |name: &str, expires_at: Option<Time>| {
         let grants = vec![RolesIn { organization_id: mobile, roles: vec!["view-build".to_owned()] }];
         world.core.create_api_key(&world.host(), mobile, name, &grants, expires_at).await
@@ -113,7 +116,7 @@ async fn a_policy_shortens_lives_and_a_sub_organization_only_tightens(db: Db) {
     assert_eq!(make("default", None).await.unwrap().expires_at, in_days(30).unwrap());
     assert_eq!(code(make("long", in_days(31)).await), "invalid_request");
     let key = make("short", in_days(30)).await.unwrap();
-    world.set(mobile, life(7)).await;
+    world.set_policy(mobile, life(7)).await;
     let rotated = world.core.rotate_api_key(&world.host(), mobile, key.id, Rotation { overlap: Duration::ZERO, expires_at: None }).await.unwrap();
     assert_eq!(rotated.expires_at, in_days(7).unwrap(), "from the next rotation on");
     assert_eq!(
@@ -135,11 +138,11 @@ async fn members_by_keys_are_a_matter_of_policy(db: Db) {
         (code(given), code(invited))
     };
     const NO: (&str, &str) = ("insufficient_permission", "insufficient_permission");
-    world.set(mobile, off()).await;
+    world.set_policy(mobile, off()).await;
     assert_eq!((tried(mobile).await, tried(acme).await), (NO, ("done", "done")));
-    world.set(mobile, OPEN).await;
+    world.set_policy(mobile, OPEN).await;
     assert_eq!(tried(mobile).await, ("done", "done"));
-    world.set(acme, off()).await;
+    world.set_policy(acme, off()).await;
     assert_eq!((tried(mobile).await, tried(acme).await), (NO, NO));
     let person = world.person("manager", 0).await;
     assert_eq!(code(world.core.change_roles(&person, acme, viewer, roles(&["view-codepush"])).await), "done", "people are not meant");
@@ -223,7 +226,10 @@ async fn everything_is_revoked_in_one_call_and_nothing_else(db: Db) {
     let of_one = revoke(&owner, Reach { user: Some(manager), since: None }).await.unwrap().value;
     assert!(of_one.sessions >= 1, "{of_one:?}");
     assert_eq!(code(world.core.current_session(&session).await), "session_ended");
-    assert_eq!((world.exchanged_from("192.0.2.1", "manager", None).await, world.exchanged_from("192.0.2.1", "viewer", None).await), ("key_revoked", "accepted"));
+    assert_eq!(
+        (world.exchanged_from("192.0.2.1", "manager", None).await, world.exchanged_from("192.0.2.1", "viewer", None).await),
+        ("key_revoked", "accepted")
+    );
     assert_eq!(world.exchanged_from("192.0.2.1", "manager@globex", None).await, "accepted", "another root's key");
     // Of everybody; whoever asks goes on.
     let (viewer, stranger) = (world.person("viewer", 0).await, world.person("globexowner", 0).await);

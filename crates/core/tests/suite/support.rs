@@ -4,7 +4,8 @@ use keywright_core::{
     Actor, Context, Core, Credential, Error, IssuedToken, KeyFile, PersonActor, Settings, catalog::Preset, demo, demo::DemoWorld, sessions::SignIn,
 };
 use keywright_db::Db;
-use keywright_protocol::{Clock, OrganizationId, Time};
+use keywright_protocol::{Clock, OrganizationId, SessionId, Time, UserId};
+use keywright_store::sessions::{self, NewSession};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -98,4 +99,32 @@ pub(crate) fn outcome(result: &Result<IssuedToken, Error>) -> &'static str {
         Ok(_) => "accepted",
         Err(error) => error.code(),
     }
+}
+
+/// What an environment variable says, if it is a number.
+pub(crate) fn variable(name: &str) -> Option<u64> {
+    std::env::vars().find(|(known, _)| known == name).and_then(|(_, value)| value.parse().ok())
+}
+
+/// How much is done of what can be done more or less of: in the short form, and in the full one.
+pub(crate) fn extent(short: usize, full: usize) -> usize {
+    let is_full = std::env::vars().any(|(name, value)| name == "TEST_EXTENT" && value == "full");
+    if is_full { full } else { short }
+}
+
+/// A session of somebody who gave his password at a time, without the work of a password.
+pub(crate) async fn open_session(db: &Db, user_id: UserId, since: Time) -> SessionId {
+    let id: SessionId = keywright_core::chance::id().unwrap();
+    let new = NewSession {
+        id,
+        digest: keywright_core::chance::bytes().unwrap(),
+        user_id,
+        organization_id: None,
+        created_at: since,
+        expires_at: since.plus(keywright_core::sessions::LIFE),
+        address: String::new(),
+        user_agent: String::new(),
+    };
+    db.write(move |tx| Box::pin(async move { sessions::insert(tx, &new).await })).await.unwrap();
+    id
 }

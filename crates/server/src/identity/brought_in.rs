@@ -7,7 +7,10 @@ use super::{
 use crate::{app::App, error::ApiError};
 use axum::{extract::State, response::Response};
 use http::StatusCode;
-use keywright_core::{Error, brought_in::{BroughtInRow, Undone}};
+use keywright_core::{
+    Error,
+    brought_in::{BroughtInRow, Undone},
+};
 use keywright_protocol::{KeyId, OrganizationId, Time};
 use serde::Serialize;
 use std::sync::Arc;

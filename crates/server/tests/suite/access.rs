@@ -199,7 +199,12 @@ impl Fixture {
         let id = if documented.starts_with("/identity/") { self.server.demo.acme.id.to_string() } else { self.profile.clone() };
         let key = if documented.contains("/api-keys/") { self.api_key } else { self.personal_access_key };
         let user = self.server.demo.users["manager"].id.to_string();
-        documented.replace("{realm}", "appcircle").replace("{id}", &id).replace("{user}", &user).replace("{key}", &key.to_string()).replace("{externalId}", "customer-7")
+        documented
+            .replace("{realm}", "appcircle")
+            .replace("{id}", &id)
+            .replace("{user}", &user)
+            .replace("{key}", &key.to_string())
+            .replace("{externalId}", "customer-7")
     }
 
     /// A session of the Owner that is still as it should be; another one if a call before has ended it or time has passed.
@@ -227,7 +232,9 @@ impl Fixture {
             (&Method::GET, "/identity/v1/me/explain") => "?permission=organization.member.view".to_owned(),
             (&Method::PATCH, "/identity/v1/users") => format!("?action=invite&organizationId={}", self.server.demo.acme.id),
             (&Method::PATCH, path) if path.ends_with("/invitations") => "?action=re-invite".to_owned(),
-            (&Method::DELETE, path) if path.starts_with("/identity/v1/organizations/") && path.matches('/').count() == 4 => format!("?action=remove&userId={leaver}"),
+            (&Method::DELETE, path) if path.starts_with("/identity/v1/organizations/") && path.matches('/').count() == 4 => {
+                format!("?action=remove&userId={leaver}")
+            }
             _ => String::new(),
         };
         let path = &format!("{path}{action}");
@@ -257,8 +264,10 @@ pub(crate) fn body(server: &TestServer, caller: Caller, method: &Method, path: &
         _ if path.ends_with("/rotate") => json!({ "overlapSeconds": 60 }),
         _ if path.ends_with("/api-keys") => json!({ "name": format!("by {caller:?}"), "grants": brings }),
         _ if path.contains("-keys") => json!({ "name": format!("{method} by {caller:?}") }),
-        _ => json!({ "name": format!("{method} {path} by {caller:?}"), "roles": ["view-build"], "userEmail": format!("{}@acme.example", format!("{caller:?}").replace(['(', ')'], "-")),
-            "organizationsAndRoles": brings }),
+        _ => {
+            json!({ "name": format!("{method} {path} by {caller:?}"), "roles": ["view-build"], "userEmail": format!("{}@acme.example", format!("{caller:?}").replace(['(', ')'], "-")),
+            "organizationsAndRoles": brings })
+        }
     };
     Some(body).filter(|_| *method != Method::GET && !path.starts_with("/auth/"))
 }

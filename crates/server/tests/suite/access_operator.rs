@@ -97,11 +97,12 @@ async fn call(server: &TestServer, key: &str, method: &str, path: &str) -> Answe
         _ => String::new(),
     };
     let request = server.request(method.clone(), &format!("{path}?onBehalfOf=customer-7&{query}")).bearer_auth(key);
-    server.send(match body(server, Caller::RawKey, &method, path) {
-        Some(body) => request.json(&body),
-        None => request,
-    })
-    .await
+    server
+        .send(match body(server, Caller::RawKey, &method, path) {
+            Some(body) => request.json(&body),
+            None => request,
+        })
+        .await
 }
 
 /// Reddens when an operator key is taken anywhere but on the identity API, or reaches there what is none of its business.
