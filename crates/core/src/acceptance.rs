@@ -165,9 +165,11 @@ impl Core {
             self.check_giving(&sender, ctx, before, roles)?;
             Ok(sender)
         };
-        asked.await.map_err(|error| match error {
-            Error::Unavailable | Error::Internal(_) => error,
-            _ => Error::Conflict("whoever invited you may not give you these roles any more; ask to be invited again".to_owned()),
+        asked.await.map_err(|error| {
+            if matches!(error, Error::Unavailable | Error::Internal(_)) {
+                return error;
+            }
+            Error::Conflict("whoever invited you may not give you these roles any more; ask to be invited again".to_owned())
         })
     }
 }

@@ -252,7 +252,9 @@ pub(crate) async fn lists(world: &World<'_>) -> Result<(), String> {
         same("listed members", expected.collect(), found.collect())?;
 
         let listed = core.list_api_keys(&host, *id, keywright_core::Part::ALL).await.unwrap().rows;
-        let found = listed.iter().map(|key| format!("{} {} {}", number(key.record.id.as_uuid()), key.record.name, keywright_core::keys::KeyState::of(&key.record, host.now).as_str()));
+        let found = listed.iter().map(|key| {
+            format!("{} {} {}", number(key.record.id.as_uuid()), key.record.name, keywright_core::keys::KeyState::of(&key.record, host.now).as_str())
+        });
         let here = model.keys.iter().enumerate().filter(|(_, key)| key.home == place);
         let expected = here.clone().filter(|(_, key)| matches!(key.kind, Kind::Api(_))).map(|(at, key)| format!("{at} {} {}", key.name, state(key, model.now)));
         same("listed API Keys", expected.collect(), found.collect())?;
