@@ -169,7 +169,6 @@ impl Core {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 authority.require(ASSIGN)?;
-                require_bringing(tx, &authority, core.settings.keys_bring).await?;
                 check_roles(&authority.catalog, change.named())?;
                 let before = match find_in(tx, &authority.place, user).await? {
                     Some(member) => member,
@@ -180,6 +179,7 @@ impl Core {
                 };
                 let own = before.own.clone().unwrap_or_default();
                 let roles = change.apply(&own);
+                require_bringing(tx, &authority, core.settings.keys_bring).await?;
                 core.check_giving(&authority, &ctx, &before, &roles)?;
                 if before.own.is_none() && (roles.is_empty() && !makes_anybody(&authority.by)) {
                     return Ok(before);

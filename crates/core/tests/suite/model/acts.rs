@@ -26,11 +26,34 @@ impl Model<'_> {
     }
 
     pub(crate) fn set_suspended(&mut self, actor: &Actor, place: usize, switch: Switch) -> Verdict {
-        Self::host_only(actor)?;
-        against(&[(place >= self.organizations.len(), No::NotFound)])?;
+        let exists = place < self.organizations.len();
+        if matches!(actor, Actor::Host) {
+            against(&[(!exists, No::NotFound)])?;
+        } else if !exists || self.root(place) == place {
+            // Roots are suspended from outside.
+            self.standing(actor, place)?;
+            return Err(vec![No::Forbidden]);
+        } else {
+            self.over_sub(actor, place, switch)?;
+        }
         self.organizations[place].suspended = switch.is_on();
         self.touched = (0..self.keys.len()).filter(|key| self.root(self.keys[*key].home) == self.root(place)).collect();
         Ok(())
+    }
+
+    /// Whoever manages the sub-organizations of its root; by a resumption keys live again, which takes a fresh person.
+    fn over_sub(&self, actor: &Actor, place: usize, switch: Switch) -> Verdict {
+        match self.standing(actor, self.root(place)) {
+            Err(no) if no == [No::NotFound] => {
+                self.standing(actor, place)?;
+                Err(vec![No::Forbidden])
+            }
+            above => {
+                let above = above?;
+                above.needs("organization.sub-organization.manage")?;
+                against(&[(!switch.is_on() && !above.fresh, No::Forbidden)])
+            }
+        }
     }
 
     /// Whoever is disabled is signed out everywhere.
