@@ -1,7 +1,8 @@
 //! Two at once: whatever the order, one of the two orders. On PostgreSQL two cores with a writer each, as two replicas are; on SQLite,
 //! which belongs to one process, two tasks.
 //!
-//! All of them redden when a write does not hold the lock on the revision from its first statement on (`Tx::begin_job`).
+//! Those about limits, Owners, rotations and makers redden on PostgreSQL when a write does not hold the lock on the revision from its
+//! first statement on (`Tx::begin_job`).
 
 use crate::{
     model::operations::Dice,
