@@ -186,7 +186,7 @@ async fn two_owners_against_each_other_leave_one(mut race: Race) {
     }
 }
 
-/// Reddens when `invitations::accept` does not ask whether it is still pending.
+/// Reddens when neither the search for the link nor `invitations::accept` asks whether it is still pending.
 async fn an_invitation_brings_one_member(mut race: Race) {
     let (mobile, host, anonymous) = (race.world.demo.mobile.id, race.world.host(), race.world.anonymous());
     let (core, second) = (Arc::clone(&race.world.core), Arc::clone(&race.other));
