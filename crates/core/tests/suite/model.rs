@@ -41,7 +41,8 @@ enum Engine {
     Postgres,
 }
 
-/// Reddens with nearly every rule of `core` that is left out or turned round; the list is in the notes of this test's first change.
+/// Reddens when a conjunct of `alive` is left out, when a statement about keys, memberships, users or organizations says OR for AND or
+/// names no organization, when generations end that must not or do not that must, and when memory forgets too little.
 #[test]
 fn histories_agree_with_the_rules_on_sqlite() {
     explore(Engine::Sqlite, support::extent(160, 20_000));
@@ -125,7 +126,8 @@ impl Place {
 
 async fn run(bench: &Bench, seed: u64) -> Result<(), String> {
     let mut dice = Dice(seed);
-    let history: Vec<Operation> = (0..OPERATIONS).map(|_| Operation::draw(&mut dice)).collect();
+    // Each operation brings its own chance for what is looked at afterwards, so that it stays the same when others are left out.
+    let history: Vec<(u64, Operation)> = (0..OPERATIONS).map(|_| (dice.next(), Operation::draw(&mut dice))).collect();
     match bench.run(seed, &history).await {
         Ok(()) => Ok(()),
         Err(problem) => Err(shrink(bench, seed, history, problem).await),
@@ -133,7 +135,7 @@ async fn run(bench: &Bench, seed: u64) -> Result<(), String> {
 }
 
 /// Leaves out what the failure does not need.
-async fn shrink(bench: &Bench, seed: u64, mut history: Vec<Operation>, mut problem: String) -> String {
+async fn shrink(bench: &Bench, seed: u64, mut history: Vec<(u64, Operation)>, mut problem: String) -> String {
     let mut length = history.len() / 2;
     while length > 0 {
         let mut at = 0;
@@ -147,6 +149,6 @@ async fn shrink(bench: &Bench, seed: u64, mut history: Vec<Operation>, mut probl
         }
         length /= 2;
     }
-    let listed: Vec<String> = history.iter().enumerate().map(|(at, operation)| format!("  {at}: {operation:?}")).collect();
+    let listed: Vec<String> = history.iter().enumerate().map(|(at, (_, operation))| format!("  {at}: {operation:?}")).collect();
     format!("the history of TEST_SEED={seed} fails, reduced to {} operations:\n{}\n{problem}", history.len(), listed.join("\n"))
 }

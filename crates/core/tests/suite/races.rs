@@ -1,7 +1,8 @@
 //! Two at once: whatever the order, one of the two orders. On PostgreSQL two cores with a writer each, as two replicas are; on SQLite,
 //! which belongs to one process, two tasks.
 //!
-//! All of them redden when a write does not hold the lock on the revision from its first statement on (`Tx::begin_job`).
+//! Those about limits, Owners, rotations and makers redden on PostgreSQL when a write does not hold the lock on the revision from its
+//! first statement on (`Tx::begin_job`).
 
 use crate::{
     model::operations::Dice,
@@ -185,7 +186,7 @@ async fn two_owners_against_each_other_leave_one(mut race: Race) {
     }
 }
 
-/// Reddens when `invitations::accept` does not ask whether it is still pending.
+/// Reddens when neither the search for the link nor `invitations::accept` asks whether it is still pending.
 async fn an_invitation_brings_one_member(mut race: Race) {
     let (mobile, host, anonymous) = (race.world.demo.mobile.id, race.world.host(), race.world.anonymous());
     let (core, second) = (Arc::clone(&race.world.core), Arc::clone(&race.other));

@@ -170,7 +170,7 @@ fn draw_by(dice: &mut Dice) -> By {
         0..4 => By::Host,
         4..11 => By::Person { user: dice.below(USERS), ago: 0 },
         11..13 => By::Person { user: dice.below(USERS), ago: dice.one_of(&[300 * SECOND - 1, 300 * SECOND, HOUR, 12 * HOUR - 1]) },
-        13..14 => By::Session(dice.below(1000)),
+        13..15 => By::Session(dice.below(1000)),
         _ => By::Token(dice.below(1000)),
     }
 }

@@ -65,9 +65,10 @@ impl Bench {
     }
 
     /// Carries a history out, in a world of its own.
-    pub(crate) async fn run(&self, seed: u64, history: &[Operation]) -> Result<(), String> {
+    pub(crate) async fn run(&self, seed: u64, history: &[(u64, Operation)]) -> Result<(), String> {
         let mut world = World::begin(self, seed).await;
-        for (at, operation) in history.iter().enumerate() {
+        for (at, (chance, operation)) in history.iter().enumerate() {
+            world.dice = Dice(*chance);
             let told = |problem: String| format!("operation {at}, {operation:?}: {problem}");
             world.step(operation).await.map_err(told)?;
             if (at + 1) % 10 == 0 || at + 1 == history.len() {
