@@ -14,13 +14,15 @@ use keywright_store::{
     settings,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, atomic::Ordering},
 };
 use uuid::Uuid;
 
 /// Events of one transaction. Other writes wait for it.
 const BATCH: usize = 1_000;
+/// Chains that one transaction appends to: each costs it more than a few events do.
+const CHAINS: usize = 100;
 
 /// Events that are written together, or not at all.
 pub(super) struct Batch {
@@ -71,7 +73,12 @@ impl AccessLog {
     fn next_batch(&self, at: Time) -> Result<Option<Batch>, Error> {
         let mut batch = Batch::new(at, Vec::new())?;
         let mut waiting = lock(&self.waiting);
-        let count = waiting.events.len().min(BATCH);
+        let mut chains = HashSet::new();
+        let fits = |event: &&Event| {
+            chains.insert(event.link().0);
+            chains.len() <= CHAINS
+        };
+        let count = waiting.events.iter().take(BATCH).take_while(fits).count();
         batch.events.extend(waiting.events.drain(..count));
         let lost = waiting.lost.take();
         drop(waiting);
@@ -143,15 +150,17 @@ impl Core {
 
     async fn write_access_events(&self, now: Time) -> Result<(), Error> {
         let mut writing = self.access_log.writing.lock().await;
+        // What comes in meanwhile is for the next time.
+        let mut left = lock(&self.access_log.waiting).events.len() + writing.as_ref().map_or(0, |batch| batch.len());
         loop {
-            let is_left_over = writing.is_some();
-            if !is_left_over {
+            if writing.is_none() {
                 *writing = self.access_log.next_batch(now)?.map(Arc::new);
             }
             let Some(batch) = writing.as_ref().map(Arc::clone) else {
                 return Ok(());
             };
-            let (mark, is_last) = (settings::open_log(self.access_log.process), !is_left_over && batch.len() < BATCH);
+            left = left.saturating_sub(batch.len());
+            let mark = settings::open_log(self.access_log.process);
             let write = self.db.write(move |tx| {
                 Box::pin(async move {
                     batch.write(tx).await?;
@@ -162,9 +171,37 @@ impl Core {
             });
             write.await?;
             *writing = None;
-            if is_last {
+            if left == 0 {
                 return Ok(());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Context,
+        access_log::{Known, Use},
+    };
+
+    /// Reddens when a batch has no bound in chains, or the bound loses or reorders events.
+    #[test]
+    fn a_batch_has_a_bound_in_chains_too() {
+        let log = AccessLog::new(1_000).unwrap();
+        let ctx = Context::system(Time::from_seconds(1)).unwrap();
+        for number in 0..500 {
+            let root_id = Uuid::from_u128(number % 250).into();
+            let of = Arc::new(Known { actor_kind: "key", actor_id: Uuid::nil(), email: number.to_string(), root_id });
+            log.exchanged(&ctx, Some(Use { of, organization_id: root_id, revision: 1 }), None);
+        }
+        let (mut sizes, mut told) = (Vec::new(), Vec::new());
+        while let Some(batch) = log.next_batch(ctx.now).unwrap() {
+            sizes.push(batch.len());
+            told.extend(batch.events.iter().map(|event| event.row(Uuid::nil(), 0).subject));
+        }
+        assert_eq!(sizes, [100; 5]);
+        assert_eq!(told, (0..500).map(|number| number.to_string()).collect::<Vec<_>>());
     }
 }
