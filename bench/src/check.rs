@@ -80,6 +80,7 @@ pub(crate) fn claims(now: Time, number: u64) -> AccessClaims<'static> {
         email: "owner@acme.example".into(),
         key_id: ID.into(),
         key_kind: KeyKind::PersonalAccessKey,
+        key_version: Some(1),
     }
 }
 

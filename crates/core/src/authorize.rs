@@ -94,7 +94,7 @@ impl Core {
             }
             Actor::Token(token) => {
                 let reach = place.as_ref().is_none_or(|place| token.organization_id == place.id || token.organization_id == place.root_id);
-                let mut authority = self.of_key(tx, token.key_id, (organization, place.filter(|_| reach)), ctx.now).await?;
+                let mut authority = self.of_key(tx, (token.key_id, token.key_version), (organization, place.filter(|_| reach)), ctx.now).await?;
                 if let Permissions::Some(permissions) = &mut authority.permissions {
                     permissions.intersect(&catalog.scope(&token.permissions.join(" ")));
                 }
@@ -112,10 +112,16 @@ impl Core {
         }
     }
 
-    /// What a key may do in an organization, if it lives.
-    async fn of_key(&self, tx: &mut Tx, id: KeyId, (asked, place): (OrganizationId, Option<OrganizationRow>), now: Time) -> Result<Authority, Error> {
+    /// What a key may do in an organization, if it lives, by one of its secrets (`None`: the newest).
+    async fn of_key(
+        &self,
+        tx: &mut Tx,
+        (id, version): (KeyId, Option<i64>),
+        (asked, place): (OrganizationId, Option<OrganizationRow>),
+        now: Time,
+    ) -> Result<Authority, Error> {
         let catalog = self.catalog_at(tx).await?;
-        let row = keys::find_by_id(tx, id, Some(asked)).await?;
+        let row = keys::find_by_id(tx, id, version, Some(asked)).await?;
         let row = row.filter(|row| self.is_ours(row)).ok_or(Refusal::Unknown)?;
         alive(&row, now)?;
         let place = place.ok_or(ORGANIZATION)?;
@@ -134,7 +140,7 @@ impl Core {
         let place = organizations::find(tx, organization).await?.ok_or(ORGANIZATION)?;
         let catalog = self.catalog_at(tx).await?;
         match parse_by(who) {
-            Some(("key", id)) => self.of_key(tx, KeyId::from(id), (organization, Some(place)), now).await,
+            Some(("key", id)) => self.of_key(tx, (KeyId::from(id), None), (organization, Some(place)), now).await,
             Some(("user", id)) => {
                 let user = users::find(tx, UserId::from(id)).await?.filter(|user| user.disabled_at.is_none()).ok_or(ORGANIZATION)?;
                 let roles = roles_of(tx, &place, user.id).await?.ok_or(ORGANIZATION)?;

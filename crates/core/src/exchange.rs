@@ -52,6 +52,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) key_id: KeyId,
     /// What kind of key it is.
     pub(crate) key_kind: KeyKind,
+    /// Which of its secrets; `None` for a session.
+    pub(crate) key_version: Option<i64>,
     /// Where the key lives.
     pub(crate) home: OrganizationId,
 }
@@ -62,7 +64,7 @@ impl<'a> Subject<'a> {
             Some(holder) => (holder.user_id.as_uuid(), holder.email.as_str()),
             None => (row.key_id.as_uuid(), row.key_email.as_deref().unwrap_or_default()),
         };
-        Self { id, email, key_id: row.key_id, key_kind: row.kind, home: row.organization_id }
+        Self { id, email, key_id: row.key_id, key_kind: row.kind, key_version: Some(row.version), home: row.organization_id }
     }
 }
 
@@ -189,6 +191,7 @@ impl Core {
             email: Cow::Borrowed(of.email),
             key_id: of.key_id,
             key_kind: of.key_kind,
+            key_version: of.key_version,
         };
         let keyring = self.keyring();
         let mut fixed = fixed_members(&claims)?;

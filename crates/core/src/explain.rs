@@ -173,7 +173,7 @@ fn nobody_in_particular() -> Error {
 }
 
 async fn row_of(tx: &mut Tx, key: KeyId, organization: OrganizationId) -> Result<CredentialRow, Error> {
-    Ok(keys::find_by_id(tx, key, Some(organization)).await?.ok_or(Refusal::Unknown)?)
+    Ok(keys::find_by_id(tx, key, None, Some(organization)).await?.ok_or(Refusal::Unknown)?)
 }
 
 /// Who it is and where his roles come from, in words.

@@ -8,6 +8,7 @@ use crate::{
     log::{self, Action, Where},
     names,
     operator::operator_organization,
+    provisioning::NewRoot,
 };
 use keywright_db::{Committed, Tx};
 use keywright_protocol::{OperatorScope, OrganizationId, UserId};
@@ -42,16 +43,13 @@ pub struct Organization {
 }
 
 impl Core {
-    /// Makes a root.
+    /// Makes a root with nothing but a name.
     ///
     /// # Errors
-    /// [`Error::HostOnly`], [`Error::Invalid`] for the name.
+    /// As [`Core::make_root`].
     pub async fn create_root(self: &Arc<Self>, ctx: &Context, name: &str) -> Result<OrganizationRow, Error> {
-        ctx.authorize_host()?;
-        let id: OrganizationId = chance::id()?;
-        let row = OrganizationRow { id, root_id: id, name: names::name("name", name)?, created_at: ctx.now, suspended_at: None };
-        let ctx = ctx.clone();
-        Ok(self.write_once(ctx.once(), move |tx| Box::pin(async move { insert(tx, &ctx, &By::Host, row).await })).await?.value)
+        let new = NewRoot { name: name.to_owned(), ..NewRoot::default() };
+        Ok(self.make_root(ctx, new).await?.value.organization)
     }
 
     /// Makes a sub-organization of a root.

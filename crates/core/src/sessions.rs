@@ -311,6 +311,7 @@ impl Core {
             email: &session.email,
             key_id: KeyId::from(session.id.as_uuid()),
             key_kind: KeyKind::Session,
+            key_version: None,
             home: place.id,
         };
         let fixed = self.fixed_claims(&subject, &grant, &catalog)?;

@@ -21,8 +21,8 @@ impl Core {
             let (core, id, organization) = (Arc::clone(self), SessionId::from(token.key_id.as_uuid()), token.organization_id);
             return self.db.read(move |tx| Box::pin(async move { core.session_holder(tx, id, organization, now).await })).await;
         }
-        let (key, organization) = (token.key_id, token.organization_id);
-        let row = self.db.read(move |tx| Box::pin(async move { keys::find_by_id(tx, key, Some(organization)).await.map_err(Error::from) })).await?;
+        let (key, version, organization) = (token.key_id, token.key_version, token.organization_id);
+        let row = self.db.read(move |tx| Box::pin(async move { keys::find_by_id(tx, key, version, Some(organization)).await.map_err(Error::from) })).await?;
         let row = row.filter(|row| self.is_ours(row)).ok_or(Refusal::Unknown)?;
         alive(&row, now)?;
         grant::effective(&row, &self.catalog().catalog)?;

@@ -55,4 +55,7 @@ pub struct AccessClaims<'a> {
     pub key_id: KeyId,
     /// What kind of key it is.
     pub key_kind: KeyKind,
+    /// Which of the key's secrets was exchanged, counted from 1; a session has none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key_version: Option<i64>,
 }

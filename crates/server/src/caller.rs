@@ -110,6 +110,7 @@ pub(crate) fn token_actor(verified: &Verified) -> TokenActor {
     TokenActor {
         key_id: verified.claims.key_id,
         key_kind: verified.claims.key_kind,
+        key_version: verified.claims.key_version,
         organization_id: verified.organization_id(),
         permissions: verified.permissions().map(str::to_owned).collect(),
     }

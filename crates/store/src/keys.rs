@@ -55,7 +55,7 @@ statements! {
     COUNT_API_OF_ROOT = "SELECT count(*) AS keys FROM keys k JOIN organizations o ON o.id = k.organization_id
         WHERE o.root_id = $1 AND k.kind = 'api' AND k.revoked_at IS NULL";
     FIND_BY_DIGEST = credential_where!("v.digest = $1");
-    FIND_BY_ID = credential_where!("v.key_id = $1 AND v.version = (SELECT max(version) FROM secret_versions WHERE key_id = $1)");
+    FIND_BY_ID = credential_where!("v.key_id = $1 AND v.version = COALESCE($3, (SELECT max(version) FROM secret_versions WHERE key_id = $1))");
 }
 
 /// What a new key is made of.
@@ -331,10 +331,10 @@ pub async fn find_by_digest(tx: &mut Tx, digest: &[u8; 32], target: Option<Organ
     tx.fetch_optional(FIND_BY_DIGEST, &[digest.as_slice().into(), target.into()]).await?.as_ref().map(CredentialRow::read).transpose()
 }
 
-/// The same by the key's id, with its newest secret version.
+/// The same by the key's id, with one of its secret versions (`None`: the newest).
 ///
 /// # Errors
 /// Whatever keeps the database from answering.
-pub async fn find_by_id(tx: &mut Tx, id: KeyId, target: Option<OrganizationId>) -> Result<Option<CredentialRow>, StoreError> {
-    tx.fetch_optional(FIND_BY_ID, &[id.into(), target.into()]).await?.as_ref().map(CredentialRow::read).transpose()
+pub async fn find_by_id(tx: &mut Tx, id: KeyId, version: Option<i64>, target: Option<OrganizationId>) -> Result<Option<CredentialRow>, StoreError> {
+    tx.fetch_optional(FIND_BY_ID, &[id.into(), target.into(), version.into()]).await?.as_ref().map(CredentialRow::read).transpose()
 }

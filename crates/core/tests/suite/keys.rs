@@ -94,7 +94,7 @@ impl World {
     fn bearer(&self, key_id: KeyId, key_kind: KeyKind) -> Context {
         let catalog = self.core.catalog();
         let permissions = catalog.catalog.ids(&catalog.catalog.permissions(&["owner"])).map(str::to_owned).collect();
-        let actor = TokenActor { key_id, key_kind, organization_id: self.demo.acme.id, permissions };
+        let actor = TokenActor { key_id, key_kind, key_version: None, organization_id: self.demo.acme.id, permissions };
         Context { actor: Actor::Token(actor), ..self.host() }
     }
 

@@ -32,7 +32,7 @@ impl World {
         let everything = catalog.catalog.permissions(&["owner"]);
         let mut ctx = self.host();
         let permissions = catalog.catalog.ids(&everything).map(str::to_owned).collect();
-        ctx.actor = Actor::Token(TokenActor { key_id, key_kind: KeyKind::PersonalAccessKey, organization_id, permissions });
+        ctx.actor = Actor::Token(TokenActor { key_id, key_kind: KeyKind::PersonalAccessKey, key_version: None, organization_id, permissions });
         ctx
     }
 

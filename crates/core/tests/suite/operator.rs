@@ -112,7 +112,10 @@ async fn owners_token(core: &Arc<Core>, host: &Context, organization: Organizati
     let key = core.create_api_key(host, organization, "owning", &grants, None).await.unwrap().id;
     let catalog = core.catalog();
     let permissions = catalog.catalog.ids(&catalog.catalog.permissions(&["owner"])).map(str::to_owned).collect();
-    Context { actor: Actor::Token(TokenActor { key_id: key, key_kind: KeyKind::ApiKey, organization_id: organization, permissions }), ..host.clone() }
+    Context {
+        actor: Actor::Token(TokenActor { key_id: key, key_kind: KeyKind::ApiKey, key_version: None, organization_id: organization, permissions }),
+        ..host.clone()
+    }
 }
 
 /// Reddens when `installation_owner` leaves out Owner, freshness or the organization, or lets an operator key pass.

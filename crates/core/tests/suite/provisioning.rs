@@ -259,7 +259,10 @@ async fn suspending_is_for_whoever_stands_above(db: Db) {
     let grants = [RolesIn { organization_id: acme, roles: vec!["manage-organization".into()] }];
     let key_id = core.create_api_key(&host, acme, "managing", &grants, None).await.unwrap().id;
     let permissions = vec!["organization.sub-organization.manage".to_owned()];
-    let by_key = Context { actor: Actor::Token(TokenActor { key_id, key_kind: KeyKind::ApiKey, organization_id: acme, permissions }), ..host.clone() };
+    let by_key = Context {
+        actor: Actor::Token(TokenActor { key_id, key_kind: KeyKind::ApiKey, key_version: None, organization_id: acme, permissions }),
+        ..host.clone()
+    };
 
     // Roots.
     for who in [world.person("owner", 0).await, world.person("viewer", 0).await, by_key.clone()] {

@@ -68,6 +68,7 @@ impl World {
         let actor = TokenActor {
             key_id: token["keyId"].as_str().unwrap().parse().unwrap(),
             key_kind: KeyKind::Session,
+            key_version: None,
             organization_id: token["currentOrganizationId"].as_str().unwrap().parse().unwrap(),
             permissions: permissions.unwrap_or_else(everything),
         };

@@ -174,6 +174,7 @@ impl World {
             email: "somebody@test".into(),
             key_id: Uuid::from_u128(3).into(),
             key_kind: KeyKind::PersonalAccessKey,
+            key_version: None,
         })
     }
 

@@ -5,7 +5,7 @@
 //! test of that state.
 
 use crate::support::{fails, issued, key_id};
-use keywright_core::members::RoleChange;
+use keywright_core::{keys::rotation::Rotation, members::RoleChange};
 use keywright_protocol::paths::{API_KEY_TOKEN, TOKEN_V1, TOKEN_V2, TOKEN_V3};
 use keywright_testkit::{Answer, TestServer};
 use reqwest::Method;
@@ -353,5 +353,99 @@ async fn a_session_where_membership_or_organization_have_ended() {
     signed_in.all_accepted(&server).await;
     server.core.remove_member(&server.host(), acme, user).await.unwrap();
     opens_nothing(&signed_in).await;
+    server.end().await;
+}
+
+/// Reddens when a token is held against its key's newest secret instead of the one that it was made from.
+#[tokio::test]
+async fn a_secret_that_was_replaced_at_once_with_its_tokens() {
+    let server = TestServer::start().await;
+    let (replaced, bystander) = (acme_ci(&server).await, Holder::api_key(&server, "mobile-ci", None).await);
+    let (acme, id) = (server.demo.acme.id, server.demo.api_keys["acme-ci"].id);
+    let now = Rotation { overlap: Duration::ZERO, expires_at: None };
+    let newer = server.core.rotate_api_key(&server.host(), acme, id, now).await.unwrap().secret;
+    replaced.none_accepted(&server, 401, "key_secret_replaced").await;
+    bystander.all_accepted(&server).await;
+    let body = format!("name=acme-ci&secret={}", newer.reveal());
+    let newer = Holder::live(&server, vec![(API_KEY_TOKEN, body)], Vec::new()).await;
+    // With an overlap both are good until it is over; the token of the older one ends with it.
+    let for_a_minute = Rotation { overlap: Duration::from_secs(60), expires_at: None };
+    server.core.rotate_api_key(&server.host(), acme, id, for_a_minute).await.unwrap();
+    newer.all_accepted(&server).await;
+    server.clock.advance(Duration::from_secs(60));
+    newer.none_accepted(&server, 401, "key_secret_replaced").await;
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_suspended_key_until_it_is_resumed() {
+    let server = TestServer::start().await;
+    let (suspended, bystander) = (acme_ci(&server).await, manager(&server).await);
+    let (acme, id) = (server.demo.acme.id, server.demo.api_keys["acme-ci"].id);
+    server.core.suspend_api_key(&server.host(), acme, id).await.unwrap();
+    suspended.none_accepted(&server, 401, "key_suspended").await;
+    bystander.all_accepted(&server).await;
+    server.core.resume_api_key(&server.host(), acme, id).await.unwrap();
+    suspended.all_accepted(&server).await;
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_deleted_organization_with_everything_under_it() {
+    let server = TestServer::start().await;
+    let dead =
+        [manager(&server).await, Holder::person(&server, "submember", None).await, acme_ci(&server).await, Holder::api_key(&server, "mobile-ci", None).await];
+    let bystander = Holder::person(&server, "manager@globex", None).await;
+    let owner = server.session("owner").await;
+    let path = format!("{ORGANIZATIONS}/{}?action=delete&confirm=Acme", server.demo.acme.id);
+    assert_eq!(server.by(&owner, Method::DELETE, &path, None).await.status, 200);
+    for holder in &dead {
+        holder.none_accepted(&server, 401, "key_revoked").await;
+    }
+    bystander.all_accepted(&server).await;
+    server.end().await;
+}
+
+#[tokio::test]
+async fn personal_keys_where_a_policy_takes_none() {
+    let server = TestServer::start().await;
+    let people = [manager(&server).await, Holder::person(&server, "submember", None).await];
+    let (api_key, elsewhere) = (acme_ci(&server).await, Holder::person(&server, "manager@globex", None).await);
+    let owner = server.session("owner").await;
+    let path = format!("{ORGANIZATIONS}/{}/policy", server.demo.acme.id);
+    let policy = |personal: bool| json!({ "longestKeyLifeSeconds": null, "allowedAddresses": [], "personalKeys": personal, "membersByKeys": true });
+    assert_eq!(server.by(&owner, Method::PUT, &path, Some(&policy(false))).await.status, 200);
+    for holder in &people {
+        holder.none_accepted(&server, 401, "personal_keys_off").await;
+    }
+    api_key.all_accepted(&server).await;
+    elsewhere.all_accepted(&server).await;
+    assert_eq!(server.by(&owner, Method::PUT, &path, Some(&policy(true))).await.status, 200);
+    for holder in &people {
+        holder.all_accepted(&server).await;
+    }
+    server.end().await;
+}
+
+/// An API Key belongs to its organization: whatever becomes of its maker, it lives; his own key dies. Reddens when `alive` asks
+/// about the maker.
+#[tokio::test]
+async fn an_api_key_whose_maker_is_demoted_removed_and_disabled() {
+    let server = TestServer::start().await;
+    let (acme, user) = (server.demo.acme.id, server.demo.users["manager"].id);
+    let (maker, own) = (server.session("manager").await, manager(&server).await);
+    let body = json!({ "name": "made", "grants": [{ "organizationId": acme, "roles": ["view-distribution-profile"] }] });
+    let made = server.by(&maker, Method::POST, &format!("{ORGANIZATIONS}/{acme}/api-keys"), Some(&body)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let made = Holder::live(&server, vec![(API_KEY_TOKEN, format!("name=made&secret={}", made.member("secret")))], Vec::new()).await;
+    server.core.change_roles(&server.host(), acme, user, RoleChange::Clear).await.unwrap();
+    own.none_accepted(&server, 403, "nothing_granted").await;
+    made.all_accepted(&server).await;
+    server.core.remove_member(&server.host(), acme, user).await.unwrap();
+    own.none_accepted(&server, 401, "membership_ended").await;
+    made.all_accepted(&server).await;
+    server.core.disable_user(&server.host(), user).await.unwrap();
+    own.none_accepted(&server, 401, "holder_disabled").await;
+    made.all_accepted(&server).await;
     server.end().await;
 }

@@ -88,7 +88,7 @@ async fn a_credential_comes_with_all_that_decides(db: Db) {
     assert_eq!(target.root_roles, ["a", "b"]);
 
     let nowhere = Uuid::from_u128(9).into();
-    let lost = db.read(move |tx| Box::pin(async move { keys::find_by_id(tx, key(), Some(nowhere)).await })).await.unwrap().unwrap();
+    let lost = db.read(move |tx| Box::pin(async move { keys::find_by_id(tx, key(), None, Some(nowhere)).await })).await.unwrap().unwrap();
     assert!(lost.target.is_none());
     assert!(db.read(|tx| Box::pin(async move { keys::find_by_digest(tx, &[9; 32], None).await })).await.unwrap().is_none());
 }
@@ -118,7 +118,7 @@ async fn revoking_twice_is_once(db: Db) {
     let revoke = |at: i64| db.write(move |tx| Box::pin(async move { keys::revoke(tx, key(), Time::from_seconds(at)).await }));
     assert!(revoke(10).await.unwrap().value);
     assert!(!revoke(20).await.unwrap().value);
-    let row = db.read(|tx| Box::pin(async move { keys::find_by_id(tx, key(), None).await })).await.unwrap().unwrap();
+    let row = db.read(|tx| Box::pin(async move { keys::find_by_id(tx, key(), None, None).await })).await.unwrap().unwrap();
     assert_eq!(row.revoked_at, Some(Time::from_seconds(10)), "the first time stands");
     let unknown = Uuid::from_u128(99).into();
     assert_eq!(db.write(move |tx| Box::pin(async move { keys::revoke(tx, unknown, NOW).await })).await.unwrap_err(), StoreError::NotFound);

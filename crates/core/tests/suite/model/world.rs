@@ -269,7 +269,8 @@ impl<'a> World<'a> {
                 let token = self.tokens[number % self.tokens.len()].clone();
                 let key_kind = if self.model.holder(token.key).is_some() { KeyKind::PersonalAccessKey } else { KeyKind::ApiKey };
                 let permissions = token.permissions.iter().cloned().collect();
-                let actor = TokenActor { key_id: self.keys[token.key], key_kind, organization_id: self.organizations[token.place], permissions };
+                let actor =
+                    TokenActor { key_id: self.keys[token.key], key_kind, key_version: None, organization_id: self.organizations[token.place], permissions };
                 return (Actor::Token(token), self.context(CoreActor::Token(actor)));
             }
             By::Session(number) if !self.sessions.is_empty() => number % self.sessions.len(),
