@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use keywright_db::Tx;
 use keywright_protocol::{OrganizationId, Time};
 use keywright_store::{
-    access_log, log,
+    StoreError, access_log, log,
     log::{EventRow, LinkKind},
     organizations::OrganizationRow,
 };
@@ -258,7 +258,12 @@ fn hash(previous: &[u8], linked: &impl Serialize) -> Result<Vec<u8>, Error> {
 /// [`Error::Unavailable`], [`Error::Internal`].
 pub async fn is_whole(tx: &mut Tx, root: OrganizationId) -> Result<bool, Error> {
     let links = log::list_links(tx, root).await?;
-    let (changes, accesses) = (log::list_changes(tx, root).await?, access_log::list(tx, root).await?);
+    let changes = log::list_changes(tx, root).await?;
+    let accesses = match access_log::list(tx, root).await {
+        // What cannot be read any more was altered.
+        Err(StoreError::Corrupt) => return Ok(false),
+        accesses => accesses?,
+    };
     let (mut changes, mut accesses) = (changes.as_slice(), accesses.as_slice());
     let mut previous = FIRST.to_vec();
     for (expected, link) in (1..).zip(&links) {

@@ -104,7 +104,7 @@ pub struct EventRow {
 }
 
 impl EventRow {
-    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
+    fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.get("id")?,
             root_id: row.get("root_id")?,
@@ -125,7 +125,7 @@ impl EventRow {
     }
 
     /// In the order of the columns.
-    pub(crate) fn values(&self) -> [Value; 15] {
+    fn values(&self) -> [Value; 15] {
         [
             self.id.into(),
             self.root_id.into(),

@@ -74,3 +74,17 @@ ALTER TABLE keys ADD COLUMN operator_scopes TEXT CHECK ((kind = 'op') = (operato
 ALTER TABLE organizations ADD COLUMN limit_api_keys BIGINT;
 ALTER TABLE organizations ADD COLUMN limit_members BIGINT;
 ALTER TABLE organizations ADD COLUMN limit_sub_organizations BIGINT;
+
+-- Accesses are many: those of one batch in one organization are one row, a JSON array of events. Ids are in the order of time, and a
+-- row has the id of its first event.
+DROP TABLE log_access;
+CREATE TABLE log_access (
+    id UUID PRIMARY KEY,
+    root_id UUID NOT NULL,
+    sequence BIGINT NOT NULL,
+    organization_id UUID NOT NULL,
+    events TEXT NOT NULL,
+    FOREIGN KEY (root_id, sequence) REFERENCES log_links (root_id, sequence)
+);
+CREATE INDEX log_access_link ON log_access (root_id, sequence);
+CREATE INDEX log_access_organization ON log_access (organization_id, id);
