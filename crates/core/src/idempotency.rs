@@ -6,7 +6,7 @@
 use crate::{Actor, Context, Core, Error};
 use aws_lc_rs::digest::{Context as Sha256, SHA256};
 use keywright_db::{BoxFuture, Committed, Tx};
-use keywright_protocol::{Position, Time};
+use keywright_protocol::{OrganizationId, Position, Time};
 use keywright_store::idempotency_keys;
 use std::{sync::Arc, time::Duration};
 
@@ -34,6 +34,13 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// The same in an organization that its path calls `current`: that is another one after the session has moved.
+    #[must_use]
+    pub fn in_current(self, organization: OrganizationId) -> Self {
+        let fingerprint = fingerprint(&[&self.fingerprint, organization.as_uuid().as_bytes()]);
+        Self { fingerprint, ..self }
+    }
+
     /// Of these.
     ///
     /// # Errors
@@ -43,15 +50,20 @@ impl Asked {
             let reason = format!("must be 1 to {MAX_KEY_BYTES} visible ASCII characters, such as a UUID, and another one for each request");
             return Err(Error::Invalid { field: "Idempotency-Key", reason });
         }
-        let mut digest = Sha256::new(&SHA256);
-        for part in parts {
-            digest.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            digest.update(part);
-        }
-        let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(digest.finish().as_ref());
-        Ok(Self { key: key.to_owned(), fingerprint })
+        Ok(Self { key: key.to_owned(), fingerprint: fingerprint(parts) })
     }
+}
+
+/// SHA-256 over parts, each with its length before it.
+fn fingerprint(parts: &[&[u8]]) -> [u8; 32] {
+    let mut digest = Sha256::new(&SHA256);
+    for part in parts {
+        digest.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(part);
+    }
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(digest.finish().as_ref());
+    fingerprint
 }
 
 impl Context {
@@ -85,8 +97,12 @@ impl Core {
             Some(once) => {
                 self.write(move |tx| {
                     Box::pin(async move {
-                        claim(tx, &once).await?;
-                        change(tx).await
+                        let Some(earlier) = claim(tx, &once).await? else { return change(tx).await };
+                        // Made again and then taken back, so that the operation itself says whether the actor may still do it.
+                        match change(tx).await {
+                            Err(error) if is_about_the_actor(&error) => Err(error),
+                            Ok(_) | Err(_) => Err(Error::Repeated(Box::new(earlier))),
+                        }
                     })
                 })
                 .await
@@ -104,14 +120,43 @@ impl Core {
     }
 }
 
-async fn claim(tx: &mut Tx, once: &Once) -> Result<(), Error> {
+/// Notes a request, or answers what became of it when it came before.
+async fn claim(tx: &mut Tx, once: &Once) -> Result<Option<Repeated>, Error> {
     idempotency_keys::forget(tx, once.now).await?;
     match idempotency_keys::find(tx, &once.actor, &once.key).await? {
-        None => Ok(idempotency_keys::insert(tx, (&once.actor, &once.key), &once.fingerprint, once.now.plus(LIFE)).await?),
-        Some(earlier) if earlier.fingerprint == once.fingerprint => {
-            Err(Error::Repeated(Box::new(Repeated { position: earlier.position, answer: earlier.answer })))
+        None => {
+            idempotency_keys::insert(tx, (&once.actor, &once.key), &once.fingerprint, once.now.plus(LIFE)).await?;
+            Ok(None)
         }
+        Some(earlier) if earlier.fingerprint == once.fingerprint => Ok(Some(Repeated { position: earlier.position, answer: earlier.answer })),
         Some(_) => Err(Error::KeyReused),
+    }
+}
+
+/// Whether an operation refuses whoever asks, whatever has become of what he asks about. Only that keeps a repetition from its
+/// answer: what was made or deleted then is there, or is not, by his own doing.
+fn is_about_the_actor(error: &Error) -> bool {
+    match error {
+        Error::Refused(_)
+        | Error::OutOfReach
+        | Error::NothingGranted
+        | Error::HostOnly
+        | Error::Forbidden(_)
+        | Error::NotFound("organization")
+        | Error::Unavailable
+        | Error::Internal(_) => true,
+        Error::NotFresh(_)
+        | Error::WrongPassword
+        | Error::PasswordMustChange
+        | Error::Busy
+        | Error::Limited(_)
+        | Error::Invalid { .. }
+        | Error::NotFound(_)
+        | Error::Absent(_)
+        | Error::Conflict(_)
+        | Error::Repeated(_)
+        | Error::KeyReused
+        | Error::Catalog(_) => false,
     }
 }
 

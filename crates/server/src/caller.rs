@@ -58,7 +58,7 @@ impl FromRequestParts<Arc<App>> for Caller {
                 verified.organization_id()
             }
         };
-        ctx.once = parts.extensions.get::<Attempt>().and_then(|attempt| attempt.by(&ctx));
+        ctx.once = parts.extensions.get::<Attempt>().and_then(|attempt| attempt.by(&ctx, organization));
         if let Some(wanted) = parts.headers.get(MIN_REVISION) {
             let wanted: Option<Position> = wanted.to_str().ok().and_then(|text| text.parse().ok());
             let sentence = "Keywright-Min-Revision must be a revision as Keywright-Revision answers it, for example 1.42";

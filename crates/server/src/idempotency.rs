@@ -16,7 +16,7 @@ use keywright_core::{
     Context,
     idempotency::{Asked, Once, Repeated},
 };
-use keywright_protocol::secret;
+use keywright_protocol::{OrganizationId, secret};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,13 +27,15 @@ const KEY: &str = "idempotency-key";
 #[derive(Clone)]
 pub(crate) struct Attempt {
     asked: Asked,
+    names_current: bool,
     once: Arc<Mutex<Option<Once>>>,
 }
 
 impl Attempt {
-    /// By an actor who has been verified.
-    pub(crate) fn by(&self, ctx: &Context) -> Option<Once> {
-        let once = ctx.by_once(self.asked.clone());
+    /// By an actor who has been verified, and the organization that is his current one.
+    pub(crate) fn by(&self, ctx: &Context, organization: OrganizationId) -> Option<Once> {
+        let asked = self.asked.clone();
+        let once = ctx.by_once(if self.names_current { asked.in_current(organization) } else { asked });
         self.once.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&once);
         once
     }
@@ -63,7 +65,7 @@ async fn carry_out(app: &Arc<App>, key: &HeaderValue, request: Request, next: Ne
     let bytes = read(body).await?;
     let target = parts.uri.path_and_query().map_or(parts.uri.path(), |target| target.as_str());
     let asked = Asked::new(key.to_str().unwrap_or_default(), &[parts.method.as_str().as_bytes(), target.as_bytes(), &bytes])?;
-    let attempt = Attempt { asked, once: Arc::default() };
+    let attempt = Attempt { asked, names_current: parts.uri.path().contains("/organizations/current"), once: Arc::default() };
     parts.extensions.insert(attempt.clone());
     let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
     let once = attempt.once.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -127,3 +127,46 @@ async fn an_operator_key_provisions_twice_and_makes_one_of_each() {
     assert_eq!((seen[0].2, seen[1].2), (false, true), "the secret is shown once");
     asking.server.end().await;
 }
+
+/// Reddens when a kept answer is given to somebody who would be refused now.
+#[tokio::test]
+async fn whoever_lost_his_rights_gets_no_answer_again() {
+    let asking = Asking::start().await;
+    let (acme, host) = (asking.server.demo.acme.id, asking.server.host());
+    let sub = json!({ "name": "Made once" });
+    let subs = format!("/identity/v1/organizations/{acme}/sub-organizations");
+    let key = asking.server.core.create_personal_access_key(&host, acme, asking.server.demo.users["manager"].id, "gone", None).await.unwrap();
+    let token = asking.server.form("/auth/v3/token", &format!("pat={}", key.secret.reveal())).await.member("access_token");
+    assert_eq!(asking.ask(&token, "once", &subs, &sub).await.status, 200);
+    assert_eq!(asking.ask(&token, "once", &subs, &sub).await.header("idempotency-replayed"), "true", "its name is taken, by itself");
+    asking.server.core.revoke_key(&host, key.id).await.unwrap();
+    fails(&asking.ask(&token, "once", &subs, &sub).await, 401, "invalid_token");
+    // A manager who is none any more.
+    let manager = asking.server.session("manager").await;
+    let body = json!({ "name": "kept", "grants": [{ "organizationId": acme, "roles": ["view-build"] }] });
+    assert_eq!(asking.ask(&manager, "kept", &asking.path, &body).await.status, 201);
+    let less = keywright_core::members::RoleChange::Replace(vec!["view-build".to_owned()]);
+    asking.server.core.change_roles(&host, acme, asking.server.demo.users["manager"].id, less).await.unwrap();
+    fails(&asking.ask(&manager, "kept", &asking.path, &body).await, 403, "insufficient_permission");
+    asking.server.core.remove_member(&host, acme, asking.server.demo.users["manager"].id).await.unwrap();
+    fails(&asking.ask(&manager, "kept", &asking.path, &body).await, 404, "not_found");
+    asking.server.end().await;
+}
+
+/// Reddens when `current` is compared as a word.
+#[tokio::test]
+async fn current_is_another_organization_after_a_switch() {
+    let asking = Asking::start().await;
+    let (acme, mobile) = (asking.server.demo.acme.id, asking.server.demo.mobile.id);
+    let current = "/identity/v1/organizations/current/api-keys";
+    let body = json!({ "name": "here", "grants": [] });
+    let switch = async |to| {
+        let moved = asking.server.by(&asking.by, Method::PATCH, "/auth/v1/sessions/current", Some(&json!({ "organizationId": to }))).await;
+        assert_eq!(moved.status, 200, "{}", moved.text);
+    };
+    switch(acme).await;
+    assert_eq!(asking.ask(&asking.by, "here", current, &body).await.status, 201);
+    switch(mobile).await;
+    fails(&asking.ask(&asking.by, "here", current, &body).await, 422, "idempotency_key_reused");
+    asking.server.end().await;
+}
