@@ -3,7 +3,7 @@
 
 use crate::{
     Context, Core, Error,
-    authorize::{Authority, By},
+    authorize::By,
     keys::KEY,
     log::{self, Action, Where},
     members::{MANAGE, Member, end_roles},
@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub struct Undone {
     /// Taken back.
     pub taken_back: Vec<BroughtInRow>,
-    /// Left as it is: sub-organizations, whoever is Owner by now, and whoever takes back himself.
+    /// Left as it is: sub-organizations, whoever is Owner by now, whoever takes back himself, and what is where he may not.
     pub kept: Vec<BroughtInRow>,
 }
 
@@ -58,11 +58,11 @@ impl Core {
                 core.revoke_in(tx, &ctx, &authority, (id, Some(keywright_protocol::KeyKind::ApiKey))).await?;
                 let mut undone = Undone::default();
                 for row in brought_in::list(tx, id).await?.into_iter().filter(|row| row.stands) {
-                    let there = core.authority(tx, &ctx, row.organization_id).await?;
-                    if core.take_back(tx, &ctx, &there, &row).await? {
-                        undone.taken_back.push(row);
-                    } else {
-                        undone.kept.push(row);
+                    // That the key is dead must not depend on what can be taken back.
+                    match core.take_back(tx, &ctx, &row).await {
+                        Ok(true) => undone.taken_back.push(row),
+                        Ok(false) | Err(Error::NotFound(_) | Error::Forbidden(_) | Error::Conflict(_)) => undone.kept.push(row),
+                        Err(error) => return Err(error),
                     }
                 }
                 Ok(undone)
@@ -71,19 +71,22 @@ impl Core {
         .await
     }
 
-    /// Whether it was taken back.
-    async fn take_back(&self, tx: &mut Tx, ctx: &Context, there: &Authority, row: &BroughtInRow) -> Result<bool, Error> {
+    /// Whether it was taken back. What refuses it refuses before anything is written.
+    async fn take_back(&self, tx: &mut Tx, ctx: &Context, row: &BroughtInRow) -> Result<bool, Error> {
+        if row.kind == Kind::Organization {
+            return Ok(false);
+        }
+        let there = &self.authority(tx, ctx, row.organization_id).await?;
+        there.require(MANAGE)?;
         match row.kind {
             Kind::Organization => Ok(false),
             Kind::Invitation => {
-                there.require(MANAGE)?;
                 invitations::revoke(tx, InvitationId::from(row.subject), ctx.now).await?;
                 let told = (row.name.clone(), "came in by a key that was revoked".to_owned());
                 log::change(tx, ctx, &there.by, Where::In(&there.place), Action::InviteDelete, told).await?;
                 Ok(true)
             }
             Kind::Member | Kind::Role => {
-                there.require(MANAGE)?;
                 // An earlier row may have taken it back with the membership.
                 let Some(member) = memberships::find_by_id(tx, MembershipId::from(row.subject)).await? else { return Ok(true) };
                 if there.by.is(member.user_id) || member.roles.iter().any(|role| role == OWNER) {

@@ -63,6 +63,8 @@ impl Core {
                 changes::insert(tx, ChangeKind::Organization, organization.as_uuid(), &bits).await?;
                 let own = own_session(&ctx);
                 let sessions = match reach.user {
+                    // A member of the root is none of a sub-organization's to sign out.
+                    Some(user) if !authority.place.is_root() && memberships::find(tx, authority.place.root_id, user).await?.is_some() => 0,
                     Some(user) => sessions::end_since(tx, user, own, since, ctx.now).await?,
                     None => sessions::end_of_members_since(tx, organization, own, since, ctx.now).await?,
                 };

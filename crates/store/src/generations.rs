@@ -36,8 +36,8 @@ statements! {
             OR key_id IN (SELECT k.id FROM keys k JOIN organizations o ON o.id = k.organization_id WHERE o.id = $1 OR o.root_id = $1))
         RETURNING status_index";
     END_OF_PERSONAL_KEYS = "UPDATE generations SET ended_at = $2
-        WHERE ended_at IS NULL AND key_id IN
-            (SELECT k.id FROM keys k JOIN organizations o ON o.id = k.organization_id WHERE k.kind = 'pak' AND (o.id = $1 OR o.root_id = $1))
+        WHERE ended_at IS NULL AND organization_id IN (SELECT id FROM organizations WHERE id = $1 OR root_id = $1)
+            AND key_id IN (SELECT id FROM keys WHERE kind = 'pak')
         RETURNING status_index";
     END_OF_REVOKED = "UPDATE generations SET ended_at = $2
         WHERE ended_at IS NULL AND key_id IN
@@ -152,7 +152,7 @@ pub async fn end_of_organization(tx: &mut Tx, organization: OrganizationId, now:
     indices(tx, END_OF_ORGANIZATION, &[organization.into(), now.into()]).await
 }
 
-/// Ends those of the Personal Access Keys that live in an organization or below it. Answers their indices.
+/// Ends those of Personal Access Keys in an organization or below it. Answers their indices.
 ///
 /// # Errors
 /// Whatever keeps the database from writing.

@@ -30,7 +30,9 @@ statements! {
     END_OTHERS = "UPDATE sessions SET ended_at = $3 WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL";
     END_SINCE = "UPDATE sessions SET ended_at = $4 WHERE user_id = $1 AND id <> $2 AND created_at >= $3 AND ended_at IS NULL";
     END_OF_MEMBERS_SINCE = "UPDATE sessions SET ended_at = $4 WHERE id <> $2 AND created_at >= $3 AND ended_at IS NULL AND user_id IN
-        (SELECT m.user_id FROM memberships m JOIN organizations o ON o.id = m.organization_id WHERE m.ended_at IS NULL AND (o.id = $1 OR o.root_id = $1))";
+        (SELECT m.user_id FROM memberships m JOIN organizations o ON o.id = m.organization_id WHERE m.ended_at IS NULL AND (o.id = $1 OR o.root_id = $1))
+        AND NOT EXISTS (SELECT 1 FROM organizations o JOIN memberships m ON m.organization_id = o.root_id AND m.ended_at IS NULL
+            WHERE o.id = $1 AND o.root_id <> $1 AND m.user_id = sessions.user_id)";
 }
 
 /// A session, with what is known of its user in the same snapshot.
@@ -205,7 +207,7 @@ pub async fn end_since(tx: &mut Tx, user: UserId, except: SessionId, since: Time
 }
 
 /// Ends those of the direct members of an organization, and of what hangs under it, that began since a time, but for one; answers
-/// how many there were.
+/// how many there were. Members of the root are none of a sub-organization's to sign out.
 ///
 /// # Errors
 /// Whatever keeps the database from writing.

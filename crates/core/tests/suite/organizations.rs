@@ -25,6 +25,9 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     a_deleted_organization_is_dead_for_ever,
     everything_is_revoked_in_one_call_and_nothing_else,
     what_a_key_brought_in_is_taken_back_with_it,
+    a_key_dies_also_where_what_it_brought_cannot_be_taken_back,
+    a_policy_decides_nothing_for_another_root,
+    a_sub_organization_signs_out_its_own_members_alone,
 );
 
 const OPEN: Policy = Policy { longest_key_life: None, allowed_addresses: Vec::new(), personal_keys: Allowed::Yes, members_by_keys: Allowed::Yes };
@@ -280,4 +283,45 @@ async fn what_a_key_brought_in_is_taken_back_with_it(db: Db) {
     assert_eq!(after, before.into_iter().filter(|role| role != "manage-build").collect::<Vec<_>>(), "what he had before the key, he keeps");
     assert!(world.core.list_brought_in(&world.host(), acme, id).await.unwrap().iter().all(|row| !row.stands || row.kind == Kind::Organization));
     assert_eq!(code(world.core.list_members(&key, acme).await), "key_revoked");
+}
+
+/// Reddens when one refusal on the way takes the revocation back with it.
+async fn a_key_dies_also_where_what_it_brought_cannot_be_taken_back(db: Db) {
+    let world = world(db).await;
+    let acme = world.demo.acme.id;
+    let grants = [RolesIn { organization_id: acme, roles: vec!["manage-organization".to_owned()] }];
+    let id = world.core.create_api_key(&world.host(), acme, "provision", &grants, None).await.unwrap().id;
+    let key = world.token(id, acme);
+    let made = world.core.create_sub_organization(&key, acme, "Made by a key").await.unwrap().value.id;
+    world.core.invite(&key, acme, "pending@example.com", Vec::new()).await.unwrap();
+    world.core.suspend_organization(&world.host(), made).await.unwrap();
+    let undone = world.core.revoke_api_key_and_undo(&world.person("owner", 0).await, acme, id).await.unwrap().value;
+    assert_eq!((undone.taken_back.len(), undone.kept.len()), (1, 1), "{undone:?}");
+    assert_eq!(code(world.core.list_members(&key, acme).await), "key_revoked");
+}
+
+/// Reddens when the policy of an organization that a key does not reach decides: then its answer tells of it.
+async fn a_policy_decides_nothing_for_another_root(db: Db) {
+    let world = world(db).await;
+    let (acme, globex) = (world.demo.acme.id, world.demo.globex.id);
+    world.set_policy(globex, Policy { personal_keys: Allowed::No, allowed_addresses: vec!["203.0.113.0/24".to_owned()], ..OPEN }).await;
+    assert_eq!(world.exchanged_from("192.0.2.1", "owner", Some(globex)).await, "organization_out_of_reach");
+    let token = world.token(world.key_of("owner", acme).await, acme);
+    assert_eq!(code(world.core.list_members(&token, globex).await), "not_found");
+}
+
+/// Reddens when whoever is made a member below is signed out from there, wherever else he works.
+async fn a_sub_organization_signs_out_its_own_members_alone(db: Db) {
+    let world = world(db).await;
+    let (mobile, viewer, submember) = (world.demo.mobile.id, world.demo.users["viewer"].id, world.demo.users["submember"].id);
+    for user in [viewer, submember] {
+        world.core.change_roles(&world.host(), mobile, user, roles(&["owner"])).await.unwrap();
+    }
+    let (above, below) = (world.person("viewer", 0).await, world.person("submember", 0).await);
+    for reach in [Reach { user: Some(viewer), since: None }, Reach { user: None, since: None }] {
+        world.core.revoke_all(&below, mobile, reach).await.unwrap();
+        assert_eq!((code(world.core.current_session(&above).await), code(world.core.current_session(&below).await)), ("done", "done"));
+    }
+    world.core.revoke_all(&above, mobile, Reach { user: Some(submember), since: None }).await.unwrap();
+    assert_eq!(code(world.core.current_session(&below).await), "session_ended");
 }
