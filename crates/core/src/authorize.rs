@@ -2,11 +2,12 @@
 //! between the question and the act.
 
 use crate::{
-    Actor, Context, Core, Error, Refusal,
+    Actor, Context, Core, Error, PersonActor, Refusal, TokenActor,
     alive::{alive, alive_session},
     error::Forbidden,
     grant,
     grant::effective_roles,
+    keys::addresses::Addresses,
     operator::{Scopes, carrier},
 };
 use keywright_db::Tx;
@@ -81,7 +82,7 @@ impl Core {
             Actor::Anonymous => Err(Error::HostOnly),
             Actor::System => Ok(Authority { place: place.ok_or(ORGANIZATION)?, catalog, by: By::Host, permissions: Permissions::All, roles: Vec::new() }),
             Actor::Token(token) if token.key_kind == KeyKind::Session => {
-                let session = live_session(tx, SessionId::from(token.key_id.as_uuid()), ctx.now).await?;
+                let session = live_session(tx, token.into(), ctx.now).await?;
                 let place = place.ok_or(ORGANIZATION)?;
                 if token.organization_id != place.id && token.organization_id != place.root_id {
                     return Err(ORGANIZATION);
@@ -94,7 +95,7 @@ impl Core {
             }
             Actor::Token(token) => {
                 let reach = place.as_ref().is_none_or(|place| token.organization_id == place.id || token.organization_id == place.root_id);
-                let mut authority = self.of_key(tx, (token.key_id, token.key_version), (organization, place.filter(|_| reach)), ctx.now).await?;
+                let mut authority = self.of_key(tx, (token.key_id, token.key_version), (organization, place.filter(|_| reach)), (ctx.now, Some(ctx))).await?;
                 if let Permissions::Some(permissions) = &mut authority.permissions {
                     permissions.intersect(&catalog.scope(&token.permissions.join(" ")));
                 }
@@ -102,7 +103,7 @@ impl Core {
             }
             Actor::Operator(operator) => self.operator_authority(tx, ctx, operator, place).await,
             Actor::Person(person) => {
-                let session = live_session(tx, person.session_id, ctx.now).await?;
+                let session = live_session(tx, person.into(), ctx.now).await?;
                 let place = place.ok_or(ORGANIZATION)?;
                 let roles = roles_of(tx, &place, session.user_id).await?.ok_or(ORGANIZATION)?;
                 let permissions = Permissions::Some(catalog.permissions(&roles));
@@ -112,18 +113,23 @@ impl Core {
         }
     }
 
-    /// What a key may do in an organization, if it lives, by one of its secrets (`None`: the newest).
+    /// What a key may do in an organization, if it lives, by one of its secrets (`None`: the newest), and, by a request, if it is taken
+    /// from where that came from.
     async fn of_key(
         &self,
         tx: &mut Tx,
         (id, version): (KeyId, Option<i64>),
         (asked, place): (OrganizationId, Option<OrganizationRow>),
-        now: Time,
+        (now, by_request): (Time, Option<&Context>),
     ) -> Result<Authority, Error> {
         let catalog = self.catalog_at(tx).await?;
         let row = keys::find_by_id(tx, id, version, Some(asked)).await?;
         let row = row.filter(|row| self.is_ours(row)).ok_or(Refusal::Unknown)?;
         alive(&row, now)?;
+        // What is not exchanged from there is not used from there either.
+        if let Some(ctx) = by_request {
+            Addresses::of(&row)?.check(ctx.client_ip)?;
+        }
         let place = place.ok_or(ORGANIZATION)?;
         let grant = grant::effective_for(&row, &catalog, None).map_err(|error| if error == Error::OutOfReach { ORGANIZATION } else { error })?;
         let holder = row.holder.map(|holder| holder.user_id);
@@ -140,7 +146,7 @@ impl Core {
         let place = organizations::find(tx, organization).await?.ok_or(ORGANIZATION)?;
         let catalog = self.catalog_at(tx).await?;
         match parse_by(who) {
-            Some(("key", id)) => self.of_key(tx, (KeyId::from(id), None), (organization, Some(place)), now).await,
+            Some(("key", id)) => self.of_key(tx, (KeyId::from(id), None), (organization, Some(place)), (now, None)).await,
             Some(("user", id)) => {
                 let user = users::find(tx, UserId::from(id)).await?.filter(|user| user.disabled_at.is_none()).ok_or(ORGANIZATION)?;
                 let roles = roles_of(tx, &place, user.id).await?.ok_or(ORGANIZATION)?;
@@ -163,13 +169,38 @@ fn parse_by(text: &str) -> Option<(&str, uuid::Uuid)> {
     Some((kind, id.parse().ok()?))
 }
 
-/// A session that lives at this moment, by its id.
+/// A session as somebody holds it: by the secret that it had, or by a token that was made while it had that.
+#[derive(Clone, Copy)]
+pub(crate) struct HeldSession {
+    id: SessionId,
+    /// When the password was given that this secret came with. A later one came with another secret; `None` in tokens from before
+    /// that was noted.
+    confirmed_at: Option<Time>,
+}
+
+impl From<&PersonActor> for HeldSession {
+    fn from(person: &PersonActor) -> Self {
+        Self { id: person.session_id, confirmed_at: Some(person.confirmed_at) }
+    }
+}
+
+impl From<&TokenActor> for HeldSession {
+    fn from(token: &TokenActor) -> Self {
+        Self { id: SessionId::from(token.key_id.as_uuid()), confirmed_at: token.key_version.map(Time::from_millis) }
+    }
+}
+
+/// A session that lives at this moment, under the secret by which it is held. Confirming a password or changing it gives it another
+/// one: whoever came with the old one, however shortly before, must not become fresh by that.
 ///
 /// # Errors
 /// [`Error::Refused`] if there is none.
-pub(crate) async fn live_session(tx: &mut Tx, id: SessionId, now: Time) -> Result<SessionRow, Error> {
-    let session = sessions::find(tx, id).await?.ok_or(Refusal::UnknownSession)?;
+pub(crate) async fn live_session(tx: &mut Tx, held: HeldSession, now: Time) -> Result<SessionRow, Error> {
+    let session = sessions::find(tx, held.id).await?.ok_or(Refusal::UnknownSession)?;
     alive_session(&session, now)?;
+    if held.confirmed_at.is_some_and(|confirmed_at| confirmed_at != session.confirmed_at) {
+        return Err(Refusal::UnknownSession.into());
+    }
     Ok(session)
 }
 

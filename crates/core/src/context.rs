@@ -26,7 +26,8 @@ pub struct TokenActor {
     pub key_id: KeyId,
     /// What kind of key that is. For a session the key's id is the session's.
     pub key_kind: KeyKind,
-    /// Which of the key's secrets was exchanged; when it ends, what was made from it opens nothing here any more. `None` for a session.
+    /// Which of the key's secrets was exchanged; when it ends, what was made from it opens nothing here any more. `None` in tokens from
+    /// before that was noted.
     pub key_version: Option<i64>,
     /// The organization it is for.
     pub organization_id: OrganizationId,

@@ -52,7 +52,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) key_id: KeyId,
     /// What kind of key it is.
     pub(crate) key_kind: KeyKind,
-    /// Which of its secrets; `None` for a session.
+    /// Which of its secrets.
     pub(crate) key_version: Option<i64>,
     /// Where the key lives.
     pub(crate) home: OrganizationId,

@@ -279,7 +279,9 @@ impl Core {
             authority.require_fresh_person(ctx.now, "changing your own roles")?;
         }
         let beyond = authority.lacks(had, has);
-        if beyond.is_empty() || authority.by.has_scope(OperatorScope::Members) || self.settings.role_giving == RoleGiving::ManagersGiveAny {
+        // Managers give what they do not have; their keys stay within their grant, whoever holds them.
+        let is_manager = self.settings.role_giving == RoleGiving::ManagersGiveAny && !matches!(authority.by, By::Key { .. });
+        if beyond.is_empty() || authority.by.has_scope(OperatorScope::Members) || is_manager {
             return Ok(());
         }
         let lacking = authority.catalog.ids(&beyond).next().unwrap_or_default();

@@ -172,7 +172,7 @@ impl Core {
                             vec![token.organization_id]
                         }
                         Actor::Person(person) => {
-                            let session = live_session(tx, person.session_id, ctx.now).await?;
+                            let session = live_session(tx, person.into(), ctx.now).await?;
                             memberships::list_organizations_of(tx, session.user_id).await?
                         }
                     };

@@ -6,7 +6,7 @@ use crate::{
     Context, Core, Error, IssuedToken, PersonActor, Refusal,
     access_log::{Known, Use},
     alive::{alive_session, session_ends_at},
-    authorize::{By, live_session, roles_of},
+    authorize::{By, HeldSession, live_session, roles_of},
     chance,
     error::Forbidden,
     exchange::Subject,
@@ -142,7 +142,7 @@ impl Core {
     /// [`Error::Refused`]; [`Error::Forbidden`] for whoever is no person with a session.
     pub async fn current_session(&self, ctx: &Context) -> Result<SessionRow, Error> {
         let (person, now) = (ctx.authorize_person()?.clone(), ctx.now);
-        self.db.read(move |tx| Box::pin(async move { live_session(tx, person.session_id, now).await })).await
+        self.db.read(move |tx| Box::pin(async move { live_session(tx, (&person).into(), now).await })).await
     }
 
     /// The actor's sessions that live, oldest first.
@@ -154,7 +154,7 @@ impl Core {
         self.db
             .read(move |tx| {
                 Box::pin(async move {
-                    let own = live_session(tx, person.session_id, now).await?;
+                    let own = live_session(tx, (&person).into(), now).await?;
                     let mut rows = sessions::list_of_user(tx, own.user_id).await?;
                     rows.retain(|row| alive_session(row, now).is_ok());
                     Ok(rows)
@@ -171,7 +171,7 @@ impl Core {
         let (person, ctx) = (ctx.authorize_person()?.clone(), ctx.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let session = live_session(tx, person.session_id, ctx.now).await?;
+                let session = live_session(tx, (&person).into(), ctx.now).await?;
                 let place = reached(tx, organization, session.user_id).await?.ok_or(ORGANIZATION)?;
                 sessions::switch(tx, session.id, place.id).await?;
                 log::change(tx, &ctx, &by(&session), Where::In(&place), Action::SwitchOrganization, (session.email.clone(), String::new())).await?;
@@ -192,7 +192,7 @@ impl Core {
         let now = ctx.now;
         let renewed = self.write(move |tx| {
             Box::pin(async move {
-                let session = live_session(tx, person.session_id, now).await?;
+                let session = live_session(tx, (&person).into(), now).await?;
                 unchanged(tx, &account).await?;
                 sessions::renew(tx, session.id, digest.as_bytes(), now).await?;
                 Ok(session.expires_at)
@@ -217,7 +217,7 @@ impl Core {
         let ((secret, digest), ctx) = (self.new_session_secret()?, ctx.clone());
         let changed = self.write(move |tx| {
             Box::pin(async move {
-                let session = live_session(tx, person.session_id, ctx.now).await?;
+                let session = live_session(tx, (&person).into(), ctx.now).await?;
                 unchanged(tx, &account).await?;
                 users::update_password(tx, session.user_id, &hash).await?;
                 password_resets::end_of_user(tx, session.user_id, ctx.now).await?;
@@ -238,7 +238,7 @@ impl Core {
         let (person, ctx) = (ctx.authorize_person()?.clone(), ctx.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let own = live_session(tx, person.session_id, ctx.now).await?;
+                let own = live_session(tx, (&person).into(), ctx.now).await?;
                 let session = sessions::find(tx, id).await?.filter(|session| session.user_id == own.user_id).ok_or(SESSION)?;
                 if sessions::end(tx, session.id, ctx.now).await? {
                     note(tx, &ctx, &session, Action::Logout, if session.id == own.id { "" } else { "by another session" }).await?;
@@ -257,7 +257,7 @@ impl Core {
         let (person, ctx) = (ctx.authorize_person()?.clone(), ctx.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let own = live_session(tx, person.session_id, ctx.now).await?;
+                let own = live_session(tx, (&person).into(), ctx.now).await?;
                 let mut ended = 0;
                 for other in sessions::list_of_user(tx, own.user_id).await? {
                     if other.id != own.id && sessions::end(tx, other.id, ctx.now).await? {
@@ -280,7 +280,7 @@ impl Core {
         let (person, now, core) = (ctx.authorize_person()?.clone(), ctx.now, Arc::clone(self));
         let read = self.db.read(move |tx| {
             Box::pin(async move {
-                let session = live_session(tx, person.session_id, now).await?;
+                let session = live_session(tx, (&person).into(), now).await?;
                 let place = match session.organization_id {
                     Some(id) => organizations::find(tx, id).await?,
                     None => None,
@@ -311,7 +311,7 @@ impl Core {
             email: &session.email,
             key_id: KeyId::from(session.id.as_uuid()),
             key_kind: KeyKind::Session,
-            key_version: None,
+            key_version: Some(session.confirmed_at.as_millis()),
             home: place.id,
         };
         let fixed = self.fixed_claims(&subject, &grant, &catalog)?;
@@ -330,10 +330,10 @@ impl Core {
     async fn check_own_password(&self, ctx: &Context, field: &'static str, password: Zeroizing<String>) -> Result<(PersonActor, Credentials), Error> {
         let (person, now) = (ctx.authorize_person()?.clone(), ctx.now);
         self.limits.sign_in(ctx.client_ip)?;
-        let id = person.session_id;
+        let (id, held) = (person.session_id, HeldSession::from(&person));
         let read = self.db.read(move |tx| {
             Box::pin(async move {
-                let session = live_session(tx, id, now).await?;
+                let session = live_session(tx, held, now).await?;
                 Ok::<_, Error>(users::find_credentials_by_id(tx, session.user_id).await?.ok_or(Refusal::UnknownSession)?)
             })
         });

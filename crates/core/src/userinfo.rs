@@ -1,13 +1,14 @@
 //! Who holds an access token, from the database's point of view and not the token's.
 
 use crate::{
-    Core, Error, Refusal, TokenActor,
+    Context, Core, Error, Refusal, TokenActor,
     alive::alive,
-    authorize::{live_session, roles_of},
+    authorize::{HeldSession, live_session, roles_of},
     grant::{self, granted},
+    keys::addresses::Addresses,
 };
 use keywright_db::Tx;
-use keywright_protocol::{KeyKind, OrganizationId, SessionId, Time, auth::UserInfo};
+use keywright_protocol::{KeyKind, OrganizationId, Time, auth::UserInfo};
 use keywright_store::{keys, organizations};
 use std::sync::Arc;
 
@@ -16,15 +17,17 @@ impl Core {
     ///
     /// # Errors
     /// As an exchange of the same key would now; as another token of the same session would.
-    pub async fn user_info(self: &Arc<Self>, now: Time, token: &TokenActor) -> Result<UserInfo, Error> {
+    pub async fn user_info(self: &Arc<Self>, ctx: &Context, token: &TokenActor) -> Result<UserInfo, Error> {
+        let now = ctx.now;
         if token.key_kind == KeyKind::Session {
-            let (core, id, organization) = (Arc::clone(self), SessionId::from(token.key_id.as_uuid()), token.organization_id);
-            return self.db.read(move |tx| Box::pin(async move { core.session_holder(tx, id, organization, now).await })).await;
+            let (core, held, organization) = (Arc::clone(self), HeldSession::from(token), token.organization_id);
+            return self.db.read(move |tx| Box::pin(async move { core.session_holder(tx, held, organization, now).await })).await;
         }
         let (key, version, organization) = (token.key_id, token.key_version, token.organization_id);
         let row = self.db.read(move |tx| Box::pin(async move { keys::find_by_id(tx, key, version, Some(organization)).await.map_err(Error::from) })).await?;
         let row = row.filter(|row| self.is_ours(row)).ok_or(Refusal::Unknown)?;
         alive(&row, now)?;
+        Addresses::of(&row)?.check(ctx.client_ip)?;
         grant::effective(&row, &self.catalog().catalog)?;
         let (sub, email, name) = match row.holder {
             Some(holder) => (holder.user_id.to_string(), holder.email, holder.name),
@@ -33,8 +36,8 @@ impl Core {
         Ok(UserInfo { sub, preferred_username: email.clone(), email, name, current_organization_id: organization })
     }
 
-    async fn session_holder(&self, tx: &mut Tx, id: SessionId, organization: OrganizationId, now: Time) -> Result<UserInfo, Error> {
-        let session = live_session(tx, id, now).await?;
+    async fn session_holder(&self, tx: &mut Tx, held: HeldSession, organization: OrganizationId, now: Time) -> Result<UserInfo, Error> {
+        let session = live_session(tx, held, now).await?;
         let place = organizations::find(tx, organization).await?.ok_or(Error::OutOfReach)?;
         let roles = roles_of(tx, &place, session.user_id).await?.ok_or(Error::OutOfReach)?;
         let catalog = self.catalog_at(tx).await?;

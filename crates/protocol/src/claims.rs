@@ -55,7 +55,8 @@ pub struct AccessClaims<'a> {
     pub key_id: KeyId,
     /// What kind of key it is.
     pub key_kind: KeyKind,
-    /// Which of the key's secrets was exchanged, counted from 1; a session has none.
+    /// Which of the key's secrets was exchanged, counted from 1; of a session, when the password was given that its secret came with, in
+    /// milliseconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key_version: Option<i64>,
 }

@@ -11,6 +11,7 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     only_a_fresh_owner_makes_an_owner,
     nobody_gives_what_he_lacks_unless_managers_may,
     a_key_acts_within_its_token_and_its_grant_alike,
+    a_key_gives_within_its_grant_also_where_managers_give_any_role,
     two_owners_who_remove_each_other_leave_one,
     an_invitation_is_accepted_once,
     every_change_is_in_the_log_and_an_altered_log_is_noticed,
@@ -421,4 +422,19 @@ async fn an_explanation_says_what_is_decided(db: Db) {
     assert!(yes > 300 && conditions > 0, "{yes} {conditions}");
     assert_eq!(code(world.core.explain(&world.person("viewer", 0).await, acme, "moon.walk").await), "invalid_request");
     assert_eq!(code(world.core.explain(&world.person("viewer", 0).await, world.demo.globex.id, "moon.walk").await), "not_found");
+}
+
+/// Reddens when the setting for managers reaches their keys.
+async fn a_key_gives_within_its_grant_also_where_managers_give_any_role(db: Db) {
+    let world = world_with(db, |settings| settings.role_giving = RoleGiving::ManagersGiveAny).await;
+    let (acme, viewer) = (world.demo.acme.id, world.demo.users["viewer"].id);
+    let grants = [RolesIn { organization_id: acme, roles: vec!["manage-organization".to_owned()] }];
+    let key = world.core.create_api_key(&world.host(), acme, "org", &grants, None).await.unwrap().id;
+    let key = world.token(key, acme);
+    let beyond = || vec![RolesIn { organization_id: acme, roles: vec!["manage-signing-identity".to_owned()] }];
+    assert_eq!(code(world.core.change_roles(&key, acme, viewer, roles(&["manage-signing-identity"])).await), "insufficient_permission");
+    assert_eq!(code(world.core.invite(&key, acme, "new@example.com", beyond()).await), "insufficient_permission");
+    assert_eq!(code(world.core.invite(&key, acme, "new@example.com", grants.to_vec()).await), "done");
+    let person = world.person("manager", 0).await;
+    assert_eq!(code(world.core.change_roles(&person, acme, viewer, roles(&["manage-signing-identity"])).await), "done");
 }

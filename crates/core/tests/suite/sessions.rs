@@ -30,6 +30,7 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     a_token_of_a_session_is_never_fresh_and_never_more,
     a_session_moves_between_organizations_of_its_own,
     sign_ins_are_in_the_log,
+    whoever_came_with_the_old_secret_does_not_become_fresh,
 );
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -354,10 +355,10 @@ async fn a_token_of_a_session_is_never_fresh_and_never_more(db: Db) {
     assert_eq!(code(world.core.confirm(&world.host(), owner.password.clone()).await), "insufficient_permission");
     assert_eq!(code(world.core.list_sessions(&world.anonymous()).await), "invalid_session");
     let Actor::Token(actor) = &by_token.actor else { unreachable!() };
-    let holder = world.core.user_info(world.clock.now(), actor).await.unwrap();
+    let holder = world.core.user_info(&world.host(), actor).await.unwrap();
     assert_eq!((holder.sub, holder.current_organization_id), (owner.id.to_string(), acme));
     world.core.end_session(&ctx, person.session_id).await.unwrap();
-    assert_eq!(code(world.core.user_info(world.clock.now(), actor).await), "session_ended");
+    assert_eq!(code(world.core.user_info(&world.host(), actor).await), "session_ended");
     assert_eq!(code(world.core.list_members(&by_token, acme).await), "session_ended");
     // Its id is no key's, and a key's none of a session.
     let as_key = Context { actor: Actor::Token(TokenActor { key_kind: KeyKind::PersonalAccessKey, ..actor.clone() }), ..world.host() };
@@ -434,4 +435,35 @@ async fn sign_ins_are_in_the_log(db: Db) {
     };
     assert_eq!(told(events(acme).await), ["Login"]);
     assert_eq!(told(events(globex).await), ["Switch Organization", "Password Change", "Logout"]);
+}
+
+/// A thief holds a request back until the owner of the session confirms his password. Reddens when a session is looked up by its id
+/// alone, in an operation or for a token of it.
+async fn whoever_came_with_the_old_secret_does_not_become_fresh(db: Db) {
+    let world = world(db).await;
+    let (acme, password) = (world.demo.acme.id, || zeroize::Zeroizing::new(world.demo.users["owner"].password.to_string()));
+    let stale = world.person("owner", 600).await;
+    let make = async |ctx: &Context| world.core.create_own_personal_access_key(ctx, acme, "stolen", None).await.map(|_| ());
+    assert_eq!(code(make(&stale).await), "session_not_fresh");
+    let Actor::Person(held) = stale.actor.clone() else { panic!("a person") };
+    let token = TokenActor {
+        key_id: held.session_id.as_uuid().into(),
+        key_kind: KeyKind::Session,
+        key_version: Some(held.confirmed_at.as_millis()),
+        organization_id: acme,
+        permissions: vec!["organization.member.view".to_owned()],
+    };
+    let by_token = Context { actor: Actor::Token(token.clone()), ..world.host() };
+    assert_eq!(code(world.core.list_members(&by_token, acme).await.map(|_| ())), "done");
+    let renewed = world.core.confirm(&stale, password()).await.unwrap().value;
+    assert_eq!(code(make(&stale).await), "invalid_session");
+    assert_eq!(code(world.core.list_members(&by_token, acme).await.map(|_| ())), "invalid_session");
+    assert_eq!(code(world.core.user_info(&world.host(), &token).await.map(|_| ())), "invalid_session");
+    let fresh = world.holder(renewed.secret.reveal()).await.unwrap();
+    assert_eq!(code(make(&fresh).await), "done");
+    world.clock.advance(std::time::Duration::from_secs(1));
+    let later = Context { now: world.clock.now(), ..fresh.clone() };
+    world.core.change_password(&later, password(), zeroize::Zeroizing::new("another password of mine".to_owned())).await.unwrap();
+    assert_eq!(code(make(&fresh).await), "invalid_session");
+    assert_eq!(code(world.core.list_sessions(&fresh).await.map(|_| ())), "invalid_session");
 }

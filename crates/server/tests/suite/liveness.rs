@@ -449,3 +449,24 @@ async fn an_api_key_whose_maker_is_demoted_removed_and_disabled() {
     made.all_accepted(&server).await;
     server.end().await;
 }
+
+/// Reddens when the identity API or userinfo forget from where a key is taken.
+#[tokio::test]
+async fn addresses_that_do_not_allow_this_one() {
+    let server = TestServer::start().await;
+    let (acme, owner) = (server.demo.acme.id, server.session("owner").await);
+    let holders = [manager(&server).await, acme_ci(&server).await];
+    let bystander = Holder::person(&server, "manager@globex", None).await;
+    let path = format!("{ORGANIZATIONS}/{acme}/policy");
+    let policy = |addresses: &[&str]| json!({ "longestKeyLifeSeconds": null, "allowedAddresses": addresses, "personalKeys": true, "membersByKeys": true });
+    assert_eq!(server.by(&owner, Method::PUT, &path, Some(&policy(&["203.0.113.0/24"]))).await.status, 200);
+    for holder in &holders {
+        holder.none_accepted(&server, 401, "key_address_not_allowed").await;
+    }
+    bystander.all_accepted(&server).await;
+    assert_eq!(server.by(&owner, Method::PUT, &path, Some(&policy(&["127.0.0.0/8"]))).await.status, 200);
+    for holder in &holders {
+        holder.all_accepted(&server).await;
+    }
+    server.end().await;
+}

@@ -111,7 +111,7 @@ impl Model<'_> {
         let has = if after.is_empty() { &inherited } else { after };
         let concerns_owner = had.contains(OWNER) || has.contains(OWNER);
         let (before_all, after_all) = (self.resolver.permissions(&had), self.resolver.permissions(has));
-        let beyond = !by.covers(after_all.difference(&before_all)) && !self.rules.managers_give_any;
+        let beyond = !by.covers(after_all.difference(&before_all)) && (by.key || !self.rules.managers_give_any);
         let leaves_none = !has.contains(OWNER) && self.subjects(place, user).into_iter().any(|at| self.is_owner(at, user) && !self.has_other_owner(at, user));
         against(&[
             (concerns_owner && !(by.fresh && by.owner), No::Forbidden),

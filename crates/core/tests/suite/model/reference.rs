@@ -318,7 +318,8 @@ impl<'a> Model<'a> {
             }
             Actor::Token(token) => {
                 let newest = self.keys[token.key].secrets.len() - 1;
-                against(&[(!self.dead(token.key, newest).is_empty(), No::Refused)])?;
+                // In a history tokens are used from nowhere, which is on no list.
+                against(&[(!self.dead(token.key, newest).is_empty() || self.keys[token.key].narrowness != 0, No::Refused)])?;
                 let covered = exists && (place == token.place || self.root(place) == token.place);
                 against(&[(!covered || !self.reaches(token.key, place), No::NotFound)])?;
                 let (roles, granted) = self.granted(token.key, place);
