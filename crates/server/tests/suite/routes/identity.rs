@@ -150,7 +150,7 @@ async fn nothing_is_deleted_without_its_action() {
 async fn link(server: &TestServer, email: &str) -> String {
     let mail = server.core.list_outbox(&server.host()).await.unwrap();
     let newest = mail.iter().rev().find(|mail| mail.recipient == email).expect("mail to that address");
-    newest.content["token"].as_str().unwrap().to_owned()
+    newest.content.token().to_owned()
 }
 
 #[tokio::test]
