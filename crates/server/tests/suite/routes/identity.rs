@@ -209,8 +209,9 @@ async fn invitations_are_taken_back_and_stay_within_the_giver() {
     revision(
         &server.call(Actor::Owner, Method::PATCH, &format!("/identity/v1/users?action=re-invite&organizationId={acme}&userEmail=p@example.com"), None).await,
     );
+    let newer = link(&server, "p@example.com").await;
     revision(&server.call(Actor::Owner, Method::DELETE, &format!("{ORGANIZATIONS}/{acme}/invitations?userEmail=p@example.com"), None).await);
-    for token in [secret, link(&server, "p@example.com").await] {
+    for token in [secret, newer] {
         let answer = server.call(Actor::Anonymous, Method::POST, "/identity/v1/invitations/lookup", Some(&json!({ "token": token }))).await;
         fails(&answer, 404, "not_found");
     }
