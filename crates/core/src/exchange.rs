@@ -104,7 +104,8 @@ impl Core {
                 self.limits.exchange(entry.credential.key_id, entry.credential.organization_id)?;
                 entry
             }
-            None => self.load(ctx, digest, (credential, target), by).await?,
+            // Boxed, so that what is rare and large does not lie in the future of every exchange, and is not moved with it.
+            None => Box::pin(self.load(ctx, digest, (credential, target), by)).await?,
         };
         self.issue(ctx.now, &entry)
     }
