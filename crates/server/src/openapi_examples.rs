@@ -145,3 +145,33 @@ pub(crate) const FRESH: &[(&[&str], &str)] = &[
     (&["rotateOperatorKey"], "rotating an operator key"),
     (&["revokeOperatorKey"], "revoking an operator key"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    /// Reddens when a row names an operation or a status that there is not, or when two rows name the same.
+    #[test]
+    fn every_row_stands_in_a_document() {
+        let documents = [crate::openapi::auth(), crate::openapi::identity()].map(|document| serde_json::to_value(document).unwrap());
+        let paths = documents.iter().flat_map(|document| document["paths"].as_object().unwrap().values());
+        let operations: Vec<&Value> = paths.flat_map(|item| item.as_object().unwrap().values()).collect();
+        let answer = |id: &str, status: &str| {
+            let operation = operations.iter().find(|operation| operation["operationId"] == id).unwrap_or_else(|| panic!("{id}"));
+            &operation["responses"][status]["content"]["application/json"]
+        };
+        for (ids, status, code, sentence) in FITTING {
+            for id in *ids {
+                let example = &answer(id, status)["example"];
+                assert_eq!((&example["error"], &example["message"]), (&Value::from(*code), &Value::from(*sentence)), "{id} {status}");
+            }
+        }
+        for (ids, what) in FRESH {
+            for id in *ids {
+                let examples = &answer(id, "403")["examples"];
+                assert!(examples["session_not_fresh"]["value"]["message"].as_str().is_some_and(|told| told.starts_with(what)), "{id}: {examples}");
+            }
+        }
+    }
+}
