@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use keywright_protocol::{
     KeyId, OrganizationId, Time, UserId,
-    admin::{AdminReply, AdminRequest, MailRow, RolesIn},
+    admin::{AdminReply, AdminRequest, MailContent, MailRow, RolesIn},
 };
 use std::{path::Path, time::Duration};
 use tokio::{
@@ -322,16 +322,19 @@ pub fn render(reply: &AdminReply, format: Format) -> anyhow::Result<String> {
     })
 }
 
-/// A piece of mail; for an invitation, with what its recipient has to send.
+/// A piece of mail, with what its recipient has to send.
 fn mail_lines(mail: &MailRow) -> String {
-    let member = |name: &str| mail.content.get(name).and_then(serde_json::Value::as_str);
-    let head = format!("{}  {}  {}", mail.created_at, mail.kind, mail.recipient);
-    let (Some(token), Some(organization), Some(accept_at)) = (member("token"), member("organization"), member("acceptAt")) else {
-        return format!("{head}  {}", mail.content);
+    let (what, token, expires_at, example) = match &mail.content {
+        MailContent::Invitation { organization, token, expires_at, accept_at } => {
+            let example = format!(r#"curl {accept_at} --json '{{"token": "{token}", "name": "...", "password": "..."}}'"#);
+            (format!("invitation to {organization}"), token, expires_at, example)
+        }
+        MailContent::PasswordReset { token, expires_at, confirm_at } => {
+            let example = format!(r#"curl {confirm_at} --json '{{"token": "{token}", "newPassword": "..."}}'"#);
+            ("password reset".to_owned(), token, expires_at, example)
+        }
     };
-    let until = member("expires_at").unwrap_or_default();
-    let example = format!(r#"curl {accept_at} --json '{{"token": "{token}", "name": "...", "password": "..."}}'"#);
-    format!("{head}  to {organization}, until {until}\n  token {token}\n  {example}")
+    format!("{}  {}  {what}, until {expires_at}\n  token {token}\n  {example}", mail.created_at, mail.recipient)
 }
 
 fn lines(rows: impl Iterator<Item = String>) -> String {
@@ -361,12 +364,21 @@ mod tests {
     }
 
     #[test]
-    fn an_invitations_mail_says_how_to_accept_it() {
-        let content = serde_json::json!({ "organization": "Acme", "token": "q2Jx", "expires_at": "2027-01-22T08:00:00.000Z",
-            "acceptAt": "https://auth.example.com/identity/v1/invitations/accept" });
-        let mail = MailRow { kind: "invitation".into(), recipient: "p@example.com".into(), created_at: Time::from_seconds(0), content };
-        let text = render(&AdminReply::Outbox { mail: vec![mail] }, Format::Text).unwrap();
-        assert!(text.contains("p@example.com  to Acme, until 2027-01-22"), "{text}");
-        assert!(text.contains(r#"curl https://auth.example.com/identity/v1/invitations/accept --json '{"token": "q2Jx","#), "{text}");
+    fn mail_says_until_when_and_how_its_link_is_used() {
+        let at = Time::from_seconds(0);
+        let accept_at = "https://auth.example.com/identity/v1/invitations/accept".to_owned();
+        let invitation = MailContent::Invitation { organization: "Acme".into(), token: "q2Jx".into(), expires_at: at, accept_at };
+        let confirm_at = "https://auth.example.com/auth/v1/password-resets/confirm".to_owned();
+        let reset = MailContent::PasswordReset { token: "Zt7w".into(), expires_at: at, confirm_at };
+        let mail = [invitation, reset].map(|content| MailRow { recipient: "p@example.com".into(), created_at: at, content });
+        let text = render(&AdminReply::Outbox { mail: mail.into() }, Format::Text).unwrap();
+        for part in [
+            "p@example.com  invitation to Acme, until 1970-01-01",
+            r#"curl https://auth.example.com/identity/v1/invitations/accept --json '{"token": "q2Jx","#,
+            "p@example.com  password reset, until 1970-01-01",
+            r#"curl https://auth.example.com/auth/v1/password-resets/confirm --json '{"token": "Zt7w","#,
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
     }
 }

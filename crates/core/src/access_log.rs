@@ -5,8 +5,9 @@ mod writing;
 
 use crate::{Context, Error, log::Action};
 use keywright_protocol::{OrganizationId, RequestId, Time};
-use keywright_store::{keys::CredentialRow, log::EventRow, log::LinkKind};
+use keywright_store::{access_log::Access, keys::CredentialRow, log::LinkKind};
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, VecDeque},
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
@@ -226,51 +227,54 @@ impl Event {
         }
     }
 
-    /// As it is stored, but for the number of its link. `revision` is for what was decided at none.
-    fn row(&self, id: Uuid, revision: i64) -> EventRow {
-        let (root_id, _) = self.link();
-        let bare = EventRow {
+    /// Where it happened.
+    fn organization(&self) -> OrganizationId {
+        match self {
+            Self::Exchange(exchange) => exchange.by.organization_id,
+            Self::Unknown { .. } | Self::Gap(_) => NIL.into(),
+        }
+    }
+
+    /// As it is stored. `revision` is for what was decided at none.
+    fn access(&self, id: Uuid, revision: i64) -> Access<'_> {
+        let bare = Access {
             id,
-            root_id,
-            sequence: 0,
             at: self.at(),
-            organization_id: NIL.into(),
-            actor_kind: "host".to_owned(),
+            actor_kind: "host",
             actor_id: None,
-            action: Action::TokenExchange.as_str().to_owned(),
-            subject: String::new(),
-            outcome: "refused".to_owned(),
-            reason: String::new(),
-            address: String::new(),
-            user_agent: String::new(),
+            action: Action::TokenExchange.as_str(),
+            subject: "",
+            outcome: "refused",
+            reason: Cow::Borrowed(""),
+            address: Cow::Borrowed(""),
+            user_agent: "",
             request_id: NIL.into(),
             revision,
         };
         match self {
-            Self::Exchange(exchange) => exchange.row(bare),
+            Self::Exchange(exchange) => exchange.access(bare),
             Self::Unknown { address, count, .. } => {
-                EventRow { actor_kind: "nobody".to_owned(), subject: "unknown keys".to_owned(), reason: count.to_string(), address: address.clone(), ..bare }
+                Access { actor_kind: "nobody", subject: "unknown keys", reason: count.to_string().into(), address: address.into(), ..bare }
             }
             Self::Gap(gap) => {
                 let (subject, reason) = gap.words();
-                EventRow { action: Action::LogGap.as_str().to_owned(), subject: subject.to_owned(), outcome: "lost".to_owned(), reason, ..bare }
+                Access { action: Action::LogGap.as_str(), subject, outcome: "lost", reason: reason.into(), ..bare }
             }
         }
     }
 }
 
 impl Exchange {
-    fn row(&self, bare: EventRow) -> EventRow {
+    fn access<'a>(&'a self, bare: Access<'a>) -> Access<'a> {
         let Known { actor_kind, actor_id, email, .. } = &*self.by.of;
-        EventRow {
-            organization_id: self.by.organization_id,
-            actor_kind: (*actor_kind).to_owned(),
+        Access {
+            actor_kind,
             actor_id: Some(*actor_id),
-            subject: email.clone(),
-            outcome: self.refused.map_or("issued", |_| "refused").to_owned(),
-            reason: self.refused.unwrap_or_default().to_owned(),
-            address: self.address.map(|address| address.to_string()).unwrap_or_default(),
-            user_agent: self.user_agent.as_deref().unwrap_or_default().to_owned(),
+            subject: email,
+            outcome: self.refused.map_or("issued", |_| "refused"),
+            reason: self.refused.unwrap_or_default().into(),
+            address: self.address.map(|address| address.to_string()).unwrap_or_default().into(),
+            user_agent: self.user_agent.as_deref().unwrap_or_default(),
             request_id: self.request_id,
             revision: self.by.revision,
             ..bare

@@ -9,22 +9,18 @@ use crate::{
     members::{MANAGE, Member, check_roles, find_in, reachable},
     names,
     organizations::taken,
+    outbox::{InvitationMail, Mail},
     policy::require_bringing,
 };
 use aws_lc_rs::digest::{SHA256, digest};
 use keywright_db::{Committed, Tx};
-use keywright_protocol::{
-    InvitationId, OrganizationId, Time,
-    admin::{MailRow, RolesIn},
-};
+use keywright_protocol::{InvitationId, OrganizationId, Time, admin::RolesIn};
 use keywright_store::{
     invitations::{self, InvitationRow},
     memberships,
     organizations::{self, OrganizationRow},
-    outbox::{self, OutboxRow},
     users,
 };
-use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -33,22 +29,8 @@ use std::{
 
 /// How long a link works.
 pub const LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Kind of its mail in the outbox.
-pub const MAIL_KIND: &str = "invitation";
 const VIEW: &str = "organization.member.view";
 const INVITATION: Error = Error::Absent("there is no pending invitation for that address; GET the list of invitations to see which there are");
-
-/// What an invitation's mail says; sealed in the outbox.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct InvitationMail {
-    /// The name of the organization.
-    pub organization: String,
-    /// The secret of the link.
-    pub token: String,
-    /// When it stops working.
-    pub expires_at: Time,
-}
 
 /// An invitation with what it brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +86,7 @@ impl Core {
                             .map_err(|error| taken(error, "an organization stands there twice"))?;
                     }
                 }
-                core.mail_invitation(tx, &row, &home.name, secret, ctx.now).await?;
+                core.put_mail(tx, &row.email, &mail(&row, &home.name, secret), ctx.now).await?;
                 let told = (email, grants.iter().map(|grant| format!("{}: {}", grant.organization_id, grant.roles.join(" "))).collect::<Vec<_>>().join("; "));
                 log::change(tx, &ctx, &authority.by, Where::In(home), Action::InviteCreate, told).await
             })
@@ -132,7 +114,7 @@ impl Core {
                 let row = InvitationRow { expires_at: ctx.now.plus(LIFE), created_by: by_text(&authority.by), ..found };
                 invitations::renew(tx, &row, &digest_of(&secret)).await?;
                 brought_in::note_invitation(tx, &authority.by, row.id, authority.place.id, ctx.now).await?;
-                core.mail_invitation(tx, &row, &authority.place.name, secret, ctx.now).await?;
+                core.put_mail(tx, &row.email, &mail(&row, &authority.place.name, secret), ctx.now).await?;
                 log::change(tx, &ctx, &authority.by, Where::In(&authority.place), Action::InviteReInvite, (email, String::new())).await
             })
         })
@@ -183,28 +165,6 @@ impl Core {
             .await
     }
 
-    /// Mail that waits to be sent, opened; oldest first.
-    ///
-    /// # Errors
-    /// [`Error::HostOnly`], [`Error::Unavailable`].
-    pub async fn list_outbox(self: &Arc<Self>, ctx: &Context) -> Result<Vec<MailRow>, Error> {
-        ctx.authorize_host()?;
-        let waiting = self.db.read(|tx| Box::pin(async move { outbox::list(tx).await.map_err(Error::from) })).await?;
-        waiting
-            .into_iter()
-            .map(|mail| {
-                let text = self.key_file.open(&seal_purpose(mail.id), &mail.sealed)?;
-                let mut content: serde_json::Value = serde_json::from_slice(&text).map_err(|_| Error::Internal("mail cannot be read"))?;
-                if mail.kind == MAIL_KIND
-                    && let Some(members) = content.as_object_mut()
-                {
-                    members.insert("acceptAt".to_owned(), format!("{}/identity/v1/invitations/accept", self.issuer).into());
-                }
-                Ok(MailRow { kind: mail.kind, recipient: mail.recipient, created_at: mail.created_at, content })
-            })
-            .collect()
-    }
-
     /// Whoever invites gives: to somebody whom nobody knows, or to a user with what he has there already.
     async fn check_inviting(&self, tx: &mut Tx, ctx: &Context, there: &Authority, (email, roles): (&str, &[String])) -> Result<(), Error> {
         there.require(MANAGE)?;
@@ -217,15 +177,6 @@ impl Core {
             }
         };
         self.check_giving(there, ctx, &before, roles)
-    }
-
-    async fn mail_invitation(&self, tx: &mut Tx, row: &InvitationRow, organization: &str, token: String, now: Time) -> Result<(), Error> {
-        let mail = InvitationMail { organization: organization.to_owned(), token, expires_at: row.expires_at };
-        let text = serde_json::to_vec(&mail).map_err(|_| Error::Internal("mail cannot be written"))?;
-        let id: uuid::Uuid = chance::id()?;
-        let sealed = self.key_file.seal(&seal_purpose(id), &text)?;
-        outbox::insert(tx, &OutboxRow { id, kind: MAIL_KIND.to_owned(), recipient: row.email.clone(), sealed, created_at: now }).await?;
-        Ok(())
     }
 }
 
@@ -290,9 +241,8 @@ pub(crate) fn by_text(by: &By) -> String {
     }
 }
 
-/// What a piece of mail is sealed for.
-pub(crate) fn seal_purpose(id: uuid::Uuid) -> String {
-    format!("outbox {id}")
+fn mail(row: &InvitationRow, organization: &str, token: String) -> Mail {
+    Mail::Invitation(InvitationMail { organization: organization.to_owned(), token, expires_at: row.expires_at })
 }
 
 /// 256 random bits need no pepper: their digest tells nothing.

@@ -29,6 +29,7 @@ pub mod memory;
 pub mod names;
 pub mod operator;
 pub mod organizations;
+pub mod outbox;
 pub mod passwords;
 pub mod policy;
 pub mod provisioning;

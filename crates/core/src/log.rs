@@ -2,15 +2,17 @@
 //! about; accesses come in batches (`access_log.rs`).
 
 use crate::{Context, Error, authorize::By, chance};
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context as Digest, SHA256};
 use keywright_db::Tx;
 use keywright_protocol::{OrganizationId, Time};
 use keywright_store::{
-    StoreError, access_log, log,
+    access_log::{self, AccessRow},
+    log,
     log::{EventRow, LinkKind},
     organizations::OrganizationRow,
 };
 use serde::Serialize;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// What was done, in the words of the contract.
@@ -189,18 +191,15 @@ fn tell(action: Action, event: &EventRow) {
     tracing::info!(action = action.as_str(), %organization_id, actor, actor_id, %request_id, revision = event.revision, "a change was made");
 }
 
-/// Appends a link that stands for several events of one root, and numbers them with it; whoever calls this inserts them afterwards.
+/// Appends a link that stands for several accesses of one root, in rows by the ids of their first ones.
 ///
 /// # Errors
 /// Whatever keeps the database from writing.
-pub(crate) async fn append(tx: &mut Tx, (root, kind): (OrganizationId, LinkKind), at: Time, events: &mut [EventRow]) -> Result<(), Error> {
+pub(crate) async fn append(tx: &mut Tx, (root, kind): (OrganizationId, LinkKind), at: Time, rows: &[AccessRow]) -> Result<(), Error> {
     let (sequence, previous) = next_link(tx, root).await?;
-    for event in &mut *events {
-        event.sequence = sequence;
-    }
-    let hash = batch_hash(&previous, (kind, sequence, at), events)?;
+    let hash = batch_hash(&previous, (root, kind, sequence, at), rows)?;
     log::insert_link(tx, (root, sequence), kind, at, (&previous, &hash)).await?;
-    Ok(())
+    Ok(access_log::insert(tx, (root, sequence), rows).await?)
 }
 
 /// The number of a chain's next link and the hash that it follows.
@@ -214,19 +213,7 @@ const FIRST: [u8; 32] = [0; 32];
 
 /// The hash of a change: SHA-256 over the hash before it and the event as JSON.
 fn change_hash(previous: &[u8], event: &EventRow) -> Result<Vec<u8>, Error> {
-    hash(previous, &members(event))
-}
-
-/// The hash of a link that stands for several events: over the hash before it and, as JSON, kind, number and time of the link and all
-/// of its events, in order.
-fn batch_hash(previous: &[u8], (kind, sequence, at): (LinkKind, i64, Time), events: &[EventRow]) -> Result<Vec<u8>, Error> {
-    let events: Vec<_> = events.iter().map(members).collect();
-    hash(previous, &(kind.as_str(), sequence, at, events))
-}
-
-/// An event's members, in a fixed order.
-fn members(event: &EventRow) -> impl Serialize {
-    (
+    let event = (
         event.id,
         event.root_id,
         event.sequence,
@@ -242,13 +229,24 @@ fn members(event: &EventRow) -> impl Serialize {
         &event.user_agent,
         event.request_id,
         event.revision,
-    )
+    );
+    hash(previous, &event, &[])
 }
 
-fn hash(previous: &[u8], linked: &impl Serialize) -> Result<Vec<u8>, Error> {
-    let mut text = previous.to_vec();
-    serde_json::to_writer(&mut text, linked).map_err(|_| Error::Internal("an event cannot be written"))?;
-    Ok(digest(&SHA256, &text).as_ref().to_vec())
+/// The hash of a link that stands for several accesses: SHA-256 over the hash before it, then root, kind, number and time of the link
+/// and id, organization and length of each row, as JSON, then the events of the rows as they are stored.
+fn batch_hash(previous: &[u8], link: (OrganizationId, LinkKind, i64, Time), rows: &[AccessRow]) -> Result<Vec<u8>, Error> {
+    let (root, kind, sequence, at) = link;
+    let lengths: Vec<_> = rows.iter().map(|row| (row.id, row.organization_id, row.events.len())).collect();
+    hash(previous, &(root, kind.as_str(), sequence, at, lengths), rows)
+}
+
+fn hash(previous: &[u8], linked: &impl Serialize, rows: &[AccessRow]) -> Result<Vec<u8>, Error> {
+    let mut digest = Digest::new(&SHA256);
+    digest.update(previous);
+    digest.update(&serde_json::to_vec(linked).map_err(|_| Error::Internal("an event cannot be written"))?);
+    rows.iter().for_each(|row| digest.update(row.events.as_bytes()));
+    Ok(digest.finish().as_ref().to_vec())
 }
 
 /// Whether a chain is whole: each link follows the one before it, and stands for its events, unaltered, without a gap. All of the
@@ -259,18 +257,17 @@ fn hash(previous: &[u8], linked: &impl Serialize) -> Result<Vec<u8>, Error> {
 pub async fn is_whole(tx: &mut Tx, root: OrganizationId) -> Result<bool, Error> {
     let links = log::list_links(tx, root).await?;
     let changes = log::list_changes(tx, root).await?;
-    let accesses = match access_log::list(tx, root).await {
-        // What cannot be read any more was altered.
-        Err(StoreError::Corrupt) => return Ok(false),
-        accesses => accesses?,
-    };
-    let (mut changes, mut accesses) = (changes.as_slice(), accesses.as_slice());
+    let mut batches: BTreeMap<i64, Vec<AccessRow>> = BTreeMap::new();
+    for (sequence, row) in access_log::list_rows(tx, root).await? {
+        batches.entry(sequence).or_default().push(row);
+    }
+    let mut changes = changes.as_slice();
     let mut previous = FIRST.to_vec();
     for (expected, link) in (1..).zip(&links) {
-        let (here, batch) = (take_of(&mut changes, expected), take_of(&mut accesses, expected));
+        let (here, batch) = (take_of(&mut changes, expected), batches.remove(&expected));
         let hash = match (link.kind, here, batch) {
-            (Some(LinkKind::Change), [event], []) if event.at == link.at => change_hash(&previous, event)?,
-            (Some(kind @ (LinkKind::Access | LinkKind::Gap)), [], [_, ..]) => batch_hash(&previous, (kind, expected, link.at), batch)?,
+            (Some(LinkKind::Change), [event], None) if event.at == link.at => change_hash(&previous, event)?,
+            (Some(kind @ (LinkKind::Access | LinkKind::Gap)), [], Some(rows)) => batch_hash(&previous, (root, kind, expected, link.at), &rows)?,
             (None | Some(LinkKind::Change | LinkKind::Access | LinkKind::Gap), _, _) => return Ok(false),
         };
         if link.sequence != expected || link.previous != previous || link.hash != hash {
@@ -278,10 +275,10 @@ pub async fn is_whole(tx: &mut Tx, root: OrganizationId) -> Result<bool, Error> 
         }
         previous = hash;
     }
-    Ok(changes.is_empty() && accesses.is_empty())
+    Ok(changes.is_empty() && batches.is_empty())
 }
 
-/// Takes a link's events off the front.
+/// Takes a link's change off the front.
 fn take_of<'a>(events: &mut &'a [EventRow], sequence: i64) -> &'a [EventRow] {
     let count = events.iter().take_while(|event| event.sequence == sequence).count();
     events.split_off(..count).unwrap_or_default()

@@ -4,38 +4,27 @@ use crate::{
     Context, Core, Error,
     authorize::By,
     chance,
-    invitations::{digest_of, seal_purpose},
+    invitations::digest_of,
     log::{self, Action, Where},
-    names, passwords,
+    names,
+    outbox::{Mail, ResetMail},
+    passwords,
 };
 use keywright_db::{Committed, Tx};
 use keywright_protocol::Time;
 use keywright_store::{
-    outbox::{self, OutboxRow},
     password_resets::{self, NewReset},
     sessions, users,
 };
-use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use zeroize::Zeroizing;
 
 /// How long a link works.
 pub const LIFE: Duration = Duration::from_secs(60 * 60);
-/// Kind of its mail in the outbox.
-pub const MAIL_KIND: &str = "password-reset";
 /// Requests that are carried out at a time; whoever comes then is told to come again.
 pub(crate) const AT_A_TIME: usize = 64;
 /// One person gets one mail in this time, however often it is asked for.
 const ONE_MAIL_IN: Duration = Duration::from_secs(60);
-
-/// What the mail says; sealed in the outbox.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ResetMail {
-    /// The secret of the link.
-    pub token: String,
-    /// When it stops working.
-    pub expires_at: Time,
-}
 
 impl Core {
     /// Takes a request for a link; the future that comes back carries it out. Whoever asked is answered before that, so that neither
@@ -63,11 +52,7 @@ impl Core {
         let token = chance::link_secret()?;
         let reset = NewReset { id: chance::id()?, digest: digest_of(&token), user_id: user.id, created_at: now, expires_at: now.plus(LIFE) };
         password_resets::insert(tx, &reset).await?;
-        let text = serde_json::to_vec(&ResetMail { token, expires_at: reset.expires_at }).map_err(|_| Error::Internal("mail cannot be written"))?;
-        let id: uuid::Uuid = chance::id()?;
-        let sealed = self.key_file.seal(&seal_purpose(id), &text)?;
-        outbox::insert(tx, &OutboxRow { id, kind: MAIL_KIND.to_owned(), recipient: user.email, sealed, created_at: now }).await?;
-        Ok(())
+        self.put_mail(tx, &user.email, &Mail::PasswordReset(ResetMail { token, expires_at: reset.expires_at }), now).await
     }
 
     /// Sets a new password by the secret of a link, once. All of the person's sessions end, and his other links.

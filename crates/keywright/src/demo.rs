@@ -137,6 +137,7 @@ fn credentials(base: &str, world: &DemoWorld) -> Value {
 fn introduction(base: &str, world: &DemoWorld, folder: &std::path::Path) -> String {
     let key = |label: &str| world.personal_access_keys.get(label).map_or("", |key| key.as_str());
     let api_key = |label: &str| world.api_keys.get(label).map_or("", |key| key.secret.as_str());
+    let owner = world.users.get("owner");
     let form = "-H \"accept: application/json\" -H \"Content-Type: application/x-www-form-urlencoded\"";
     let mut text = format!(
         "Keywright is listening on {base} (data in {folder})
@@ -157,6 +158,9 @@ curl -X POST \"{base}/auth/v1/api-key/token\" {form} -d \"name=acme-ci&secret={c
 The owner's key for the sub-organization:
 curl -X POST \"{base}/auth/v3/token\" {form} -d \"personalAccessKey={owner}&subOrganization={sub}\"
 
+The owner signs in; what comes back as sessionToken may make keys at /identity/v1/organizations/current/personal-access-keys:
+curl -X POST \"{base}/auth/v1/sessions\" --json '{{\"email\":\"{email}\",\"password\":\"{password}\"}}'
+
 API documentation: {base}/openapi/index.html
 
 Organizations:
@@ -167,6 +171,8 @@ Personal Access Keys:
 ",
         folder = folder.display(),
         owner = key("owner"),
+        email = owner.map_or("", |user| user.email.as_str()),
+        password = owner.map_or("", |user| user.password.as_str()),
         ci = api_key("acme-ci"),
         sub = world.mobile.id,
         acme = world.acme.name,

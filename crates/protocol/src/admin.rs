@@ -457,12 +457,47 @@ pub struct HoldersIn {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MailRow {
-    /// What it is about: `invitation`.
-    pub kind: String,
     /// To whom.
     pub recipient: String,
     /// Since when it waits.
     pub created_at: Time,
-    /// What it says, by name.
-    pub content: serde_json::Value,
+    /// What it says.
+    #[serde(flatten)]
+    pub content: MailContent,
+}
+
+/// What a piece of mail says, and where its link's secret goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "content", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum MailContent {
+    /// Somebody is invited.
+    Invitation {
+        /// The name of the organization.
+        organization: String,
+        /// The secret of the link.
+        token: String,
+        /// When it stops working.
+        expires_at: Time,
+        /// Where it is accepted, by `POST`.
+        accept_at: String,
+    },
+    /// Somebody forgot his password.
+    PasswordReset {
+        /// The secret of the link.
+        token: String,
+        /// When it stops working.
+        expires_at: Time,
+        /// Where the new password is set, by `POST`.
+        confirm_at: String,
+    },
+}
+
+impl MailContent {
+    /// The secret of the link.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        match self {
+            Self::Invitation { token, .. } | Self::PasswordReset { token, .. } => token,
+        }
+    }
 }

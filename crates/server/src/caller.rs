@@ -88,10 +88,23 @@ impl Caller {
         Ok(Self { ctx, organization })
     }
 
+    /// The organization that is meant where none is named.
+    pub(crate) fn current(&self) -> Result<OrganizationId, ApiError> {
+        if !self.organization.as_uuid().is_nil() {
+            return Ok(self.organization);
+        }
+        let sentence = if matches!(self.ctx.actor, Actor::Operator(_)) {
+            "an operator key is in no organization: name one by its id, in the path or as organizationId in the query"
+        } else {
+            "this session is in no organization: choose one by PATCH at /auth/v1/sessions/current, or name one by its id"
+        };
+        Err(ApiError::BadRequest(sentence.to_owned()))
+    }
+
     /// The organization that a path names; `current` is the caller's. What is no GUID is as unknown as any other.
     pub(crate) fn named(&self, text: &str) -> Result<OrganizationId, ApiError> {
         if text == "current" {
-            return Ok(self.organization);
+            return self.current();
         }
         text.parse().map_err(|_| Error::NotFound("organization").into())
     }

@@ -9,8 +9,8 @@ use crate::{Core, Error, chance, log};
 use keywright_db::Tx;
 use keywright_protocol::{OrganizationId, Time};
 use keywright_store::{
-    access_log,
-    log::{EventRow, LinkKind},
+    access_log::{self, Access, AccessRow},
+    log::LinkKind,
     settings,
 };
 use std::{
@@ -55,16 +55,16 @@ impl Batch {
             return Ok(());
         }
         let revision = tx.position().n;
-        let mut links: BTreeMap<(OrganizationId, LinkKind), Vec<EventRow>> = BTreeMap::new();
+        let mut links: BTreeMap<(OrganizationId, LinkKind), BTreeMap<OrganizationId, Vec<Access<'_>>>> = BTreeMap::new();
         for (index, event) in self.events.iter().enumerate() {
-            links.entry(event.link()).or_default().push(event.row(self.id(index), revision));
+            links.entry(event.link()).or_default().entry(event.organization()).or_default().push(event.access(self.id(index), revision));
         }
-        let mut rows = Vec::with_capacity(self.events.len());
-        for (link, mut events) in links {
-            log::append(tx, link, self.at, &mut events).await?;
-            rows.append(&mut events);
+        for (link, organizations) in links {
+            let mut rows = organizations.iter().map(|(organization, events)| AccessRow::new(*organization, events)).collect::<Result<Vec<_>, _>>()?;
+            rows.sort_unstable_by_key(|row| row.id);
+            log::append(tx, link, self.at, &rows).await?;
         }
-        Ok(access_log::insert(tx, &rows).await?)
+        Ok(())
     }
 }
 
@@ -199,7 +199,7 @@ mod tests {
         let (mut sizes, mut told) = (Vec::new(), Vec::new());
         while let Some(batch) = log.next_batch(ctx.now).unwrap() {
             sizes.push(batch.len());
-            told.extend(batch.events.iter().map(|event| event.row(Uuid::nil(), 0).subject));
+            told.extend(batch.events.iter().map(|event| event.access(Uuid::nil(), 0).subject.to_owned()));
         }
         assert_eq!(sizes, [100; 5]);
         assert_eq!(told, (0..500).map(|number| number.to_string()).collect::<Vec<_>>());

@@ -28,7 +28,7 @@ impl World {
     /// The secret of the newest link.
     async fn link(&self) -> String {
         self.clock.advance(Duration::from_millis(1));
-        self.core.list_outbox(&self.host()).await.unwrap().pop().unwrap().content["token"].as_str().unwrap().to_owned()
+        self.core.list_outbox(&self.host()).await.unwrap().pop().unwrap().content.token().to_owned()
     }
 
     async fn accept(&self, link: &str, part: &str) -> &'static str {

@@ -152,7 +152,7 @@ async fn an_invitation_is_accepted_once(db: Db) {
         // Each mail at its own time, so that the newest is the last.
         world.clock.advance(Duration::from_millis(1));
         world.core.invite(&world.host(), mobile, "new@example.com", brought.clone()).await.unwrap();
-        world.core.list_outbox(&world.host()).await.unwrap().pop().unwrap().content["token"].as_str().unwrap().to_owned()
+        world.core.list_outbox(&world.host()).await.unwrap().pop().unwrap().content.token().to_owned()
     };
     let token = invite().await;
     let password = || zeroize::Zeroizing::new("correct horse battery".to_owned());
@@ -172,7 +172,7 @@ async fn an_invitation_is_accepted_once(db: Db) {
     let late = Context { actor: Actor::Anonymous, ..world.host() };
     assert_eq!(code(world.core.accept_invitation(&late, &token, None, password()).await), "not_found");
     world.core.re_invite(&world.host(), mobile, "new@example.com").await.unwrap();
-    let newest = world.core.list_outbox(&world.host()).await.unwrap().pop().unwrap().content["token"].as_str().unwrap().to_owned();
+    let newest = world.core.list_outbox(&world.host()).await.unwrap().pop().unwrap().content.token().to_owned();
     world.core.accept_invitation(&late, &newest, None, password()).await.unwrap();
     let (_, member) = world.core.get_member(&world.host(), mobile, user).await.unwrap();
     assert_eq!(member.own, Some(vec!["view-build".to_owned()]));
@@ -286,7 +286,7 @@ async fn no_organization_loses_its_last_owner(db: Db) {
     assert_eq!(set(mobile, "owner", &["view-build"]).await, "conflict");
     let brought = vec![RolesIn { organization_id: mobile, roles: vec!["view-build".to_owned()] }];
     world.core.invite(&world.host(), mobile, "owner@acme.example", brought).await.unwrap();
-    let token = world.core.list_outbox(&world.host()).await.unwrap().pop().unwrap().content["token"].as_str().unwrap().to_owned();
+    let token = world.core.list_outbox(&world.host()).await.unwrap().pop().unwrap().content.token().to_owned();
     let accepted = world.core.accept_invitation(&world.anonymous(), &token, None, world.demo.users["owner"].password.clone()).await;
     assert_eq!(code(accepted), "conflict");
     // Another Owner of the root who has other roles below is none there, nor is one who is disabled.
@@ -368,7 +368,7 @@ async fn an_account_without_a_password_gets_it_by_the_link(db: Db) {
     let invite = async |organization| {
         world.clock.advance(Duration::from_millis(1));
         world.core.invite(&world.host(), organization, email, Vec::new()).await.unwrap();
-        world.core.list_outbox(&world.host()).await.unwrap().pop().unwrap().content["token"].as_str().unwrap().to_owned()
+        world.core.list_outbox(&world.host()).await.unwrap().pop().unwrap().content.token().to_owned()
     };
     let accept = async |token: &str, password: &str| {
         let accepted = world.core.accept_invitation(&anonymous, token, None, zeroize::Zeroizing::new(password.to_owned())).await;

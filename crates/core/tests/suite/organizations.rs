@@ -261,7 +261,7 @@ async fn what_a_key_brought_in_is_taken_back_with_it(db: Db) {
     world.core.invite(&key, acme, "new@example.com", with("view-organization")).await.unwrap();
     let link = world.core.list_outbox(&world.host()).await.unwrap().into_iter().find(|mail| mail.recipient == "new@example.com").unwrap();
     let password = zeroize::Zeroizing::new("correct horse battery".to_owned());
-    let new = world.core.accept_invitation(&world.anonymous(), link.content["token"].as_str().unwrap(), Some("New"), password).await.unwrap().value;
+    let new = world.core.accept_invitation(&world.anonymous(), link.content.token(), Some("New"), password).await.unwrap().value;
     world.core.change_roles(&key, acme, viewer, keywright_core::members::RoleChange::Add(vec!["manage-build".to_owned()])).await.unwrap();
     world.core.change_roles(&key, mobile, viewer, roles(&["view-build"])).await.unwrap();
     world.core.create_sub_organization(&key, acme, "Made by a key").await.unwrap();

@@ -195,7 +195,7 @@ async fn a_tree_stays_within_its_limits(db: Db) {
     // Members: people, wherever in the tree.
     let (fifth, sixth) = (world.user("fifth@acme.example").await, world.user("sixth@acme.example").await);
     core.invite(&host, acme, "seventh@acme.example", Vec::new()).await.unwrap();
-    let link = core.list_outbox(&host).await.unwrap().pop().unwrap().content["token"].as_str().unwrap().to_owned();
+    let link = core.list_outbox(&host).await.unwrap().pop().unwrap().content.token().to_owned();
     assert_eq!(code(core.change_roles(&ctx, mobile, fifth, roles(&[])).await), "done");
     assert_eq!(code(core.change_roles(&ctx, acme, fifth, roles(&[])).await), "done", "counted already");
     assert_eq!(code(core.change_roles(&world.person("owner", 0).await, mobile, world.demo.users["viewer"].id, roles(&["view-build"])).await), "done");

@@ -45,7 +45,7 @@ pub(crate) async fn invite(State(app): State<Arc<App>>, caller: Caller, query: Q
     let action = query.require_action(&["invite", "re-invite"])?;
     let organization = match query.get("organizationId") {
         Some(id) => id.parse().map_err(|_| ApiError::NotAGuid)?,
-        None => caller.organization,
+        None => caller.current()?,
     };
     let body = read(request.into_body()).await?;
     let sent = if action == "invite" {

@@ -53,7 +53,7 @@ pub(crate) async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Re
 pub(crate) async fn explain(State(app): State<Arc<App>>, caller: Caller, query: Query) -> Result<Response, ApiError> {
     let missing = || ApiError::BadRequest("say which permission is meant, for example ?permission=organization.member.view".to_owned());
     let permission = query.get("permission").ok_or_else(missing)?;
-    let organization = query.get("organizationId").map_or(Ok(caller.organization), |text| text.parse().map_err(|_| ApiError::NotAGuid))?;
+    let organization = query.get("organizationId").map_or_else(|| caller.current(), |text| text.parse().map_err(|_| ApiError::NotAGuid))?;
     let explanation = told(app.core.explain(&caller.ctx, organization, permission).await)?;
     Ok(answer(StatusCode::OK, &ExplanationBody::from(explanation)))
 }

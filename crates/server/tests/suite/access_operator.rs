@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 /// The identity API; an operator key is in no organization, so it is nobody in particular at `me`.
 const IDENTITY: [(&str, &str, u16); 47] = [
     ("get", "/identity/v1/me", 403),
-    ("get", "/identity/v1/me/explain", 404),
+    ("get", "/identity/v1/me/explain", 400),
     ("get", "/identity/v1/organizations", 200),
     ("get", "/identity/v1/organizations/{id}", 200),
     ("post", "/identity/v1/organizations/{id}/sub-organizations", 200),

@@ -236,7 +236,7 @@ async fn the_operator_organization_and_an_unknown_one_are_the_same_to_the_byte()
         (Method::POST, "/sub-organizations".to_owned(), Some(json!({ "name": "Below" }))),
         (Method::GET, "/invitations".to_owned(), None),
     ] {
-        let answers = [operator.as_str(), unknown, "nonsense", "current"].map(|id| format!("{ORGANIZATIONS}/{id}{path}{FOR_ANN}"));
+        let answers = [operator.as_str(), unknown, "nonsense"].map(|id| format!("{ORGANIZATIONS}/{id}{path}{FOR_ANN}"));
         let mut texts = BTreeSet::new();
         for answer in &answers {
             let answer = server.by(&key, method.clone(), answer, body.as_ref()).await;
@@ -244,7 +244,13 @@ async fn the_operator_organization_and_an_unknown_one_are_the_same_to_the_byte()
             texts.insert(answer.text);
         }
         assert_eq!(texts.len(), 1, "{method} {path}: {texts:?}");
+        let current = format!("{ORGANIZATIONS}/current{path}{FOR_ANN}");
+        let sentence = fails(&server.by(&key, method, &current, body.as_ref()).await, 400, "invalid_request");
+        assert!(sentence.contains("name one by its id"), "{sentence}");
     }
+    let body = json!({ "userEmail": "p@acme.example", "organizationsAndRoles": [] });
+    let sentence = fails(&server.by(&key, Method::PATCH, "/identity/v1/users?action=invite&onBehalfOf=Ann", Some(&body)).await, 400, "invalid_request");
+    assert!(sentence.contains("organizationId in the query"), "{sentence}");
     let listed = is(&server.by(&key, Method::GET, ORGANIZATIONS, None).await, 200);
     assert!(!listed.to_string().contains(&operator));
     server.end().await;
