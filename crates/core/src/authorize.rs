@@ -306,12 +306,14 @@ impl Authority {
         match &self.by {
             By::Host => Ok(()),
             By::Key { .. } => {
-                let how = "sign in at /auth/v1/sessions and repeat it within five minutes; a key cannot do it, whatever its roles";
+                let how =
+                    "sign in with POST /auth/v1/sessions, and repeat it within five minutes with the sessionToken; a key cannot do it, whatever its roles";
                 Err(Forbidden::because(format!("{what} needs a person with a fresh session: {how}")).into())
             }
-            By::Operator { .. } => {
-                Err(Forbidden::because(format!("{what} needs a person who has just given his password; an operator key cannot do it")).into())
-            }
+            By::Operator { .. } => Err(Forbidden::because(format!(
+                "{what} needs a person who has just given his password with POST /auth/v1/sessions; an operator key cannot do it"
+            ))
+            .into()),
             By::Person { confirmed_at: None, .. } => {
                 let how = "send the sessionToken itself, within five minutes of giving the password; an access token made from it cannot do it";
                 Err(Forbidden::because(format!("{what} needs a person with a fresh session: {how}")).into())

@@ -104,8 +104,8 @@ impl Context {
             Actor::Person(person) => Ok(person),
             Actor::Anonymous => Err(Refusal::UnknownSession.into()),
             Actor::Token(_) | Actor::Operator(_) | Actor::System => {
-                Err(Forbidden::because("this needs the session itself: sign in at /auth/v1/sessions and send the sessionToken; an access token does not do it")
-                    .into())
+                let how = "sign in with POST /auth/v1/sessions and send the sessionToken that it answers; an access token does not do it";
+                Err(Forbidden::because(format!("this needs the session itself: {how}")).into())
             }
         }
     }

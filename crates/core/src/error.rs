@@ -25,7 +25,7 @@ pub enum Error {
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     /// The password was given too long ago; the text completes the sentence.
-    #[error("{0} needs a fresh session: confirm your password at /auth/v1/sessions/current/confirm, then repeat it within five minutes")]
+    #[error("{0} needs a fresh session: confirm your password with POST /auth/v1/sessions/current/confirm, then repeat it within five minutes")]
     NotFresh(&'static str),
     /// Address and password do not belong together; which of them is wrong is not said.
     #[error("e-mail address or password is wrong")]
@@ -154,6 +154,9 @@ pub enum Refusal {
     /// Nobody knows this secret.
     #[error("this key is not known here; check that it is complete, that it belongs to this installation, and that it was not deleted")]
     Unknown,
+    /// Nobody knows this operator key.
+    #[error("this operator key is not known here; check that it belongs to this installation, or make one with `keywright admin operator-key create`")]
+    UnknownOperatorKey,
     /// The secret is right, the name is not one of the key's.
     #[error("the secret is right, but the key has another name; send its present name, an earlier one, or its id")]
     Name,
@@ -223,7 +226,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Malformed(_) | Self::WrongKind { .. } => "malformed_key",
-            Self::Unknown => "invalid_key",
+            Self::Unknown | Self::UnknownOperatorKey => "invalid_key",
             Self::Name => "key_name_mismatch",
             Self::Revoked(_) | Self::OperatorKeyRevoked(_) => "key_revoked",
             Self::Expired(_) | Self::OperatorKeyExpired(_) => "key_expired",

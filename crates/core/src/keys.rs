@@ -323,7 +323,8 @@ fn require_person(authority: &Authority, what: &'static str) -> Result<(), Error
         By::Host | By::Person { .. } => Ok(()),
         By::Operator { .. } => authority.by.require_scope(OperatorScope::Keys),
         By::Key { .. } => {
-            Err(Forbidden::because(format!("{what} needs a person: sign in at /auth/v1/sessions; a key cannot do it, whatever its roles")).into())
+            let how = "sign in with POST /auth/v1/sessions and send the sessionToken; a key cannot do it, whatever its roles";
+            Err(Forbidden::because(format!("{what} needs a person: {how}")).into())
         }
     }
 }

@@ -65,7 +65,9 @@ pub struct Allowance {
 impl fmt::Display for Allowance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.policy {
-            Policy::RefusedKeys => "too many keys from your address were refused, so none is taken from there for now; correct the one you send, and",
+            Policy::RefusedKeys => {
+                "too many keys from your address were refused; this limit is the address's, so good keys from it wait too: correct the one that is wrong, and"
+            }
             Policy::Key => "this key is exchanged too often; use each access token until it expires, and",
             Policy::Organization => "the keys of this organization are exchanged too often; use each access token until it expires, and",
             Policy::SignIn => "too many sign-ins, password changes or links came from your address;",

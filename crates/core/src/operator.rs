@@ -209,7 +209,7 @@ impl Core {
         let digest = *self.pepper.digest(secret::parse(presented, KeyKind::OperatorKey)?).as_bytes();
         let found = self.db.read(move |tx| Box::pin(async move { operator_keys::find_by_digest(tx, &digest).await.map_err(Error::from) })).await?;
         self.check_operator_key(found.as_ref(), ctx)?;
-        let found = found.ok_or(Refusal::Unknown)?;
+        let found = found.ok_or(Refusal::UnknownOperatorKey)?;
         let on_behalf_of = on_behalf_of.map(|text| names::name("onBehalfOf", text)).transpose()?;
         Ok(OperatorActor { key_id: found.key.id, version: found.version.version, on_behalf_of })
     }
@@ -219,13 +219,13 @@ impl Core {
     /// # Errors
     /// [`Error::Refused`].
     pub(crate) async fn standing_operator(&self, tx: &mut Tx, id: KeyId, now: Time) -> Result<By, Error> {
-        let row = operator_keys::find(tx, id).await?.filter(|row| row.revoked_at.is_none() && now < row.expires_at).ok_or(Refusal::Unknown)?;
+        let row = operator_keys::find(tx, id).await?.filter(|row| row.revoked_at.is_none() && now < row.expires_at).ok_or(Refusal::UnknownOperatorKey)?;
         Ok(By::Operator { id, scopes: Scopes::load(&row.scopes)?, on_behalf_of: None })
     }
 
     /// Whether a found key is ours, lives, and is taken from where the request came from; answers what it may do.
     fn check_operator_key(&self, found: Option<&OperatorCredential>, ctx: &Context) -> Result<Scopes, Error> {
-        let credential = found.filter(|credential| self.is_ours_by_operator_tag(credential)).ok_or(Refusal::Unknown)?;
+        let credential = found.filter(|credential| self.is_ours_by_operator_tag(credential)).ok_or(Refusal::UnknownOperatorKey)?;
         alive_operator(credential, ctx.now)?;
         AddressList::load(&credential.key.allowed_addresses)?.check(ctx.client_ip)?;
         Scopes::load(&credential.key.scopes)

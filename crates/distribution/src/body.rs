@@ -35,13 +35,19 @@ fn parse<T: Shape>(bytes: &[u8]) -> Result<T, Error> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(Error::Invalid(format!("the body must be a JSON object; send for example {}", T::EXAMPLE)));
     }
-    serde_json::from_slice(bytes).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        Error::Invalid(match error.classify() {
-            Category::Data => {
-                format!("a member of the body, at line {line}, column {column}, is of the wrong type or stands there twice; send for example {}", T::EXAMPLE)
-            }
-            Category::Syntax | Category::Eof | Category::Io => format!("the body is not well-formed JSON: see line {line}, column {column}"),
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        // A path without a step, which serde writes as a dot, is that of the body itself.
+        let member = error.path().iter().next().map_or_else(|| "a member of the body".to_owned(), |_| error.path().to_string());
+        Error::Invalid(match error.inner().classify() {
+            Category::Data => format!("{member} is missing, of the wrong type or stands there twice; send for example {}", T::EXAMPLE),
+            Category::Syntax | Category::Eof | Category::Io => malformed(error.inner()),
         })
-    })
+    })?;
+    deserializer.end().map_err(|error| Error::Invalid(malformed(&error)))?;
+    Ok(parsed)
+}
+
+fn malformed(error: &serde_json::Error) -> String {
+    format!("the body is not well-formed JSON: see line {}, column {}", error.line(), error.column())
 }

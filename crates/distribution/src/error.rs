@@ -88,7 +88,10 @@ impl IntoResponse for Error {
             return keywright_verify::insufficient(permission, caller.catalog());
         }
         let (status, _) = self.status_and_code();
-        let mut response = (status, Json(self.body())).into_response();
+        let body = self.body();
+        let mut response = (status, Json(&body)).into_response();
+        // For the server, which adds where this is documented.
+        response.extensions_mut().insert(body);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -12,6 +12,7 @@ use keywright_server::{
     app::resource_router,
     config::Config,
     data_dir::DataDir,
+    documentation::Documentation,
     listen, logging,
     openapi::{Spec, SpecAt},
     outer::Outer,
@@ -84,7 +85,7 @@ pub(crate) async fn run(args: DistributionArgs) -> anyhow::Result<()> {
         metrics,
         trusted_proxies: Vec::new(),
         cors_origins: origins,
-        documentation: format!("http://{address}/openapi/index.html?urls.primaryName=distribution"),
+        documentation: Documentation::new(format!("http://{address}/openapi/index.html"), "distribution"),
     });
     let mut signals = tasks::EndSignals::take().context("signals cannot be taken over")?;
     let (stop, sign) = tasks::Stop::new();

@@ -1,12 +1,12 @@
 //! Typed ids: an organization's id does not compile where a user's is meant.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
 /// A text that is not a GUID in its hyphenated form (`8-4-4-4-12` hexadecimal digits, any case).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a valid GUID")]
+#[error("must be a GUID such as 6f9619ff-8b86-4011-b42d-00c04fc964ff")]
 pub struct NotAGuid;
 
 /// Reads a GUID in its hyphenated form only; braces, URNs and the bare 32 digits are refused.
@@ -20,10 +20,25 @@ pub fn parse_guid(text: &str) -> Result<Uuid, NotAGuid> {
     Uuid::try_parse(text).map_err(|_| NotAGuid)
 }
 
+/// Reads a GUID in any of its forms, and says in our own words what is wrong with another text.
+struct GuidVisitor;
+
+impl de::Visitor<'_> for GuidVisitor {
+    type Value = Uuid;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a GUID such as 6f9619ff-8b86-4011-b42d-00c04fc964ff")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Uuid, E> {
+        Uuid::try_parse(text).map_err(|_| E::custom(NotAGuid))
+    }
+}
+
 macro_rules! typed_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(transparent)]
         pub struct $name(Uuid);
@@ -39,6 +54,12 @@ macro_rules! typed_id {
         impl From<Uuid> for $name {
             fn from(id: Uuid) -> Self {
                 Self(id)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(GuidVisitor).map(Self)
             }
         }
 
@@ -100,8 +121,19 @@ mod tests {
     fn only_the_hyphenated_form_is_a_guid() {
         let id = "6F9619FF-8B86-d011-b42d-00c04fc964ff";
         assert_eq!(id.parse::<OrganizationId>().unwrap().to_string(), id.to_lowercase());
-        for bad in ["", "6f9619ff8b86d011b42d00c04fc964ff", "{6f9619ff-8b86-d011-b42d-00c04fc964ff}", "6f9619ff-8b86-d011-b42d-00c04fc964fg"] {
+        for bad in ["", "Acme", "6f9619ff8b86d011b42d00c04fc964ff", "{6f9619ff-8b86-d011-b42d-00c04fc964ff}", "6f9619ff-8b86-d011-b42d-00c04fc964fg"] {
             assert_eq!(bad.parse::<OrganizationId>(), Err(NotAGuid), "{bad}");
+        }
+    }
+
+    /// Reddens when somebody who sends a name is told about the characters of UUIDs.
+    #[test]
+    fn a_name_where_an_id_belongs_is_answered_with_an_example() {
+        let id = "6f9619ff-8b86-d011-b42d-00c04fc964ff";
+        assert_eq!(serde_json::from_str::<OrganizationId>(&format!("\"{id}\"")).unwrap().to_string(), id);
+        for bad in ["\"Acme\"", "\"\"", "7"] {
+            let told = serde_json::from_str::<OrganizationId>(bad).unwrap_err().to_string();
+            assert!(told.contains("a GUID such as 6f9619ff-8b86-4011-b42d-00c04fc964ff"), "{bad}: {told}");
         }
     }
 }

@@ -3,18 +3,23 @@
 //! It is read in this order: a session's secret; on the identity API an operator key; another raw key, which is refused with where
 //! to exchange it; else an access token.
 
-use crate::{app::App, error::ApiError, idempotency::Attempt, outer::RequestInfo};
+use crate::{
+    app::App,
+    error::{ApiError, render},
+    idempotency::Attempt,
+    outer::RequestInfo,
+};
 use axum::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
 use http::{
-    HeaderMap, HeaderValue,
-    header::{AUTHORIZATION, USER_AGENT},
+    HeaderMap, HeaderValue, StatusCode,
+    header::{AUTHORIZATION, USER_AGENT, WWW_AUTHENTICATE},
     request::Parts,
 };
 use keywright_core::{Actor, Context, Error, PersonActor, TokenActor};
-use keywright_protocol::{KeyKind, OrganizationId, Position, secret};
+use keywright_protocol::{ErrorBody, KeyKind, OrganizationId, Position, secret};
 use keywright_verify::{Malformation, Verified, VerifyError, bearer_token, rejection};
 use std::sync::Arc;
 
@@ -32,12 +37,27 @@ pub(crate) struct Caller {
     pub(crate) organization: OrganizationId,
 }
 
+/// What a route takes in `Authorization`.
+#[derive(Clone, Copy)]
+enum Takes {
+    /// A session or an access token.
+    Either,
+    /// A session alone.
+    Session,
+}
+
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        Self::identify(parts, app, Takes::Either).await
+    }
+}
+
+impl Caller {
+    async fn identify(parts: &Parts, app: &Arc<App>, takes: Takes) -> Result<Self, Response> {
         let mut ctx = anonymous(parts, app).map_err(IntoResponse::into_response)?;
-        let refused = |error: VerifyError| rejection(&error, app.verifier.config());
+        let refused = |error: VerifyError| refusal(&error, app, takes);
         let presented = authorization(&parts.headers).map_err(refused)?;
         let nowhere = OrganizationId::from(uuid::Uuid::nil());
         let organization = match secret::recognize(presented) {
@@ -67,9 +87,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         }
         Ok(Self { ctx, organization })
     }
-}
 
-impl Caller {
     /// The organization that is meant where none is named.
     pub(crate) fn current(&self) -> Result<OrganizationId, ApiError> {
         if !self.organization.as_uuid().is_nil() {
@@ -99,12 +117,37 @@ impl FromRequestParts<Arc<App>> for Person {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
-        let Caller { ctx, .. } = Caller::from_request_parts(parts, app).await?;
+        let Caller { ctx, .. } = Caller::identify(parts, app, Takes::Session).await?;
         match ctx.authorize_person() {
             Ok(_) => Ok(Self(ctx)),
             Err(error) => Err(ApiError::from(error).into_response()),
         }
     }
+}
+
+/// The answer to whoever is not let in, with how to get what the route takes.
+fn refusal(error: &VerifyError, app: &App, takes: Takes) -> Response {
+    const SIGN_IN: &str = "sign in with POST /auth/v1/sessions and send the sessionToken that it answers";
+    let response = rejection(error, app.verifier.config());
+    let unjudged = response.status() != StatusCode::UNAUTHORIZED;
+    let Some(body) = response.extensions().get::<ErrorBody>() else { return response };
+    let sentence = match (takes, error) {
+        (Takes::Either, VerifyError::Missing) => format!("{}; or {SIGN_IN}", body.message),
+        (Takes::Session, VerifyError::Missing) => format!("this needs a session in the Authorization header: {SIGN_IN}"),
+        (Takes::Session, VerifyError::Malformed(Malformation::SeveralHeaders)) | (Takes::Either, _) => return response,
+        (Takes::Session, _) if unjudged => return response,
+        // What is wrong with it stays; how to make it good would not help here.
+        (Takes::Session, _) => format!("{}; this needs a session: {SIGN_IN}", body.message.split(';').next().unwrap_or_default()),
+    };
+    let body = ErrorBody::new(body.error.clone(), sentence);
+    let challenge = match error.error_code() {
+        "invalid_request" => r#"Bearer realm="keywright", error="invalid_request""#,
+        "invalid_token" => r#"Bearer realm="keywright", error="invalid_token""#,
+        _ => r#"Bearer realm="keywright""#,
+    };
+    let mut told = render(response.status(), &body);
+    told.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    told
 }
 
 /// Whoever calls a route that needs no token.

@@ -4,11 +4,13 @@ use crate::idempotency;
 use crate::limits;
 use axum::response::{IntoResponse, Response};
 use http::{
-    HeaderValue, StatusCode,
+    HeaderValue, Method, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use keywright_core::Error;
 use keywright_protocol::{ErrorBody, auth::GUID_SENTENCE};
+
+const NO_SUCH_METHOD: &str = "method_not_allowed";
 
 /// What an answer other than success is made of.
 #[derive(Debug)]
@@ -121,7 +123,7 @@ impl ApiError {
                 ErrorBody::new("headers_too_large", format!("the headers are longer than {limit} bytes together, which is the limit here"))
             }
             Self::NoSuchPath => ErrorBody::new("not_found", "there is nothing at this path; see the API documentation for what there is"),
-            Self::NoSuchMethod => ErrorBody::new("method_not_allowed", "this path does not take this method; the Allow header lists those that it takes"),
+            Self::NoSuchMethod => ErrorBody::new(NO_SUCH_METHOD, "this path does not take this method; the Allow header lists those that it takes"),
             Self::Gone(successor) => {
                 ErrorBody::new("endpoint_switched_off", format!("this old endpoint is switched off here; send personalAccessKey to {successor}"))
             }
@@ -131,17 +133,20 @@ impl ApiError {
     }
 }
 
-/// An error body as an answer.
+/// What a method is answered that its path does not take, by the `Allow` that the router has set (RFC 9110, section 10.2.1).
+pub(crate) fn no_such_method(method: &Method, allow: &str) -> ErrorBody {
+    let taken: Vec<&str> = allow.split(',').map(str::trim).collect();
+    ErrorBody::new(NO_SUCH_METHOD, format!("this path does not take {method}; it takes {}", taken.join(", ")))
+}
+
+/// An error body as an answer. It stands in the extensions too: [`crate::outer`] adds where it is documented.
 pub(crate) fn render(status: StatusCode, body: &ErrorBody) -> Response {
     let text = serde_json::to_vec(body).unwrap_or_default();
     let mut response = (status, text).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.extensions_mut().insert(body.clone());
     response
 }
-
-/// Where this server's documentation is; put into every error body by [`crate::outer`].
-#[derive(Clone)]
-pub(crate) struct Undocumented(pub(crate) ErrorBody);
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
@@ -183,7 +188,6 @@ impl IntoResponse for ApiError {
         if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             headers.insert("Accept-Post", HeaderValue::from_static("application/x-www-form-urlencoded"));
         }
-        response.extensions_mut().insert(Undocumented(body));
         response
     }
 }

@@ -32,22 +32,73 @@ pub(crate) async fn json<T: DeserializeOwned>(body: Body, example: &str) -> Resu
 
 /// The same of bytes that were read.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], example: &str) -> Result<T, ApiError> {
-    // An array would be read as the members in their order.
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(ApiError::BadRequest(format!("the body must be a JSON object such as {example}")));
-    }
     // What serde says of a wrong member names it; it quotes no values of ours.
-    serde_json::from_slice(bytes).map_err(|error| ApiError::BadRequest(format!("the body must be JSON such as {example} ({error})")))
+    deserialize(bytes).map_err(|wrong| wrong.told(example, |told| told))
 }
 
 /// A JSON body with a secret in it: what is said of a mistake names members and never quotes a value.
 pub(crate) async fn secret_json<T: DeserializeOwned>(body: Body, example: &str) -> Result<T, ApiError> {
-    serde_json::from_slice(&read(body).await?).map_err(|error| {
-        let told = error.to_string();
-        let told = if ["unknown field", "missing field", "duplicate field"].iter().any(|start| told.starts_with(start)) { told } else { String::new() };
-        let detail = if told.is_empty() { told } else { format!(" ({told})") };
-        ApiError::BadRequest(format!("the body must be JSON such as {example}{detail}"))
+    deserialize(&read(body).await?).map_err(|wrong| {
+        wrong.told(example, |told| {
+            if ["unknown field", "missing field", "duplicate field"].iter().any(|start| told.starts_with(start)) {
+                told
+            } else {
+                "is of the wrong type".to_owned()
+            }
+        })
     })
+}
+
+/// Why a body is not the object that was asked for.
+enum Wrong {
+    /// It is no object at all.
+    NoObject,
+    /// It is no JSON.
+    NoJson(serde_json::Error),
+    /// One of its members cannot be read.
+    Member {
+        /// Which, such as `grants[0].roles`; empty for the object itself.
+        path: String,
+        error: serde_json::Error,
+    },
+}
+
+impl Wrong {
+    /// In a sentence; `tell` says what of serde's own words about a member may be told.
+    fn told(self, example: &str, tell: impl Fn(String) -> String) -> ApiError {
+        ApiError::BadRequest(match self {
+            Self::NoObject => format!("the body must be a JSON object such as {example}"),
+            // serde_json quotes nothing here; where it stands is all that one can know.
+            Self::NoJson(error) => format!("the body is not well-formed JSON ({error}); send an object such as {example}"),
+            Self::Member { path, error } => {
+                let told = tell(without_position(&error));
+                let member = if path.is_empty() { told } else { format!("{path}: {told}") };
+                format!("{member}; send an object such as {example}")
+            }
+        })
+    }
+}
+
+fn deserialize<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Wrong> {
+    // An array would be read as the members in their order.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Wrong::NoObject);
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        // A path without a step is written as a dot.
+        let path = error.path().iter().next().map(|_| error.path().to_string()).unwrap_or_default();
+        let error = error.into_inner();
+        if error.is_data() { Wrong::Member { path, error } } else { Wrong::NoJson(error) }
+    })?;
+    deserializer.end().map_err(Wrong::NoJson)?;
+    Ok(read)
+}
+
+/// What serde_json says of a member, without line and column: the member is named.
+fn without_position(error: &serde_json::Error) -> String {
+    let (told, position) = (error.to_string(), format!(" at line {} column {}", error.line(), error.column()));
+    told.strip_suffix(&position).map(str::to_owned).unwrap_or(told)
 }
 
 /// A body as JSON.

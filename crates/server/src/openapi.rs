@@ -1,6 +1,10 @@
 //! The API documentation: one page, several specs by name.
 
-use crate::{auth, health, identity, well_known};
+use crate::{
+    auth, health, identity,
+    openapi_modify::{Common, Examples},
+    well_known,
+};
 use axum::{
     Router,
     extract::Path,
@@ -82,7 +86,7 @@ pub enum SpecAt {
         (name = "Compatibility", description = "Older forms, for existing clients."),
         (name = "Operation", description = "For whoever runs the server.")
     ),
-    modifiers(&TokenScheme)
+    modifiers(&TokenScheme, &Common, &Examples)
 )]
 struct AuthApi;
 
@@ -157,7 +161,7 @@ struct AuthApi;
         (name = "Users", description = "People of the installation, wherever they are members."),
         (name = "Operator keys", description = "For the programs of whoever runs the installation.")
     ),
-    modifiers(&TokenScheme)
+    modifiers(&TokenScheme, &Common, &Examples)
 )]
 struct IdentityApi;
 

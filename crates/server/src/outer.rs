@@ -2,7 +2,8 @@
 
 use crate::{
     Metrics,
-    error::{ApiError, Undocumented, render},
+    documentation::Documentation,
+    error::{ApiError, no_such_method, render},
 };
 use axum::{
     Router,
@@ -14,12 +15,12 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-        ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, CONTENT_LENGTH, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+        ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use ipnet::IpNet;
 use keywright_core::{Actor, Context};
-use keywright_protocol::{Clock, RequestId};
+use keywright_protocol::{Clock, ErrorBody, RequestId};
 use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tower::Service as _;
 
@@ -58,7 +59,7 @@ pub struct Outer {
     /// Origins whose pages may call this server.
     pub cors_origins: Vec<String>,
     /// Where the API documentation is; stands in every error body.
-    pub documentation: String,
+    pub documentation: Documentation,
 }
 
 impl Outer {
@@ -69,6 +70,7 @@ impl Outer {
             *request.uri_mut() = uri;
         }
         let allow_origin = self.allow_origin(&request);
+        let (method, spec) = (request.method().clone(), self.documentation.spec_of(request.uri().path()));
         let Ok(request_id) = request_id(request.headers()) else {
             return ApiError::Broken.into_response();
         };
@@ -81,11 +83,7 @@ impl Outer {
             request.extensions_mut().insert(info);
             tokio::time::timeout(REQUEST_TIMEOUT, self.route(request)).await.unwrap_or_else(|_late| ApiError::TooLate.into_response())
         };
-        if let Some(Undocumented(body)) = response.extensions_mut().remove() {
-            *response.body_mut() = render(StatusCode::OK, &body.with_doc(&self.documentation)).into_body();
-            // The router wrote the length of the body before.
-            response.headers_mut().remove(CONTENT_LENGTH);
-        }
+        self.document(&mut response, &method, spec);
         dress(&mut response, info.request_id, allow_origin);
         if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(request_id = %info.request_id, "a request was answered with an internal error; the lines before this one say why");
@@ -104,6 +102,19 @@ impl Outer {
                 ApiError::Broken.into_response()
             }
         }
+    }
+
+    /// Says in an error where it is documented, and which methods a path takes instead.
+    fn document(&self, response: &mut Response, method: &Method, spec: &str) {
+        let Some(mut body) = response.extensions_mut().remove::<ErrorBody>() else { return };
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED
+            && let Some(allow) = response.headers().get(ALLOW).and_then(|allow| allow.to_str().ok())
+        {
+            body = no_such_method(method, allow);
+        }
+        *response.body_mut() = render(StatusCode::OK, &body.with_doc(self.documentation.url(spec))).into_body();
+        // The router wrote the length of the body before.
+        response.headers_mut().remove(CONTENT_LENGTH);
     }
 
     /// Which page may read the answer (CORS): any, for public documents, otherwise those of configured origins.

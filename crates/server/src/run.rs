@@ -4,13 +4,14 @@ use crate::{
     App, Mounted, admin_socket,
     config::{Config, ConfigError},
     data_dir::{DataDir, DataDirError},
+    documentation::Documentation,
     limits, listen,
-    openapi::{Spec, SpecAt},
+    openapi::{self, Spec, SpecAt},
     outer::Outer,
     tasks::{self, EndSignals, Stop, StopHandle},
 };
 use keywright_core::{Core, StartError};
-use keywright_protocol::Clock;
+use keywright_protocol::{Clock, paths};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpListener;
 
@@ -83,12 +84,15 @@ impl Prepared {
     pub fn start(self, mounted: Vec<Mounted>) -> Result<Running, RunError> {
         let path = self.data_dir.socket();
         let socket = admin_socket::open(&path).map_err(|error| RunError::Socket { path: path.clone(), error })?;
+        let page = format!("{}{}", self.core.issuer(), paths::OPENAPI_PAGE);
+        let identity = Spec { name: "identity".to_owned(), at: SpecAt::Here(Box::new(openapi::identity())) };
+        let documentation = mounted.iter().fold(Documentation::new(page, "auth").with(&identity), |documentation, resource| documentation.with(&resource.spec));
         let outer = Arc::new(Outer {
             router: self.app.router(mounted, remote_specs(&self.config)),
             metrics: Arc::clone(&self.app.metrics),
             trusted_proxies: self.config.trusted_proxies.clone(),
             cors_origins: self.config.cors.origins.clone(),
-            documentation: format!("{}/openapi/index.html?urls.primaryName=auth", self.core.issuer()),
+            documentation,
         });
         let (stop, sign) = Stop::new();
         let socket = tasks::spawn(admin_socket::serve(socket, path, Arc::clone(&self.core), sign.clone()));

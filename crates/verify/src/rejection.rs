@@ -8,7 +8,8 @@ use http::{
 };
 use keywright_protocol::{Catalog, ErrorBody, KeyKind};
 
-/// The answer to a request whose token is not accepted: 401 with a challenge, or 503 when it could not be judged.
+/// The answer to a request whose token is not accepted: 401 with a challenge, or 503 when it could not be judged. Its
+/// [`ErrorBody`] stands in the extensions too, for a service that adds to it.
 #[must_use]
 pub fn rejection(error: &VerifyError, config: &Config) -> Response<Body> {
     match error {
@@ -80,6 +81,7 @@ fn answer(status: StatusCode, body: &ErrorBody) -> Response<Body> {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.extensions_mut().insert(body.clone());
     response
 }
 

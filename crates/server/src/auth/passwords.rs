@@ -47,8 +47,7 @@ pub(crate) async fn change(State(app): State<Arc<App>>, Person(ctx): Person, req
     summary = "Ask for a link to choose a new password",
     description = "The answer is the same for an address with an account and one without. One mail a minute at most goes to an address.",
     request_body(content = ResetRequestBody, example = json!({"email": "owner@acme.example"})),
-    responses((status = 202, description = "Asked.", body = SentenceBody,
-        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"message": "if there is an account with this address, a link to choose a new password is on its way; it works once, within an hour"})),
+    responses((status = 202, description = "Asked.", body = SentenceBody, example = json!({"message": "if there is an account with this address, a link to choose a new password is on its way; it works once, within an hour"})),
         PublicRefusals, BodyRefusals, LimitedAnswer)
 )]
 pub(crate) async fn request_reset(State(app): State<Arc<App>>, Stranger(ctx): Stranger, request: Request<Body>) -> Result<Response, ApiError> {
@@ -72,7 +71,8 @@ pub(crate) async fn request_reset(State(app): State<Arc<App>>, Stranger(ctx): St
     summary = "Choose a new password by a link",
     description = "Once, within an hour. All sessions of that person end; sign in with the new password then.",
     request_body(content = ResetBody, example = json!({"token": "q2Jx...", "newPassword": "another password of your own"})),
-    responses((status = 200, description = "Chosen.", body = SentenceBody, example = json!({"message": "the password is set; sign in with it"})), PublicRefusals, BodyRefusals, LimitedAnswer)
+    responses((status = 200, description = "Chosen.", body = SentenceBody,
+        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"message": "the password is set; sign in with it"})), PublicRefusals, BodyRefusals, LimitedAnswer)
 )]
 pub(crate) async fn reset(State(app): State<Arc<App>>, Stranger(ctx): Stranger, request: Request<Body>) -> Result<Response, ApiError> {
     let body: ResetBody = secret_json(request.into_body(), r#"{"token": "...", "newPassword": "..."}"#).await?;

@@ -30,7 +30,12 @@ use std::sync::Arc;
     tag = "Sign-in",
     summary = "Sign in",
     description = "Gives a session, which is fresh for five minutes. A one-time password is changed at once by sending `newPassword` besides.",
-    request_body(content = SignInBody, example = json!({"email": "owner@acme.example", "password": "a password of your own"})),
+    request_body(content = SignInBody, examples(
+        ("password" = (summary = "With one's own password", value = json!({"email": "owner@acme.example", "password": "a password of your own"}))),
+        ("one-time password" = (summary = "With a one-time password, which is changed by it",
+            value = json!({"email": "owner@acme.example", "password": "the one-time password", "newPassword": "a password of your own"}))),
+        ("organization" = (summary = "In another organization than the first of one's own",
+            value = json!({"email": "owner@acme.example", "password": "a password of your own", "organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff"}))))),
     responses((status = 200, description = "Signed in.", body = SessionSecretBody,
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"sessionToken": "kw_ses_...", "expiresIn": 2_592_000})), SignInRefusals, BodyRefusals, Nowhere, LimitedAnswer)
 )]
@@ -107,8 +112,7 @@ pub(crate) async fn end(State(app): State<Arc<App>>, Person(ctx): Person, path: 
     tag = "Sign-in",
     summary = "This session, and whose it is",
     security(("token" = [])),
-    responses((status = 200, description = "The session.", body = SessionBody,
-        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"id": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11",
+    responses((status = 200, description = "The session.", body = SessionBody, example = json!({"id": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11",
         "userId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "email": "owner@acme.example", "name": "owner", "organizationId": null,
         "createdAt": "2026-11-24T09:00:00.000Z", "freshUntil": "2026-11-24T09:05:00.000Z", "usedAt": "2026-11-24T09:00:00.000Z",
         "expiresAt": "2026-12-24T09:00:00.000Z", "address": "192.0.2.1", "userAgent": "curl/8.14.1", "current": true})), SessionRefusals)
@@ -128,7 +132,8 @@ pub(crate) async fn current(State(app): State<Arc<App>>, Person(ctx): Person) ->
     description = "From now on `current` in paths of the identity API is that organization, and access tokens are for it.",
     request_body(content = SwitchBody, example = json!({"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff"})),
     security(("token" = [])),
-    responses((status = 200, description = "It, as it is now.", body = SessionBody, example = json!({"id": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11",
+    responses((status = 200, description = "It, as it is now.", body = SessionBody,
+        headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"id": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11",
         "userId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "email": "owner@acme.example", "name": "owner",
         "organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
         "createdAt": "2026-11-24T09:00:00.000Z", "freshUntil": "2026-11-24T09:05:00.000Z", "usedAt": "2026-11-24T09:00:00.000Z",

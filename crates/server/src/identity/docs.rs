@@ -13,8 +13,8 @@ pub(super) enum Refusals {
     BadRequest(ErrorBody),
     /// No token, not a good one, or its key is dead.
     #[response(status = 401, example = json!({"error": "unauthorized",
-        "error_description": "send an access token in the Authorization header",
-        "message": "send an access token in the Authorization header"}))]
+        "error_description": "send an access token in the Authorization header; exchange a key for one at https://auth.example.com/auth/v3/token; or sign in with POST /auth/v1/sessions and send the sessionToken that it answers",
+        "message": "send an access token in the Authorization header; exchange a key for one at https://auth.example.com/auth/v3/token; or sign in with POST /auth/v1/sessions and send the sessionToken that it answers"}))]
     Unauthorized(ErrorBody),
     /// Not permitted: the permission that is needed and the roles that carry it, or the rule that forbids it.
     #[response(status = 403, example = json!({"error": "insufficient_permission",

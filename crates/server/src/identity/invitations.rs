@@ -5,7 +5,13 @@ use super::{
     call::{Caller, Named, Query, Stranger, answer, changed, parse, read, told},
     docs::{ChangeRefusals, Refusals},
 };
-use crate::{app::App, error::ApiError, json::secret_json, limits::LimitedAnswer};
+use crate::{
+    app::App,
+    auth::sessions::docs::{BodyRefusals, Nowhere, PublicRefusals},
+    error::ApiError,
+    json::secret_json,
+    limits::LimitedAnswer,
+};
 use axum::{body::Body, extract::State, response::Response};
 use http::{Request, StatusCode};
 use keywright_protocol::admin::RolesIn;
@@ -152,7 +158,7 @@ fn email_in(query: &Query, body: &[u8]) -> Result<String, ApiError> {
     description = "Needs no access token. The link's secret travels in the body, so that it is in no log.",
     request_body(content = InvitationToken, example = json!({"token": "q2Jx..."})),
     responses((status = 200, description = "The offer.", body = InvitationOffer, example = json!({"userEmail": "person@example.com",
-        "organizations": ["Acme"], "organizationsAndRoles": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}], "expiresAt": "2026-12-01T09:00:00.000Z", "hasAccount": false})), Refusals, ChangeRefusals, LimitedAnswer)
+        "organizations": ["Acme"], "organizationsAndRoles": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}], "expiresAt": "2026-12-01T09:00:00.000Z", "hasAccount": false})), PublicRefusals, BodyRefusals, Nowhere, LimitedAnswer)
 )]
 pub(crate) async fn look_up(State(app): State<Arc<App>>, Stranger(ctx): Stranger, request: Request<Body>) -> Result<Response, ApiError> {
     let InvitationToken { token } = secret_json(request.into_body(), r#"{"token": "..."}"#).await?;

@@ -24,8 +24,7 @@ const MAX_PER_PAGE: usize = 200;
     params(
         ("page" = Option<usize>, Query, description = "Which page, from 1.", example = 1),
         ("perPage" = Option<usize>, Query, description = "How many a page, 200 at most and by default.", example = 50),
-        ("search" = Option<String>, Query, description = "A part of the name, in any case.", example = "mobile"),
-        ("Keywright-Min-Revision" = Option<String>, Header, description = "Answer no older state than this; 503 if it is not reached within 2 s.", example = "1.1")
+        ("search" = Option<String>, Query, description = "A part of the name, in any case.", example = "mobile")
     ),
     security(("token" = [])),
     responses((status = 200, description = "A page.", body = OrganizationPage, example = json!({"data": [{"id": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11",

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use utoipa::ToSchema;
 
-const EXAMPLE: &str = r#"{"longestKeyLifeSeconds": 7776000, "allowedAddresses": ["203.0.113.0/24"], "personalKeys": true, "membersByKeys": false}"#;
+/// With what a sentence says of it: the policy is replaced as a whole.
+const EXAMPLE: &str = r#"{"longestKeyLifeSeconds": 7776000, "allowedAddresses": ["203.0.113.0/24"], "personalKeys": true, "membersByKeys": false}, always with all four members; null in longestKeyLifeSeconds is for no limit, [] in allowedAddresses for everywhere"#;
 
 /// An organization's own demands.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -21,6 +22,9 @@ const EXAMPLE: &str = r#"{"longestKeyLifeSeconds": 7776000, "allowedAddresses": 
 pub(crate) struct PolicyBody {
     /// How long a key that is made or rotated from now on lives at most, in seconds, an hour at least; null for as long as the
     /// installation allows.
+    // Without this, one who forgot it would lift the limit.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
     longest_key_life_seconds: Option<u32>,
     /// Networks (CIDR) that keys are exchanged from, besides each key's own list; an empty list is for everywhere.
     allowed_addresses: Vec<String>,
@@ -92,7 +96,7 @@ pub(crate) async fn get(State(app): State<Arc<App>>, caller: Caller, Named(id): 
     tag = "Policy",
     operation_id = "setPolicy",
     summary = "Set what an organization demands of its keys",
-    description = "All of it at once. It holds in sub-organizations too, which can only be stricter. Addresses and Personal Access Keys take effect at once, also on keys that are out; a shorter life on keys that are made or rotated from now on. Needs a session whose password was given within five minutes.",
+    description = "All of it at once, null for no limit of the life. It holds in sub-organizations too, which can only be stricter. Addresses and Personal Access Keys take effect at once, also on keys that are out; a shorter life on keys that are made or rotated from now on. Needs a session whose password was given within five minutes.",
     params(("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current")),
     security(("token" = [])),
     request_body(content = PolicyBody, example = json!({"longestKeyLifeSeconds": 7_776_000, "allowedAddresses": ["203.0.113.0/24"], "personalKeys": true, "membersByKeys": false})),

@@ -35,7 +35,6 @@ fn made<T: Serialize>(position: Position, outcome: Outcome, body: &T) -> Respons
     operation_id = "createOrganization",
     summary = "Make a root organization",
     description = "For operator keys with the scope `organizations`. It has no members yet. To be sure of one organization a customer, put it by your own id.",
-    params(("onBehalfOf" = Option<String>, Query, description = "For whom it is done, 1 to 128 characters, for the log. An operator key must say it.", example = "order 4711")),
     security(("token" = [])),
     request_body(content = NewRootBody, example = json!({"name": "Acme", "externalId": "customer-17", "metadata": {"plan": "gold"}, "limits": {"apiKeys": 50}})),
     responses((status = 201, description = "It was made.", body = RootItem,
@@ -57,10 +56,7 @@ pub(crate) async fn create_root(State(app): State<Arc<App>>, caller: Caller, req
     operation_id = "putOrganizationByExternalId",
     summary = "Make a root organization, or make it what it is to be",
     description = "By your own id for it. Doing it again changes nothing; of two at once one makes it. What is left out of the body stays as it is. For operator keys with the scope `organizations`.",
-    params(
-        ("externalId" = String, Path, description = "Your own id for it: 1 to 128 visible ASCII characters.", example = "customer-17"),
-        ("onBehalfOf" = Option<String>, Query, description = "For whom it is done, 1 to 128 characters, for the log. An operator key must say it.", example = "order 4711")
-    ),
+    params(("externalId" = String, Path, description = "Your own id for it: 1 to 128 visible ASCII characters.", example = "customer-17")),
     security(("token" = [])),
     request_body(content = RootBody, example = json!({"name": "Acme", "metadata": {"plan": "gold"}})),
     responses((status = 201, description = "It was made.", body = RootItem,
@@ -129,10 +125,7 @@ pub(crate) async fn limits(State(app): State<Arc<App>>, caller: Caller, Named(id
     operation_id = "setLimits",
     summary = "Set what a root may have with its sub-organizations",
     description = "What is null or left out is as the installation has it. What there is beyond a limit stays; nothing is added. For operator keys with the scope `organizations`, and Owners of the operator organization with a fresh session.",
-    params(
-        ("id" = String, Path, description = "The root's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff"),
-        ("onBehalfOf" = Option<String>, Query, description = "For whom it is done, 1 to 128 characters, for the log. An operator key must say it.", example = "order 4711")
-    ),
+    params(("id" = String, Path, description = "The root's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff")),
     security(("token" = [])),
     request_body(content = LimitsBody, example = json!({"apiKeys": 50, "members": null, "subOrganizations": 5})),
     responses((status = 200, description = "Limits and use.", body = AllowancesBody,
@@ -153,10 +146,7 @@ pub(crate) async fn set_limits(State(app): State<Arc<App>>, caller: Caller, Name
     operation_id = "suspendOrganization",
     summary = "Suspend an organization",
     description = "Nothing of it, nor of what hangs under it, authenticates until it is resumed. A root: operator keys with the scope `organizations`, and Owners of the operator organization with a fresh session. A sub-organization: whoever manages those of its root.",
-    params(
-        ("id" = String, Path, description = "The organization's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff"),
-        ("onBehalfOf" = Option<String>, Query, description = "For whom it is done, 1 to 128 characters, for the log. An operator key must say it.", example = "order 4711")
-    ),
+    params(("id" = String, Path, description = "The organization's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff")),
     security(("token" = [])),
     responses((status = 200, description = "It is suspended.", body = Done,
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"message": "the organization is suspended"})),
@@ -175,10 +165,7 @@ pub(crate) async fn suspend(State(app): State<Arc<App>>, caller: Caller, Named(i
     operation_id = "resumeOrganization",
     summary = "Take a suspension back",
     description = "By the same, people with a fresh session: keys live again by it.",
-    params(
-        ("id" = String, Path, description = "The organization's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff"),
-        ("onBehalfOf" = Option<String>, Query, description = "For whom it is done, 1 to 128 characters, for the log. An operator key must say it.", example = "order 4711")
-    ),
+    params(("id" = String, Path, description = "The organization's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff")),
     security(("token" = [])),
     responses((status = 200, description = "It is not suspended any more.", body = Done,
         headers(("Keywright-Revision" = String, description = "The revision of the change.")),
@@ -197,7 +184,6 @@ pub(crate) async fn resume(State(app): State<Arc<App>>, caller: Caller, Named(id
     operation_id = "addUser",
     summary = "Add a user",
     description = "Without a password: he gets one by an invitation, or by a link that he asks for. Whoever has the address already is answered as he is. For operator keys with the scope `users`.",
-    params(("onBehalfOf" = Option<String>, Query, description = "For whom it is done, 1 to 128 characters, for the log. An operator key must say it.", example = "order 4711")),
     security(("token" = [])),
     request_body(content = NewUser, example = json!({"email": "person@example.com", "name": "Person"})),
     responses((status = 201, description = "He was added.", body = AddedUser,
@@ -222,10 +208,7 @@ pub(crate) async fn add_user(State(app): State<Arc<App>>, caller: Caller, reques
     operation_id = "disableUser",
     summary = "Disable a user",
     description = "Nothing of his authenticates, in no organization. For operator keys with the scope `users`; members of the operator organization are out of their reach.",
-    params(
-        ("user" = String, Path, description = "The user's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff"),
-        ("onBehalfOf" = Option<String>, Query, description = "For whom it is done, 1 to 128 characters, for the log. An operator key must say it.", example = "order 4711")
-    ),
+    params(("user" = String, Path, description = "The user's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff")),
     security(("token" = [])),
     responses((status = 200, description = "He is disabled.", body = Done,
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"message": "the user is disabled"})),
@@ -244,10 +227,7 @@ pub(crate) async fn disable_user(State(app): State<Arc<App>>, caller: Caller, Na
     operation_id = "enableUser",
     summary = "Enable a user again",
     description = "For operator keys with the scope `users`; members of the operator organization are out of their reach.",
-    params(
-        ("user" = String, Path, description = "The user's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff"),
-        ("onBehalfOf" = Option<String>, Query, description = "For whom it is done, 1 to 128 characters, for the log. An operator key must say it.", example = "order 4711")
-    ),
+    params(("user" = String, Path, description = "The user's id.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff")),
     security(("token" = [])),
     responses((status = 200, description = "He is enabled.", body = Done,
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"message": "the user is enabled"})),

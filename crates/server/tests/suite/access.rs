@@ -327,6 +327,24 @@ async fn each_caller_gets_what_the_table_says() {
     server.end().await;
 }
 
+/// Reddens when an operation asks for a fresh session and its documentation does not say so in the same words.
+#[tokio::test]
+async fn what_needs_a_fresh_session_shows_the_refusal_as_its_example() {
+    let mut fixture = Fixture::new().await;
+    let document = fixture.server.get(Actor::Anonymous, "/openapi/identity.json").await.json();
+    let stale = TABLE.iter().filter(|(_, path, statuses)| path.starts_with("/identity/") && matches!(statuses, [.., 200 | 201, 403]));
+    let mut found = 0;
+    for (method, documented, _) in stale {
+        let path = fixture.path(documented);
+        let sentence = fails(&fixture.call(Caller::StaleOwner, method, &path).await, 403, "session_not_fresh");
+        let forbidden = &document["paths"][documented][method]["responses"]["403"]["content"]["application/json"];
+        assert_eq!(forbidden["examples"]["session_not_fresh"]["value"]["message"], sentence.as_str(), "{method} {documented}");
+        found += 1;
+    }
+    assert!(found > 5, "the table has such rows");
+    fixture.server.end().await;
+}
+
 #[tokio::test]
 async fn a_weak_role_is_told_what_is_needed_and_who_has_it() {
     let server = TestServer::start().await;

@@ -6,7 +6,7 @@ use keywright_protocol::{
     OperatorScope,
     admin::{AdminReply, AdminRequest},
 };
-use keywright_testkit::{Answer, TestServer};
+use keywright_testkit::{Actor, Answer, TestServer};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -103,6 +103,19 @@ async fn call(server: &TestServer, key: &str, method: &str, path: &str) -> Answe
             None => request,
         })
         .await
+}
+
+/// Reddens when a change that operator keys may make does not say that it takes `onBehalfOf`, or one that they may not make does.
+#[tokio::test]
+async fn what_operator_keys_may_change_documents_for_whom() {
+    let server = TestServer::start().await;
+    let document = server.get(Actor::Anonymous, "/openapi/identity.json").await.json();
+    for (method, path, status) in IDENTITY {
+        let parameters = document["paths"][path][method]["parameters"].as_array();
+        let documented = parameters.is_some_and(|parameters| parameters.iter().any(|parameter| parameter["name"] == "onBehalfOf"));
+        assert_eq!(documented, method != "get" && status != 403, "{method} {path}");
+    }
+    server.end().await;
 }
 
 /// Reddens when an operator key is taken anywhere but on the identity API, or reaches there what is none of its business.

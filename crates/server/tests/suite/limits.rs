@@ -63,6 +63,7 @@ fn limited(answer: &Answer, policy: &str, quota: u32, window: u64) -> u64 {
     let sentence = fails(answer, 429, "rate_limited");
     let wait: u64 = answer.header("retry-after").parse().unwrap();
     assert!(wait > 0 && sentence.contains("try again in"), "{sentence}");
+    assert!(policy != "refused-keys" || sentence.contains("good keys from it wait too"), "whose limit it is: {sentence}");
     assert_eq!(answer.header("ratelimit"), format!("\"{policy}\";r=0;t={wait}"));
     assert_eq!(answer.header("ratelimit-policy"), format!("\"{policy}\";q={quota};w={window}"));
     wait

@@ -7,14 +7,14 @@ use keywright_protocol::ErrorBody;
 #[expect(dead_code, reason = "documents answers that are rendered elsewhere")]
 pub(crate) enum SessionRefusals {
     /// No session, an unknown one (`invalid_session`), a damaged one (`malformed_key`), one that has ended (`session_ended`), or its
-    /// user is disabled (`user_disabled`). A raw key is told where to exchange it.
+    /// user is disabled (`user_disabled`). Whoever sends something else is told how to sign in.
     #[response(status = 401, example = json!({"error": "session_ended",
         "error_description": "this session ended on 2026-11-24T21:00:00.000Z; sign in again", "message": "this session ended on 2026-11-24T21:00:00.000Z; sign in again"}))]
     Unauthorized(ErrorBody),
     /// An access token was sent where the session itself is needed; or the roles permit nothing in the session's organization.
     #[response(status = 403, example = json!({"error": "insufficient_permission",
-        "error_description": "this needs the session itself: sign in at /auth/v1/sessions and send the sessionToken; an access token does not do it",
-        "message": "this needs the session itself: sign in at /auth/v1/sessions and send the sessionToken; an access token does not do it"}))]
+        "error_description": "this needs the session itself: sign in with POST /auth/v1/sessions and send the sessionToken that it answers; an access token does not do it",
+        "message": "this needs the session itself: sign in with POST /auth/v1/sessions and send the sessionToken that it answers; an access token does not do it"}))]
     Forbidden(ErrorBody),
     /// Something broke here; tell the operator the `X-Request-Id`.
     #[response(status = 500, example = json!({"error": "server_error",

@@ -9,4 +9,5 @@ mod openapi;
 mod operator;
 mod outer;
 mod roles;
+mod sentences;
 mod well_known;

@@ -62,9 +62,13 @@ fn check_responses(document: &Value, at: &str, operation: &Value) {
             if status.starts_with('4') {
                 assert_eq!(media_type, "application/json", "{at} {status}");
                 assert_eq!(body["schema"]["$ref"], "#/components/schemas/ErrorBody", "{at} {status}");
-                let example = &body["example"];
-                assert!(["error", "error_description", "message"].iter().all(|name| example[name].is_string()), "{at} {status}: {example}");
-                assert_eq!(example["message"], example["error_description"], "{at} {status}");
+                let several = body["examples"].as_object().into_iter().flat_map(serde_json::Map::values).map(|example| &example["value"]);
+                let examples: Vec<&Value> = body.get("example").into_iter().chain(several).collect();
+                assert!(!examples.is_empty(), "{at} {status}: an example");
+                for example in examples {
+                    assert!(["error", "error_description", "message"].iter().all(|name| example[name].is_string()), "{at} {status}: {example}");
+                    assert_eq!(example["message"], example["error_description"], "{at} {status}");
+                }
             }
         }
     }
@@ -103,6 +107,33 @@ async fn every_operation_is_described_with_its_parameters_answers_and_examples()
             }
         }
         assert_eq!(ids.len(), count, "{path}");
+    }
+    server.end().await;
+}
+
+/// Reddens when a change or a read loses what all of them take and answer.
+#[tokio::test]
+async fn changes_document_how_they_are_made_once_and_reads_how_new_they_are() {
+    let server = TestServer::start().await;
+    for path in [AUTH, IDENTITY] {
+        let document = server.get(Actor::Anonymous, path).await.json();
+        for (method, route, operation) in operations(&document) {
+            let at = format!("{method} {route}");
+            let identified = operation.get("security").is_some();
+            let takes = |name: &str| operation["parameters"].as_array().into_iter().flatten().filter(|parameter| parameter["name"] == name).count();
+            let (read, once) = (identified && method == "get", identified && method != "get" && path == IDENTITY);
+            let newest = read && (path == IDENTITY || route.starts_with("/auth/v1/sessions"));
+            assert_eq!(takes("Keywright-Min-Revision"), usize::from(newest), "{at}");
+            assert_eq!(takes("Idempotency-Key"), usize::from(once), "{at}");
+            let responses = operation["responses"].as_object().unwrap();
+            assert_eq!(responses.contains_key("422"), once, "{at}");
+            for (status, response) in responses.iter().filter(|(status, _)| status.starts_with('2')) {
+                let headers = &response["headers"];
+                assert_eq!(headers.get("Idempotency-Replayed").is_some(), once, "{at} {status}");
+                assert!(!once || headers["Keywright-Revision"]["description"].is_string(), "{at} {status}");
+                assert!(method != "get" || headers.get("Keywright-Revision").is_none(), "{at} {status}: a read changes nothing");
+            }
+        }
     }
     server.end().await;
 }

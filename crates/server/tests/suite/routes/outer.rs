@@ -6,7 +6,7 @@ use keywright_protocol::{
     RequestId,
     paths::{API_KEY_TOKEN, HEALTH, JWKS, METRICS, READY, TOKEN_V3},
 };
-use keywright_server::{Metrics, outer::Outer};
+use keywright_server::{Metrics, documentation::Documentation, outer::Outer};
 use keywright_testkit::{Actor, Answer, TestServer};
 use reqwest::Method;
 use serde_json::Value;
@@ -207,7 +207,7 @@ async fn a_handler_that_panics_is_answered_and_gives_nothing_away() {
         metrics: Arc::new(Metrics::default()),
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
-        documentation: "https://auth.example.com/openapi/index.html".to_owned(),
+        documentation: Documentation::new("https://auth.example.com/openapi/index.html", "auth"),
     };
     let response = outer.answer(http::Request::get("/").body(Body::empty()).unwrap(), None).await;
     assert_eq!(response.status(), 500);

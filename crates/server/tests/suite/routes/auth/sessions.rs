@@ -91,9 +91,9 @@ async fn a_session_opens_the_identity_api_as_its_user_alone() {
     let sentence = fails(&server.form("/auth/v3/token", &format!("personalAccessKey={session}")).await, 401, "malformed_key");
     assert!(sentence.contains("session"), "{sentence}");
     for raw in [server.key("owner"), server.api_key("acme-ci")] {
-        for path in [CURRENT, "/identity/v1/organizations"] {
+        for (path, how) in [(CURRENT, "POST /auth/v1/sessions"), ("/identity/v1/organizations", "exchange")] {
             let sentence = fails(&server.by(raw, Method::GET, path, None).await, 401, "key_not_exchanged");
-            assert!(sentence.contains("exchange"), "{sentence}");
+            assert!(sentence.contains(how), "{sentence}");
         }
     }
     fails(&server.by(session.get(..50).unwrap(), Method::GET, CURRENT, None).await, 401, "malformed_key");

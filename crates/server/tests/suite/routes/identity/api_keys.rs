@@ -201,7 +201,7 @@ fn bad_members(acme: OrganizationId, globex: OrganizationId, now: Time) -> Vec<(
         ("grants", json!([{ "organizationId": acme, "roles": ["view-moon"] }]), "there is no role `view-moon`"),
         ("grants", view_build(globex), "grants: "),
         ("grants", json!([{ "organizationId": acme, "roles": [], "owner": true }]), "unknown field `owner`"),
-        ("grants", json!([{ "organizationId": "acme", "roles": [] }]), "UUID"),
+        ("grants", json!([{ "organizationId": "acme", "roles": [] }]), "grants[0].organizationId: must be a GUID"),
         ("grants", json!({ "view-build": true }), "expected a sequence"),
         ("notBefore", json!(now.plus(DAY * 400)), "notBefore: must be before the key expires"),
         ("allowedAddresses", json!(["192.0.2.0/24", "10.0.0.0/33"]), "allowedAddresses: `10.0.0.0/33` is no network"),
