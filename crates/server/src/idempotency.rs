@@ -10,7 +10,12 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use bytes::Bytes;
+use http::{
+    HeaderValue, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+    request::Parts,
+};
 use http_body_util::BodyExt as _;
 use keywright_core::{
     Context,
@@ -27,7 +32,7 @@ const KEY: &str = "idempotency-key";
 #[derive(Clone)]
 pub(crate) struct Attempt {
     asked: Asked,
-    names_current: bool,
+    names_organization: bool,
     once: Arc<Mutex<Option<Once>>>,
 }
 
@@ -35,7 +40,7 @@ impl Attempt {
     /// By an actor who has been verified, and the organization that is his current one.
     pub(crate) fn by(&self, ctx: &Context, organization: OrganizationId) -> Option<Once> {
         let asked = self.asked.clone();
-        let once = ctx.by_once(if self.names_current { asked.in_current(organization) } else { asked });
+        let once = ctx.by_once(if self.names_organization { asked } else { asked.in_current(organization) });
         self.once.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&once);
         once
     }
@@ -55,17 +60,25 @@ pub(crate) async fn layer(State(app): State<Arc<App>>, request: Request, next: N
     if keys.next().is_some() {
         return ApiError::BadRequest("send one Idempotency-Key".to_owned()).into_response();
     }
+    if !request.headers().contains_key(AUTHORIZATION) {
+        // Nobody's: its route answers that before it reads anything.
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    // Here, where whoever sends slowly is timed out.
+    let bytes = match read(body).await {
+        Ok(bytes) => bytes,
+        Err(error) => return error.into_response(),
+    };
     // The handler goes on when whoever asked goes away.
-    let carried_out = tasks::spawn(async move { carry_out(&app, &key, request, next).await.unwrap_or_else(IntoResponse::into_response) });
+    let carried_out = tasks::spawn(async move { carry_out(&app, &key, (parts, bytes), next).await.unwrap_or_else(IntoResponse::into_response) });
     carried_out.await.unwrap_or_else(|_| ApiError::Broken.into_response())
 }
 
-async fn carry_out(app: &Arc<App>, key: &HeaderValue, request: Request, next: Next) -> Result<Response, ApiError> {
-    let (mut parts, body) = request.into_parts();
-    let bytes = read(body).await?;
+async fn carry_out(app: &Arc<App>, key: &HeaderValue, (mut parts, bytes): (Parts, Bytes), next: Next) -> Result<Response, ApiError> {
     let target = parts.uri.path_and_query().map_or(parts.uri.path(), |target| target.as_str());
     let asked = Asked::new(key.to_str().unwrap_or_default(), &[parts.method.as_str().as_bytes(), target.as_bytes(), &bytes])?;
-    let attempt = Attempt { asked, names_current: parts.uri.path().contains("/organizations/current"), once: Arc::default() };
+    let attempt = Attempt { asked, names_organization: names_organization(parts.uri.path()), once: Arc::default() };
     parts.extensions.insert(attempt.clone());
     let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
     let once = attempt.once.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -73,6 +86,13 @@ async fn carry_out(app: &Arc<App>, key: &HeaderValue, request: Request, next: Ne
         Some(once) if response.status().is_success() && response.headers().contains_key("Keywright-Revision") => keep(app, once, response).await,
         Some(_) | None => Ok(response),
     }
+}
+
+/// Whether a path says by its id which organization is meant. `current`, in whatever way it is written, and no organization at all
+/// mean another one after the session has moved.
+fn names_organization(path: &str) -> bool {
+    let mut segments = path.split('/').skip_while(|segment| *segment != "organizations").skip(1);
+    segments.next().is_some_and(|segment| segment.parse::<OrganizationId>().is_ok())
 }
 
 async fn keep(app: &Arc<App>, once: Once, response: Response) -> Result<Response, ApiError> {

@@ -21,7 +21,12 @@ use http::{
 use ipnet::IpNet;
 use keywright_core::{Actor, Context};
 use keywright_protocol::{Clock, ErrorBody, RequestId};
-use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 use tower::Service as _;
 
 /// Longest headers, names and values together, in bytes.
@@ -74,8 +79,11 @@ impl Outer {
         let Ok(request_id) = request_id(request.headers()) else {
             return ApiError::Broken.into_response();
         };
-        let info = RequestInfo { request_id, client_ip: client_ip(peer, request.headers(), &self.trusted_proxies) };
-        let mut response = if header_bytes(request.headers()) > MAX_HEADERS {
+        let client = client_ip(peer, request.headers(), &self.trusted_proxies);
+        let info = RequestInfo { request_id, client_ip: client.unwrap_or_default() };
+        let mut response = if client.is_err() {
+            ApiError::BadRequest(UNREADABLE_HOP.to_owned()).into_response()
+        } else if header_bytes(request.headers()) > MAX_HEADERS {
             ApiError::HeadersTooLarge(MAX_HEADERS).into_response()
         } else if let Some(preflight) = preflight(&request, allow_origin.as_ref()) {
             preflight
@@ -176,23 +184,33 @@ fn header_bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
-/// The last address in `X-Forwarded-For` that is no trusted proxy, if the peer itself is one.
-fn client_ip(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
+const UNREADABLE_HOP: &str = "X-Forwarded-For, as the trusted proxy sent it, does not end in the IP address of a client; have the proxy append the address of whoever it got the request from";
+
+/// An entry of `X-Forwarded-For` that would have to be the client's and is no address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct UnreadableHop;
+
+/// The last address in `X-Forwarded-For` that is no trusted proxy, if the peer itself is one. Entries are read from the right, each
+/// for itself: what a client wrote to the left of what a proxy appended is never looked at. Where a proxy's own entry cannot be read,
+/// the proxy's address must not pass for the client's.
+fn client_ip(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Result<Option<IpAddr>, UnreadableHop> {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
-    let mut client = peer.map(|address| address.to_canonical())?;
-    if trusted.is_empty() || !is_trusted(&client) {
-        return Some(client);
+    let Some(mut client) = peer.map(|address| address.to_canonical()) else { return Ok(None) };
+    let lines: Vec<&HeaderValue> = headers.get_all(FORWARDED_FOR).iter().collect();
+    let mut hops = lines.into_iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    while is_trusted(&client)
+        && let Some(hop) = hops.next()
+    {
+        client = hop_address(hop).ok_or(UnreadableHop)?.to_canonical();
     }
-    let hops: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
-    for hop in hops.into_iter().rev() {
-        // What a proxy that is trusted did not understand is not guessed at: the last sure address stands.
-        let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
-        client = address.to_canonical();
-        if !is_trusted(&client) {
-            break;
-        }
-    }
-    Some(client)
+    Ok(Some(client))
+}
+
+/// An address, with or without a port (`198.51.100.7:4711`, `[2001:db8::1]:4711`, `[2001:db8::1]`).
+fn hop_address(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop).ok()?.trim();
+    let bare = || text.strip_prefix('[').and_then(|text| text.strip_suffix(']'))?.parse().ok().map(IpAddr::V6);
+    text.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip())).or_else(bare)
 }
 
 /// The URI with runs of slashes collapsed; `None` if there are none.
@@ -228,15 +246,27 @@ mod tests {
     fn only_a_trusted_proxy_says_where_a_request_comes_from() {
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        let client = |peer: &str, forwarded: &str| {
+        let client = |peer: &str, forwarded: &[&[u8]]| {
             let mut headers = HeaderMap::new();
-            headers.insert(FORWARDED_FOR, forwarded.parse().unwrap());
-            client_ip(Some(ip(peer)), &headers, &trusted).unwrap()
+            for line in forwarded {
+                headers.append(FORWARDED_FOR, HeaderValue::from_bytes(line).unwrap());
+            }
+            client_ip(Some(ip(peer)), &headers, &trusted).map(Option::unwrap)
         };
-        assert_eq!(client("192.0.2.1", "198.51.100.7"), ip("192.0.2.1"), "no proxy of ours");
-        assert_eq!(client("10.0.0.1", "198.51.100.7"), ip("198.51.100.7"));
-        assert_eq!(client("10.0.0.1", "203.0.113.9, 198.51.100.7, 10.0.0.2"), ip("198.51.100.7"), "what the client wrote itself is not believed");
-        assert_eq!(client("10.0.0.1", "198.51.100.7, unknown"), ip("10.0.0.1"));
-        assert_eq!(client("::ffff:10.0.0.1", "198.51.100.7"), ip("198.51.100.7"));
+        let is = |text: &str| Ok(ip(text));
+        assert_eq!(client("192.0.2.1", &[b"198.51.100.7"]), is("192.0.2.1"), "no proxy of ours");
+        assert_eq!(client("192.0.2.1", &[b"\xff"]), is("192.0.2.1"), "no proxy of ours");
+        assert_eq!(client("10.0.0.1", &[]), is("10.0.0.1"), "the proxy itself");
+        for line in ["198.51.100.7", "198.51.100.7:4711", "203.0.113.9, 198.51.100.7, 10.0.0.2", "unknown, 198.51.100.7", ", 198.51.100.7"] {
+            assert_eq!(client("10.0.0.1", &[line.as_bytes()]), is("198.51.100.7"), "{line}: what the client wrote itself is not believed");
+        }
+        assert_eq!(client("::ffff:10.0.0.1", &[b"198.51.100.7"]), is("198.51.100.7"));
+        assert_eq!(client("10.0.0.1", &[b"[2001:db8::1]:80"]), is("2001:db8::1"));
+        assert_eq!(client("10.0.0.1", &[b"[2001:db8::1], 10.0.0.2"]), is("2001:db8::1"));
+        assert_eq!(client("10.0.0.1", &[b"\xff, 198.51.100.7"]), is("198.51.100.7"), "a line is not dropped for what the client wrote in it");
+        assert_eq!(client("10.0.0.1", &[b"\xff", b"198.51.100.7"]), is("198.51.100.7"));
+        for line in [&b"198.51.100.7, unknown"[..], b"", b"198.51.100.7,", b"198.51.100.7, \xff", b"\xff, 10.0.0.2"] {
+            assert_eq!(client("10.0.0.1", &[line]), Err(UnreadableHop), "the proxy's address is not the client's");
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! A change that is asked for twice with one `Idempotency-Key` is made once.
 
-use crate::{access_operator::operator_key, support::fails};
+use crate::{
+    access_operator::operator_key,
+    support::{fails, raw},
+};
 use keywright_protocol::OperatorScope;
 use keywright_testkit::{Answer, TestServer};
 use reqwest::Method;
@@ -168,5 +171,33 @@ async fn current_is_another_organization_after_a_switch() {
     assert_eq!(asking.ask(&asking.by, "here", current, &body).await.status, 201);
     switch(mobile).await;
     fails(&asking.ask(&asking.by, "here", current, &body).await, 422, "idempotency_key_reused");
+    // In whatever way it is written, and where none is named.
+    let encoded = "/identity/v1/organizations/%63urrent/sub-organizations";
+    let invite = "/identity/v1/users?action=invite";
+    let invited = json!({ "userEmail": "p@example.com", "organizationsAndRoles": [] });
+    let named = json!({ "name": "Labs" });
+    switch(acme).await;
+    assert_eq!(asking.ask(&asking.by, "labs", encoded, &named).await.status, 200);
+    let patch = async |path: &str| {
+        let request = asking.server.request(Method::PATCH, path).bearer_auth(&asking.by).header("idempotency-key", "p").json(&invited);
+        asking.server.send(request).await
+    };
+    assert_eq!(patch(invite).await.status, 200);
+    switch(mobile).await;
+    fails(&asking.ask(&asking.by, "labs", encoded, &named).await, 422, "idempotency_key_reused");
+    fails(&patch(invite).await, 422, "idempotency_key_reused");
+    // An organization that is named is the same one wherever the session is.
+    assert_eq!(asking.make("named", "nightly").await.status, 201);
+    switch(acme).await;
+    assert_eq!(asking.make("named", "nightly").await.header("idempotency-replayed"), "true");
+}
+
+/// Reddens when a body is read for somebody who has not said who he is.
+#[tokio::test]
+async fn nobody_s_body_is_not_waited_for() {
+    let asking = Asking::start().await;
+    let head = format!("POST {} HTTP/1.1\r\nhost: x\r\nidempotency-key: a\r\ncontent-length: 15000\r\n\r\n", asking.path);
+    let answer = raw(&asking.server, &head).await;
+    assert_eq!(answer.status, 401, "{}", answer.body);
     asking.server.end().await;
 }
