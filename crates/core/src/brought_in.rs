@@ -11,20 +11,22 @@ use crate::{
 use keywright_db::{Committed, Tx};
 use keywright_protocol::{InvitationId, KeyId, MembershipId, OrganizationId, Time, catalog::OWNER};
 pub use keywright_store::brought_in::{BroughtInRow, Kind};
-use keywright_store::{brought_in, invitations, managed_keys, memberships, organizations};
-use std::sync::Arc;
+use keywright_store::{StoreError, brought_in, invitations, keys, managed_keys, memberships, organizations};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What became of what a key had brought in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Undone {
     /// Taken back.
     pub taken_back: Vec<BroughtInRow>,
-    /// Left as it is: sub-organizations, whoever is Owner by now, whoever takes back himself, and what is where he may not.
+    /// Left as it is: sub-organizations, whoever is Owner by now, whoever takes back himself, and what is where he may not; and the API
+    /// Keys and invitations that those made in turn who came in by it: they stand without their makers.
     pub kept: Vec<BroughtInRow>,
 }
 
 impl Core {
-    /// What came in by a key, oldest first, and whether it still stands.
+    /// What came in by a key, oldest first, and whether it still stands; then the API Keys and invitations that those made in turn who
+    /// came in by it.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
@@ -36,7 +38,10 @@ impl Core {
                     let authority = core.authority(tx, &ctx, organization).await?;
                     authority.require(crate::keys::api::MANAGE)?;
                     managed_keys::find(tx, id, organization).await?.ok_or(KEY)?;
-                    brought_in::list(tx, id).await.map_err(Error::from)
+                    let mut rows = brought_in::list(tx, id).await?;
+                    let mut in_turn = made_in_turn(tx, authority.place.root_id, &rows).await?;
+                    rows.append(&mut in_turn);
+                    Ok(rows)
                 })
             })
             .await
@@ -57,7 +62,9 @@ impl Core {
                 authority.require_fresh_person(ctx.now, "taking back what came in by a key")?;
                 core.revoke_in(tx, &ctx, &authority, (id, Some(keywright_protocol::KeyKind::ApiKey))).await?;
                 let mut undone = Undone::default();
-                for row in brought_in::list(tx, id).await?.into_iter().filter(|row| row.stands) {
+                let rows = brought_in::list(tx, id).await?;
+                let mut in_turn = made_in_turn(tx, authority.place.root_id, &rows).await?;
+                for row in rows.into_iter().filter(|row| row.stands) {
                     // That the key is dead must not depend on what can be taken back.
                     match core.take_back(tx, &ctx, &row).await {
                         Ok(true) => undone.taken_back.push(row),
@@ -65,6 +72,7 @@ impl Core {
                         Err(error) => return Err(error),
                     }
                 }
+                undone.kept.append(&mut in_turn);
                 Ok(undone)
             })
         })
@@ -73,15 +81,19 @@ impl Core {
 
     /// Whether it was taken back. What refuses it refuses before anything is written.
     async fn take_back(&self, tx: &mut Tx, ctx: &Context, row: &BroughtInRow) -> Result<bool, Error> {
-        if row.kind == Kind::Organization {
+        if matches!(row.kind, Kind::Organization | Kind::ApiKey) {
             return Ok(false);
         }
         let there = &self.authority(tx, ctx, row.organization_id).await?;
         there.require(MANAGE)?;
         match row.kind {
-            Kind::Organization => Ok(false),
+            Kind::Organization | Kind::ApiKey => Ok(false),
             Kind::Invitation => {
-                invitations::revoke(tx, InvitationId::from(row.subject), ctx.now).await?;
+                match invitations::revoke(tx, InvitationId::from(row.subject), ctx.now).await {
+                    // It went with a membership that was taken back before.
+                    Err(StoreError::NotFound) => return Ok(true),
+                    revoked => revoked?,
+                }
                 let told = (row.name.clone(), "came in by a key that was revoked".to_owned());
                 log::change(tx, ctx, &there.by, Where::In(&there.place), Action::InviteDelete, told).await?;
                 Ok(true)
@@ -123,7 +135,7 @@ pub(crate) async fn note_accepted(
     organization: OrganizationId,
     now: Time,
 ) -> Result<(), Error> {
-    match brought_in::find_key(tx, Kind::Invitation, invitation.as_uuid()).await? {
+    match brought_in::find_key(tx, invitation).await? {
         Some(key) => note_membership(tx, key, gained, organization, now).await,
         None => Ok(()),
     }
@@ -147,8 +159,28 @@ async fn note_membership(
     Ok(())
 }
 
-/// Notes an invitation.
+/// API Keys and invitations that people made since they came in, by themselves or with a Personal Access Key.
+async fn made_in_turn(tx: &mut Tx, root: OrganizationId, rows: &[BroughtInRow]) -> Result<Vec<BroughtInRow>, Error> {
+    let mut since: BTreeMap<String, Time> = BTreeMap::new();
+    for row in rows {
+        let Some(user) = row.user_id else { continue };
+        let keys = keys::list_ids_of_membership(tx, MembershipId::from(row.subject)).await?;
+        for maker in keys.into_iter().map(|key| format!("key {key}")).chain([format!("user {user}")]) {
+            // The rows come oldest first.
+            since.entry(maker).or_insert(row.at);
+        }
+    }
+    let mut made = Vec::new();
+    for (maker, since) in since {
+        let known = |row: &BroughtInRow| rows.iter().any(|other| other.kind == row.kind && other.subject == row.subject);
+        made.extend(brought_in::list_made(tx, &maker, root, since).await?.into_iter().filter(|row| !known(row)));
+    }
+    Ok(made)
+}
+
+/// Notes who sent an invitation last, if he sent it by a key.
 pub(crate) async fn note_invitation(tx: &mut Tx, by: &By, id: InvitationId, organization: OrganizationId, now: Time) -> Result<(), Error> {
+    brought_in::delete_invitation(tx, id).await?;
     let By::Key { id: key, .. } = by else { return Ok(()) };
     Ok(brought_in::insert(tx, *key, (Kind::Invitation, id.as_uuid(), ""), organization, now).await?)
 }

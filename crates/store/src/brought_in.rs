@@ -1,14 +1,19 @@
-//! What was made through tokens of keys.
+//! What was made through tokens of keys, and what those made in turn who came in so.
 
 use crate::{StoreError, statements};
 use keywright_db::{Row, Tx};
-use keywright_protocol::{KeyId, OrganizationId, Time};
+use keywright_protocol::{InvitationId, KeyId, OrganizationId, Time, UserId};
 use uuid::Uuid;
 
 statements! {
     INSERT = "INSERT INTO brought_in (key_id, kind, subject, role, organization_id, at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
-    FIND_KEY = "SELECT key_id FROM brought_in WHERE kind = $1 AND subject = $2 ORDER BY at LIMIT 1";
-    LIST = "SELECT b.kind, b.subject, b.role, b.organization_id, b.at, COALESCE(i.email, u.email, o.name) AS name,
+    FIND_KEY = "SELECT key_id FROM brought_in WHERE kind = 'invitation' AND subject = $1";
+    DELETE_INVITATION = "DELETE FROM brought_in WHERE kind = 'invitation' AND subject = $1";
+    LIST_KEYS_MADE = "SELECT k.id AS subject, k.organization_id, k.created_at AS at, k.name FROM keys k JOIN organizations o ON o.id = k.organization_id
+        WHERE k.kind = 'api' AND k.revoked_at IS NULL AND k.created_by = $1 AND o.root_id = $2 AND k.created_at >= $3 ORDER BY k.created_at, k.id";
+    LIST_INVITATIONS_MADE = "SELECT id AS subject, root_id AS organization_id, created_at AS at, email AS name FROM invitations
+        WHERE revoked_at IS NULL AND created_by = $1 AND root_id = $2 AND created_at >= $3 ORDER BY created_at, id";
+    LIST = "SELECT b.kind, b.subject, b.role, b.organization_id, b.at, m.user_id, COALESCE(i.email, u.email, o.name) AS name,
             CAST(CASE b.kind
                 WHEN 'invitation' THEN CASE WHEN i.accepted_at IS NULL AND i.revoked_at IS NULL THEN 1 ELSE 0 END
                 WHEN 'organization' THEN CASE WHEN o.deleted_at IS NULL THEN 1 ELSE 0 END
@@ -36,6 +41,8 @@ pub enum Kind {
     Role,
     /// A sub-organization.
     Organization,
+    /// An API Key that somebody made who came in so.
+    ApiKey,
 }
 
 impl Kind {
@@ -47,6 +54,7 @@ impl Kind {
             Self::Member => "member",
             Self::Role => "role",
             Self::Organization => "organization",
+            Self::ApiKey => "api-key",
         }
     }
 
@@ -60,7 +68,7 @@ impl Kind {
 pub struct BroughtInRow {
     /// What it is.
     pub kind: Kind,
-    /// The id of the invitation, the membership or the organization.
+    /// The id of the invitation, the membership, the organization or the API Key.
     pub subject: Uuid,
     /// The role, if it is one.
     pub role: String,
@@ -68,8 +76,10 @@ pub struct BroughtInRow {
     pub organization_id: OrganizationId,
     /// When.
     pub at: Time,
-    /// The address of whom it is about, or the organization's name.
+    /// The address of whom it is about, or the name of the organization or the API Key.
     pub name: String,
+    /// Whose membership it is.
+    pub user_id: Option<UserId>,
     /// Whether it is still so: the invitation pending, the membership live, the role held.
     pub stands: bool,
 }
@@ -83,6 +93,7 @@ impl BroughtInRow {
             organization_id: row.get("organization_id")?,
             at: row.get("at")?,
             name: row.get::<Option<String>>("name")?.unwrap_or_default(),
+            user_id: row.get("user_id")?,
             stands: row.get::<i64>("stands")? == 1,
         })
     }
@@ -97,12 +108,36 @@ pub async fn insert(tx: &mut Tx, key: KeyId, (kind, subject, role): (Kind, Uuid,
     tx.execute(INSERT, &values).await.map(|_| ())
 }
 
-/// The key that something came in by.
+/// The key that an invitation came in by.
 ///
 /// # Errors
 /// Whatever keeps the database from answering.
-pub async fn find_key(tx: &mut Tx, kind: Kind, subject: Uuid) -> Result<Option<KeyId>, StoreError> {
-    tx.fetch_optional(FIND_KEY, &[kind.as_str().into(), subject.into()]).await?.map(|row| row.get("key_id")).transpose()
+pub async fn find_key(tx: &mut Tx, invitation: InvitationId) -> Result<Option<KeyId>, StoreError> {
+    tx.fetch_optional(FIND_KEY, &[invitation.into()]).await?.map(|row| row.get("key_id")).transpose()
+}
+
+/// Forgets by which key an invitation came in: somebody else has sent it now.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn delete_invitation(tx: &mut Tx, invitation: InvitationId) -> Result<(), StoreError> {
+    tx.execute(DELETE_INVITATION, &[invitation.into()]).await.map(|_| ())
+}
+
+/// What an actor has made in a tree since a time that stands without him: unrevoked API Keys, and invitations, accepted ones too.
+/// `maker` is his kind and id.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_made(tx: &mut Tx, maker: &str, root: OrganizationId, since: Time) -> Result<Vec<BroughtInRow>, StoreError> {
+    let mut made = Vec::new();
+    for (kind, statement) in [(Kind::ApiKey, LIST_KEYS_MADE), (Kind::Invitation, LIST_INVITATIONS_MADE)] {
+        for row in tx.fetch_all(statement, &[maker.into(), root.into(), since.into()]).await? {
+            let (subject, organization_id, at, name) = (row.get("subject")?, row.get("organization_id")?, row.get("at")?, row.get("name")?);
+            made.push(BroughtInRow { kind, subject, role: String::new(), organization_id, at, name, user_id: None, stands: true });
+        }
+    }
+    Ok(made)
 }
 
 /// Everything that came in by a key, oldest first.

@@ -20,9 +20,9 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BroughtInItem {
-    /// `invitation`, `member`, `role` or `organization`.
+    /// `invitation`, `member`, `role`, `organization`, or `api-key` for one that somebody made who came in so.
     kind: &'static str,
-    /// The address of whom it is about, or the organization's name.
+    /// The address of whom it is about, or the name of the organization or the API Key.
     name: String,
     /// The role, if it is one; otherwise null.
     role: Option<String>,
@@ -51,7 +51,8 @@ pub(crate) struct RevokedKeyBody {
     /// What was taken back with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     taken_back: Option<Vec<BroughtInItem>>,
-    /// What stays: sub-organizations, whoever is Owner by now, and you.
+    /// What stays: sub-organizations, whoever is Owner by now, and you; also API Keys and invitations, accepted ones too, of people who came
+    /// in by the key. Look at these, and revoke them yourself.
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<Vec<BroughtInItem>>,
 }
@@ -70,7 +71,7 @@ impl From<Undone> for RevokedKeyBody {
     tag = "API Keys",
     operation_id = "listBroughtIn",
     summary = "What came in by an API Key",
-    description = "Invitations, members, roles and sub-organizations that were made with its tokens, oldest first. Deleting the key with `undo=true` takes back what still stands, but for sub-organizations and whoever is Owner by then.",
+    description = "Invitations, members, roles and sub-organizations that were made with its tokens, oldest first; then API Keys and invitations that the people who came in so have made in turn. Deleting the key with `undo=true` takes back what still stands, but for sub-organizations, whoever is Owner by then, and what others made in turn.",
     params(
         ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
         ("key" = String, Path, description = "The key's id.", example = "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11")

@@ -132,7 +132,11 @@ pub(crate) async fn rename(
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({"message": "the key was revoked"})),
         Refusals, ChangeRefusals)
 )]
-pub(crate) async fn revoke(State(app): State<Arc<App>>, caller: Caller, Named((id, of)): Named<(String, String)>) -> Result<Response, ApiError> {
+pub(crate) async fn revoke(State(app): State<Arc<App>>, caller: Caller, Named((id, of)): Named<(String, String)>, query: Query) -> Result<Response, ApiError> {
+    if query.get("undo").is_some() {
+        let sentence = "undo is for API Keys; revoke this one without it, and take back what came in by it at its invitations and members";
+        return Err(ApiError::BadRequest(sentence.to_owned()));
+    }
     let revoked = told(app.core.revoke_personal_access_key(&caller.ctx, caller.named(&id)?, key(&of)).await)?;
     Ok(changed(revoked.position, &Done { message: "the key was revoked" }))
 }
