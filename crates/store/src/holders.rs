@@ -1,4 +1,5 @@
-//! Who holds a role: live memberships, unrevoked API Keys, and invitations that may still be accepted.
+//! Who holds a role: live memberships, unrevoked API Keys, and invitations that may still be accepted, in organizations that have not
+//! been deleted.
 
 use crate::{StoreError, memberships::split_roles, statements};
 use keywright_db::Tx;
@@ -6,14 +7,16 @@ use keywright_protocol::OrganizationId;
 
 statements! {
     LIST = "SELECT 'membership' AS kind, o.id AS organization_id, o.name AS organization_name, string_agg(r.role, ' ') AS roles
-            FROM membership_roles r JOIN memberships m ON m.id = r.membership_id AND m.ended_at IS NULL JOIN organizations o ON o.id = m.organization_id
+            FROM membership_roles r JOIN memberships m ON m.id = r.membership_id AND m.ended_at IS NULL
+            JOIN organizations o ON o.id = m.organization_id AND o.deleted_at IS NULL
             GROUP BY m.id, o.id, o.name
         UNION ALL SELECT 'key', o.id, o.name, string_agg(r.role, ' ')
-            FROM key_roles r JOIN keys k ON k.id = r.key_id AND k.revoked_at IS NULL JOIN organizations o ON o.id = r.organization_id
+            FROM key_roles r JOIN keys k ON k.id = r.key_id AND k.revoked_at IS NULL
+            JOIN organizations o ON o.id = r.organization_id AND o.deleted_at IS NULL
             GROUP BY k.id, o.id, o.name
         UNION ALL SELECT 'invitation', o.id, o.name, string_agg(r.role, ' ')
             FROM invitation_roles r JOIN invitations i ON i.id = r.invitation_id AND i.accepted_at IS NULL AND i.revoked_at IS NULL
-            JOIN organizations o ON o.id = r.organization_id
+            JOIN organizations o ON o.id = r.organization_id AND o.deleted_at IS NULL
             GROUP BY i.id, o.id, o.name";
     DROP_DOUBLE_OF_MEMBERSHIPS = "DELETE FROM membership_roles WHERE role = $1
         AND membership_id IN (SELECT id FROM memberships WHERE ended_at IS NULL)

@@ -19,6 +19,7 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     a_role_that_is_held_does_not_vanish,
     a_replaced_role_is_held_no_more,
     a_role_in_a_pending_invitation_is_held_too,
+    nobody_holds_a_role_in_a_deleted_organization,
     replacements_that_cannot_be_are_refused,
     a_difference_says_who_gains_and_loses_and_changes_nothing,
     a_start_with_another_catalog_ends_the_same_generations,
@@ -327,6 +328,25 @@ async fn a_replaced_role_is_held_no_more(db: Db) {
     let weaker = own(&[("reader", &["invoices.read"]), ("postman", &["mail.send"])]);
     let ended = world.ended_by(&weaker, &[("clerk", "reader")]).await;
     assert_eq!(ended, [("anna", Root), ("anna", Sub), ("both", Root), ("rita", Sub), ("paul", Root), ("ci", Sub)]);
+}
+
+/// Reddens when what died with its organization keeps a role in the catalog for ever.
+async fn nobody_holds_a_role_in_a_deleted_organization(db: Db) {
+    let world = world(db).await;
+    let with = own(&[&BEFORE[..], &[("intern", &["invoices.read"])]].concat());
+    world.apply(&with, &[]).await.unwrap();
+    let host = world.host();
+    let doomed = world.core.create_root(&host, "Doomed").await.unwrap().id;
+    let below = world.core.create_sub_organization(&host, doomed, "Below").await.unwrap().value.id;
+    let user = world.core.create_user(&host, "last@doomed.example", "Last", keywright_store::users::Password::None).await.unwrap().id;
+    set(&world.core, &host, doomed, user, &["owner", "intern"]).await;
+    let intern = |organization_id| RolesIn { organization_id, roles: vec!["intern".to_owned()] };
+    world.core.create_api_key(&host, doomed, "ci", &[intern(doomed), intern(below)], None).await.unwrap();
+    world.core.invite(&host, doomed, "new@doomed.example", vec![intern(below)]).await.unwrap();
+    assert!(matches!(world.apply(&before(), &[]).await, Err(Error::Conflict(_))));
+    world.core.delete_organization(&host, doomed, "Doomed").await.unwrap();
+    assert_eq!(world.core.diff_catalog(&host, document(&before())).await.unwrap().held, []);
+    world.apply(&before(), &[]).await.unwrap();
 }
 
 /// Reddens when invitations are left out: an acceptance would find a role that is no more.
