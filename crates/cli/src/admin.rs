@@ -161,7 +161,7 @@ pub enum KeyCommand {
         #[arg(long)]
         name: String,
         /// What it may do where: ORGANIZATION=role,role; repeat it for several organizations
-        #[arg(long = "grant", value_parser = parse_grant)]
+        #[arg(long = "grant", value_parser = parse_grant, required = true)]
         grants: Vec<RolesIn>,
         /// When it expires, such as 2027-03-31T00:00:00Z; without it after the default life
         #[arg(long)]
@@ -328,6 +328,9 @@ fn mail_lines(mail: &MailRow) -> String {
         MailContent::Invitation { organization, token, expires_at, accept_at } => {
             let example = format!(r#"curl {accept_at} --json '{{"token": "{token}", "name": "...", "password": "..."}}'"#);
             (format!("invitation to {organization}"), token, expires_at, example)
+        }
+        MailContent::Unreadable => {
+            return format!("{}  {}  cannot be read: it was altered in the database, or sealed by another key file", mail.created_at, mail.recipient);
         }
         MailContent::PasswordReset { token, expires_at, confirm_at } => {
             let example = format!(r#"curl {confirm_at} --json '{{"token": "{token}", "newPassword": "..."}}'"#);

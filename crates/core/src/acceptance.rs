@@ -165,8 +165,8 @@ impl Core {
             self.check_giving(&sender, ctx, before, roles)?;
             Ok(sender)
         };
-        asked.await.map_err(|error| {
-            if matches!(error, Error::Unavailable | Error::Internal(_)) {
+        asked.await.map_err(|error: Error| {
+            if error.is_outage() {
                 return error;
             }
             Error::Conflict("whoever invited you may not give you these roles any more; ask to be invited again".to_owned())

@@ -140,7 +140,7 @@ impl AccessLog {
     /// Notes an exchange and its outcome. `by` is what was presented, if it is known.
     pub(crate) fn exchanged(&self, ctx: &Context, by: Option<Use>, error: Option<&Error>) {
         // Then nothing was decided about the credential.
-        if matches!(error, Some(Error::Unavailable | Error::Internal(_))) {
+        if error.is_some_and(Error::is_outage) {
             return;
         }
         if let Some(error) = error {

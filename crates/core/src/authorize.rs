@@ -275,10 +275,16 @@ impl Authority {
         Err(Forbidden { reason, permission: Some(permission.to_owned()), roles }.into())
     }
 
-    /// Whether the actor holds Owner there; the host counts as one.
+    /// Whether the actor holds Owner there, and may act as one: a token that was made when he was less, or that carries less, does
+    /// not follow him up. The host counts as one.
     #[must_use]
     pub fn is_owner(&self) -> bool {
-        self.by == By::Host || self.roles.iter().any(|role| role == OWNER)
+        let acts_as_one = match &self.permissions {
+            Permissions::All => true,
+            // A token carries what is for this server; other audiences' permissions are not missing in it.
+            Permissions::Some(own) => grant::granted(self.place.id, &[OWNER.to_owned()], &self.catalog, None).is_ok_and(|all| all.permissions.is_within(own)),
+        };
+        self.by == By::Host || (acts_as_one && self.roles.iter().any(|role| role == OWNER))
     }
 
     /// What the step from some roles to others would give that the actor does not have; nothing, if he may give it.

@@ -2,7 +2,7 @@
 
 use crate::idempotency::Repeated;
 use crate::limits::Allowance;
-use keywright_protocol::{KeyKind, Time, catalog::CatalogError, secret::Damage};
+use keywright_protocol::{KeyKind, Position, Time, catalog::CatalogError, secret::Damage};
 use keywright_store::StoreError;
 use std::net::IpAddr;
 
@@ -59,7 +59,7 @@ pub enum Error {
     #[error("{0}")]
     Conflict(String),
     /// The same request was carried out before, under the same `Idempotency-Key`.
-    #[error("this request was carried out before, at revision {}, but what was answered is not kept; look at what is there now", .0.position)]
+    #[error("this request was carried out before, at revision {}, and its answer is not kept, or not yet; look at what is there now, or ask once more in a second", .0.position)]
     Repeated(Box<Repeated>),
     /// Another request was carried out under the same `Idempotency-Key`.
     #[error("another request was carried out under this Idempotency-Key; send each with a key of its own")]
@@ -67,6 +67,11 @@ pub enum Error {
     /// The catalog is not usable.
     #[error("catalog: {0}")]
     Catalog(#[from] CatalogError),
+    /// A read asked for a later revision than this server has reached.
+    #[error(
+        "this server is at revision {0} and has not reached the one in Keywright-Min-Revision; try again in a second, or check that it is one that this installation answered"
+    )]
+    Behind(Position),
     /// The database cannot be asked, or cannot be sure.
     #[error("the database does not answer at the moment; try again in a second")]
     Unavailable,
@@ -96,6 +101,12 @@ impl Forbidden {
 }
 
 impl Error {
+    /// Whether it says nothing of whoever asked and of what he asked for: this server could not answer.
+    #[must_use]
+    pub const fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable | Self::Behind(_) | Self::Internal(_))
+    }
+
     /// A stable code for `error` on the wire.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -116,6 +127,7 @@ impl Error {
             Self::Repeated(_) => "idempotency_answer_not_kept",
             Self::KeyReused => "idempotency_key_reused",
             Self::Catalog(_) => "invalid_catalog",
+            Self::Behind(_) => "revision_not_reached",
             Self::Unavailable => "temporarily_unavailable",
             Self::Internal(_) => "server_error",
         }
@@ -161,10 +173,14 @@ pub enum Refusal {
     #[error("the secret is right, but the key has another name; send its present name, an earlier one, or its id")]
     Name,
     /// The key was revoked.
-    #[error("this key was revoked on {0}; make a new one in the Security section of your organization")]
+    #[error(
+        "this key was revoked on {0}; make a new one in the Security section of your organization or at its personal-access-keys or api-keys on the identity API"
+    )]
     Revoked(Time),
     /// The key has expired.
-    #[error("this key expired on {0}; make a new one, or rotate it, in the Security section of your organization")]
+    #[error(
+        "this key expired on {0}; make a new one, or rotate it, in the Security section of your organization or at its personal-access-keys or api-keys on the identity API"
+    )]
     Expired(Time),
     /// An operator key was revoked.
     #[error("this operator key was revoked on {0}; make a new one with `keywright admin operator-key create`")]

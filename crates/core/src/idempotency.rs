@@ -100,7 +100,7 @@ impl Core {
                         let Some(earlier) = claim(tx, &once).await? else { return change(tx).await };
                         // Made again and then taken back, so that the operation itself says whether the actor may still do it.
                         match change(tx).await {
-                            Err(error) if is_about_the_actor(&error) => Err(error),
+                            Err(error) if !is_about_the_object(&error) => Err(error),
                             Ok(_) | Err(_) => Err(Error::Repeated(Box::new(earlier))),
                         }
                     })
@@ -133,31 +133,12 @@ async fn claim(tx: &mut Tx, once: &Once) -> Result<Option<Repeated>, Error> {
     }
 }
 
-/// Whether an operation refuses whoever asks, whatever has become of what he asks about. Only that keeps a repetition from its
-/// answer: what was made or deleted then is there, or is not, by his own doing.
-fn is_about_the_actor(error: &Error) -> bool {
-    match error {
-        Error::Refused(_)
-        | Error::OutOfReach
-        | Error::NothingGranted
-        | Error::HostOnly
-        | Error::Forbidden(_)
-        | Error::NotFound("organization")
-        | Error::Unavailable
-        | Error::Internal(_) => true,
-        Error::NotFresh(_)
-        | Error::WrongPassword
-        | Error::PasswordMustChange
-        | Error::Busy
-        | Error::Limited(_)
-        | Error::Invalid { .. }
-        | Error::NotFound(_)
-        | Error::Absent(_)
-        | Error::Conflict(_)
-        | Error::Repeated(_)
-        | Error::KeyReused
-        | Error::Catalog(_) => false,
-    }
+/// Whether an operation refuses for what has become of what is asked about, and not whoever asks. Only then a repetition gets its
+/// answer: what was made or deleted then is there, or is not, by his own doing. Whoever left, gave up his own role or deleted the
+/// organization cannot be told from somebody who was put out since, and is refused.
+fn is_about_the_object(error: &Error) -> bool {
+    matches!(error, Error::Invalid { .. } | Error::Absent(_) | Error::Conflict(_) | Error::NotFresh(_))
+        || matches!(error, Error::NotFound(what) if *what != "organization")
 }
 
 /// What became of a request that is repeated.

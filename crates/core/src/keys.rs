@@ -193,9 +193,9 @@ impl Core {
 
     /// Whoever asks has been found to be allowed to, as far as it is an API Key.
     pub(crate) async fn revoke_in(&self, tx: &mut Tx, ctx: &Context, authority: &Authority, (id, kind): (KeyId, Option<KeyKind>)) -> Result<(), Error> {
+        authority.by.require_scope(OperatorScope::Keys)?;
         let organization = authority.place.id;
         let key = managed_keys::find(tx, id, organization).await?.filter(|key| kind.is_none_or(|kind| kind == key.kind)).ok_or(KEY)?;
-        authority.by.require_scope(OperatorScope::Keys)?;
         if key.kind == KeyKind::PersonalAccessKey && !personal::sees(authority, &key) {
             return Err(KEY);
         }

@@ -122,7 +122,7 @@ impl Core {
     /// Waits until this replica has applied the log of changes up to a position.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if it has not within two seconds.
+    /// [`Error::Behind`] if it has not within two seconds.
     pub async fn wait_for(&self, position: Position) -> Result<(), Error> {
         const TICK: Duration = Duration::from_millis(20);
         for _ in 0..100 {
@@ -131,7 +131,7 @@ impl Core {
             }
             tokio::time::sleep(TICK).await;
         }
-        Err(Error::Unavailable)
+        Err(Error::Behind(self.memory.applied()))
     }
 
     /// Ends: the log of access is closed, what is being written is finished, nothing more is accepted. Again does nothing.

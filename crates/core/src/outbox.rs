@@ -73,7 +73,7 @@ impl Core {
     pub(crate) async fn put_mail(&self, tx: &mut Tx, recipient: &str, mail: &Mail, now: Time) -> Result<(), Error> {
         let text = serde_json::to_vec(mail).map_err(|_| Error::Internal("mail cannot be written"))?;
         let id: uuid::Uuid = chance::id()?;
-        let sealed = self.key_file.seal(&seal_purpose(id), &text)?;
+        let sealed = self.key_file.seal(&seal_purpose(id, mail.kind(), recipient), &text)?;
         Ok(outbox::insert(tx, &OutboxRow { id, kind: mail.kind().to_owned(), recipient: recipient.to_owned(), sealed, created_at: now }).await?)
     }
 
@@ -89,8 +89,13 @@ impl Core {
                 Box::pin(async move {
                     let mut waiting = Vec::new();
                     for row in outbox::list(tx).await? {
-                        let text = core.key_file.open(&seal_purpose(row.id), &row.sealed)?;
-                        if let Some(content) = core.of_use(tx, Mail::read(&row.kind, &text)?, now).await? {
+                        let text = core.key_file.open(&seal_purpose(row.id, &row.kind, &row.recipient), &row.sealed);
+                        let content = match text.and_then(|text| Mail::read(&row.kind, &text)) {
+                            Ok(mail) => core.of_use(tx, mail, now).await?,
+                            // One that was altered must not hide the others.
+                            Err(_) => Some(MailContent::Unreadable),
+                        };
+                        if let Some(content) = content {
                             waiting.push(MailRow { recipient: row.recipient, created_at: row.created_at, content });
                         }
                     }
@@ -117,7 +122,7 @@ impl Core {
     }
 }
 
-/// What a piece of mail is sealed for.
-fn seal_purpose(id: uuid::Uuid) -> String {
-    format!("outbox {id}")
+/// What a piece of mail is sealed for: nobody gets another one's.
+fn seal_purpose(id: uuid::Uuid, kind: &str, recipient: &str) -> String {
+    format!("outbox {id} {kind} {recipient}")
 }

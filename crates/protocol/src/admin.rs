@@ -490,14 +490,17 @@ pub enum MailContent {
         /// Where the new password is set, by `POST`.
         confirm_at: String,
     },
+    /// The row was altered in the database, or sealed by another key file.
+    Unreadable,
 }
 
 impl MailContent {
-    /// The secret of the link.
+    /// The secret of the link; empty if it cannot be read.
     #[must_use]
     pub fn token(&self) -> &str {
         match self {
             Self::Invitation { token, .. } | Self::PasswordReset { token, .. } => token,
+            Self::Unreadable => "",
         }
     }
 }

@@ -48,6 +48,11 @@ impl From<Error> for ApiError {
 }
 
 impl ApiError {
+    /// What the holder of a token is answered: unless this server is at fault, his token is not good any more.
+    pub(crate) fn of_token(error: Error) -> Self {
+        if error.is_outage() { Self::Core(error) } else { Self::DeadToken(error) }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Core(error) => match error {
@@ -60,30 +65,10 @@ impl ApiError {
                 Error::NotFound(_) | Error::Absent(_) => StatusCode::NOT_FOUND,
                 Error::Conflict(_) | Error::Repeated(_) => StatusCode::CONFLICT,
                 Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-                Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                Error::Unavailable | Error::Behind(_) => StatusCode::SERVICE_UNAVAILABLE,
                 Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
-            Self::DeadToken(error) => match error {
-                Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-                Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-                Error::Refused(_)
-                | Error::OutOfReach
-                | Error::NothingGranted
-                | Error::HostOnly
-                | Error::Forbidden(_)
-                | Error::NotFresh(_)
-                | Error::WrongPassword
-                | Error::PasswordMustChange
-                | Error::Busy
-                | Error::Limited(_)
-                | Error::Invalid { .. }
-                | Error::NotFound(_)
-                | Error::Absent(_)
-                | Error::Conflict(_)
-                | Error::Repeated(_)
-                | Error::KeyReused
-                | Error::Catalog(_) => StatusCode::UNAUTHORIZED,
-            },
+            Self::DeadToken(_) => StatusCode::UNAUTHORIZED,
             Self::BadRequest(_) | Self::NotAGuid => StatusCode::BAD_REQUEST,
             Self::NotAForm(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -110,7 +95,6 @@ impl ApiError {
                 body
             }
             Self::Core(error) => ErrorBody::new(error.code(), error.to_string()),
-            Self::DeadToken(Error::Unavailable) => ErrorBody::new(Error::Unavailable.code(), Error::Unavailable.to_string()),
             Self::DeadToken(error) => ErrorBody::new("invalid_token", format!("the key of this token does not open this any more: {error}")),
             Self::BadRequest(sentence) => ErrorBody::new("invalid_request", sentence),
             Self::NotAGuid => ErrorBody::new(GUID_SENTENCE, format!("{GUID_SENTENCE}, such as 6f9619ff-8b86-4011-b42d-00c04fc964ff")),

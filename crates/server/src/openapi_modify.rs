@@ -96,7 +96,7 @@ fn change(operation: &mut Operation) {
     }
     let reused = refusal("This `Idempotency-Key` came with another request before.", example(Error::KeyReused.code(), Error::KeyReused.to_string()));
     operation.responses.responses.insert("422".to_owned(), reused);
-    let once = "this request was carried out before, at revision 1.42, but what was answered is not kept; look at what is there now";
+    let once = "this request was carried out before, at revision 1.42, and its answer is not kept, or not yet; look at what is there now, or ask once more in a second";
     set_example(operation, "409", example("idempotency_answer_not_kept", once));
     default_example(
         operation,

@@ -5,7 +5,7 @@ use keywright_db::{Row, Tx, Value};
 use keywright_protocol::{KeyId, KeyKind, MembershipId, OrganizationId, Position, Time, UserId};
 
 /// A credential with everything that decides about it, of one snapshot. `$2` is the organization asked for, NULL for the
-/// key's own; the policy of one under another root decides nothing, so that nobody learns of it. Names come one a line: they contain no control characters.
+/// key's own; the policy of one that the key does not reach decides nothing, so that nobody learns of it. Names come one a line: they contain no control characters.
 macro_rules! credential_where {
     ($predicate:literal) => {
         concat!(
@@ -14,8 +14,8 @@ macro_rules! credential_where {
                 v.version, v.digest, v.tag, v.ends_at AS version_ends_at, v.ended_at AS version_ended_at,
                 o.root_id, o.suspended_at AS organization_suspended_at, o.deleted_at AS organization_deleted_at,
                 p.suspended_at AS root_suspended_at, p.deleted_at AS root_deleted_at,
-                COALESCE(p.personal_keys_off_at, o.personal_keys_off_at, CASE WHEN t.root_id = o.root_id THEN t.personal_keys_off_at END) AS personal_keys_off_at,
-                o.allowed_addresses AS organization_addresses, p.allowed_addresses AS root_addresses, CASE WHEN t.root_id = o.root_id THEN t.allowed_addresses END AS target_addresses,
+                COALESCE(p.personal_keys_off_at, o.personal_keys_off_at, CASE WHEN t.id = o.id OR (o.id = o.root_id AND t.root_id = o.root_id) THEN t.personal_keys_off_at END) AS personal_keys_off_at,
+                o.allowed_addresses AS organization_addresses, p.allowed_addresses AS root_addresses, CASE WHEN t.id = o.id OR (o.id = o.root_id AND t.root_id = o.root_id) THEN t.allowed_addresses END AS target_addresses,
                 m.user_id, m.ended_at AS membership_ended_at,
                 u.email AS user_email, u.name AS user_name, u.disabled_at AS user_disabled_at, u.deleted_at AS user_deleted_at,
                 t.id AS target_id, t.root_id AS target_root_id, t.suspended_at AS target_suspended_at, t.deleted_at AS target_deleted_at,

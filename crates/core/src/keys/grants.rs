@@ -12,7 +12,7 @@ use keywright_protocol::{
     admin::RolesIn,
     catalog::{OWNER, PermissionSet},
 };
-use keywright_store::managed_keys::KeyRole;
+use keywright_store::{managed_keys::KeyRole, organizations};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Roles by organization, each of them once.
@@ -100,6 +100,7 @@ impl Core {
         for organization in grants.0.keys() {
             let there = match self.authority(tx, ctx, *organization).await {
                 Ok(there) => there,
+                Err(Error::NotFound(_)) if self.covers_the_dead(tx, ctx, *organization).await? => continue,
                 Err(Error::NotFound(_)) => {
                     let reason = format!("this key may do something in {organization}, where you may not; ask an Owner of the root organization");
                     return Err(Forbidden::because(reason).into());
@@ -121,5 +122,17 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Whether a grant in an organization where nobody may do anything now is no reason to refuse: it has been deleted, for ever; or
+    /// it is suspended, and the actor is an Owner of its root, so that a secret that got out can be replaced meanwhile.
+    async fn covers_the_dead(&self, tx: &mut Tx, ctx: &Context, organization: OrganizationId) -> Result<bool, Error> {
+        match organizations::find(tx, organization).await? {
+            None => Ok(true),
+            Some(place) if place.suspended_at.is_some() && !place.is_root() => {
+                Ok(self.authority(tx, ctx, place.root_id).await.is_ok_and(|root| root.is_owner()))
+            }
+            Some(_) => Ok(false),
+        }
     }
 }

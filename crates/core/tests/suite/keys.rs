@@ -23,6 +23,8 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     earlier_names_go_on_working,
     a_key_waits_for_its_begin,
     keys_do_not_breed,
+    a_token_does_not_follow_its_holder_up_to_owner,
+    what_a_key_had_where_nothing_is_any_more_keeps_it_from_nothing,
     a_key_lists_suspends_and_revokes,
     no_key_may_more_than_its_maker,
     only_an_owner_has_a_key_that_is_owner,
@@ -604,6 +606,46 @@ async fn everybody_has_his_own_keys_and_owners_see_them_all(db: Db) {
     assert_eq!(code(world.core.create_personal_access_key(&owner, acme, viewer, "for him", None).await), "insufficient_permission");
     let inherited = world.core.create_own_personal_access_key(&owner, mobile, "below", None).await.unwrap_err();
     assert!(inherited.code() == "insufficient_permission" && inherited.to_string().contains("subOrganization="), "{inherited}");
+}
+
+/// Reddens when a token that was made for less sees and ends everybody's keys as soon as its holder is Owner.
+async fn a_token_does_not_follow_its_holder_up_to_owner(db: Db) {
+    let world = world(db).await;
+    let (acme, viewer) = (world.demo.acme.id, world.demo.users["viewer"].id);
+    let [key, of_owner] = [world.personal_key("viewer", acme).await.id, world.personal_key("owner", acme).await.id];
+    let permissions = vec!["build.view".to_owned(), "organization.member.view".to_owned()];
+    let narrow = TokenActor { key_id: key, key_kind: KeyKind::PersonalAccessKey, key_version: None, organization_id: acme, permissions };
+    let narrow = Context { actor: Actor::Token(narrow), ..world.host() };
+    world.core.change_roles(&world.host(), acme, viewer, RoleChange::Replace(vec!["owner".to_owned()])).await.unwrap();
+    let seen = async |ctx: &Context| {
+        let page = world.core.list_personal_access_keys(ctx, acme, Part::ALL).await.unwrap();
+        page.rows.iter().any(|key| key.id == of_owner)
+    };
+    assert!(!seen(&narrow).await);
+    assert_eq!(code(world.core.revoke_personal_access_key(&narrow, acme, of_owner).await), "not_found");
+    let whole = world.bearer(key, KeyKind::PersonalAccessKey);
+    assert!(seen(&whole).await);
+    assert_eq!(code(world.core.revoke_personal_access_key(&whole, acme, of_owner).await), "done");
+}
+
+/// Reddens when a grant in a deleted or suspended sub-organization keeps a secret from being replaced, or lets somebody do that who is
+/// no Owner of the root.
+async fn what_a_key_had_where_nothing_is_any_more_keeps_it_from_nothing(db: Db) {
+    let world = world(db).await;
+    let (acme, mobile, now) = (world.demo.acme.id, world.demo.mobile.id, Duration::ZERO);
+    let both = vec![role(acme, "view-build"), role(mobile, "view-build")];
+    let key = world.api_key(NewApiKey { grants: both, ..named("both") }).await;
+    world.core.suspend_organization(&world.host(), mobile).await.unwrap();
+    let [owner, manager] = [world.person("owner", 0).await, world.person("manager", 0).await];
+    assert_eq!(code(world.rotate(&manager, key.id, now, None).await), "insufficient_permission");
+    assert_eq!(code(world.rotate(&owner, key.id, now, None).await), "done");
+    world.core.resume_organization(&world.host(), mobile).await.unwrap();
+    world.core.delete_organization(&owner, mobile, &world.demo.mobile.name).await.unwrap();
+    for ctx in [&world.host(), &owner, &manager] {
+        assert_eq!(code(world.rotate(ctx, key.id, now, None).await), "done");
+    }
+    assert_eq!(code(world.core.suspend_api_key(&owner, acme, key.id).await), "done");
+    assert_eq!(code(world.core.resume_api_key(&owner, acme, key.id).await), "done");
 }
 
 /// Reddens when `alive` asks for an API Key's maker, or does not ask for a Personal Access Key's holder.

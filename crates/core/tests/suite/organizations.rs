@@ -26,7 +26,9 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     everything_is_revoked_in_one_call_and_nothing_else,
     what_a_key_brought_in_is_taken_back_with_it,
     a_key_dies_also_where_what_it_brought_cannot_be_taken_back,
-    a_policy_decides_nothing_for_another_root,
+    a_policy_decides_nothing_where_its_organization_is_out_of_reach,
+    what_those_made_who_came_in_by_a_key_is_told,
+    whoever_sends_an_invitation_again_brings_it_in,
     a_sub_organization_signs_out_its_own_members_alone,
 );
 
@@ -300,14 +302,73 @@ async fn a_key_dies_also_where_what_it_brought_cannot_be_taken_back(db: Db) {
     assert_eq!(code(world.core.list_members(&key, acme).await), "key_revoked");
 }
 
+/// Reddens when an accomplice's own key, or whom he invited, is left without a word.
+async fn what_those_made_who_came_in_by_a_key_is_told(db: Db) {
+    let world = world(db).await;
+    let acme = world.demo.acme.id;
+    let with = |role: &str| vec![RolesIn { organization_id: acme, roles: vec![role.to_owned()] }];
+    let id = world.core.create_api_key(&world.host(), acme, "leaky", &with("manage-organization"), None).await.unwrap().id;
+    world.core.create_api_key(&world.person("owner", 0).await, acme, "not his", &with("view-organization"), None).await.unwrap();
+    let (viewer, leaky) = (world.demo.users["viewer"].id, world.token(id, acme));
+    let joined = keywright_core::members::RoleChange::Add(vec!["manage-organization".to_owned()]);
+    world.core.change_roles(&leaky, acme, viewer, joined).await.unwrap();
+    world.clock.advance(Duration::from_millis(1));
+    let evil = world.person("viewer", 0).await;
+    world.core.create_api_key(&evil, acme, "his own", &with("manage-organization"), None).await.unwrap();
+    world.core.invite(&evil, acme, "by-session@example.com", with("manage-organization")).await.unwrap();
+    let key = world.core.create_own_personal_access_key(&evil, acme, "laptop", None).await.unwrap().id;
+    world.core.invite(&world.token(key, acme), acme, "by-key@example.com", Vec::new()).await.unwrap();
+    let in_turn = |rows: &[keywright_core::brought_in::BroughtInRow]| {
+        let mut names: Vec<String> = rows.iter().filter(|row| matches!(row.kind, Kind::ApiKey | Kind::Invitation)).map(|row| row.name.clone()).collect();
+        names.sort();
+        names
+    };
+    let expected = ["by-key@example.com", "by-session@example.com", "his own"];
+    assert_eq!(in_turn(&world.core.list_brought_in(&world.host(), acme, id).await.unwrap()), expected);
+    let undone = world.core.revoke_api_key_and_undo(&world.person("owner", 0).await, acme, id).await.unwrap().value;
+    assert_eq!(in_turn(&undone.kept), expected, "{undone:?}");
+    assert_eq!(undone.taken_back.iter().map(|row| row.role.as_str()).collect::<Vec<_>>(), ["manage-organization"]);
+}
+
+/// Reddens when an invitation is laid at the door of whoever sent it first.
+async fn whoever_sends_an_invitation_again_brings_it_in(db: Db) {
+    let world = world(db).await;
+    let (acme, grants) = (world.demo.acme.id, vec![RolesIn { organization_id: world.demo.acme.id, roles: vec!["manage-organization".to_owned()] }]);
+    let mut keys = Vec::new();
+    for name in ["first", "second"] {
+        keys.push(world.core.create_api_key(&world.host(), acme, name, &grants, None).await.unwrap().id);
+    }
+    world.core.invite(&world.token(keys[0], acme), acme, "p@example.com", Vec::new()).await.unwrap();
+    let count = async || {
+        let mut counts = Vec::new();
+        for key in &keys {
+            counts.push(world.core.list_brought_in(&world.host(), acme, *key).await.unwrap().len());
+        }
+        counts
+    };
+    assert_eq!(count().await, [1, 0]);
+    world.core.re_invite(&world.token(keys[1], acme), acme, "p@example.com").await.unwrap();
+    assert_eq!(count().await, [0, 1]);
+    world.core.re_invite(&world.person("owner", 0).await, acme, "p@example.com").await.unwrap();
+    assert_eq!(count().await, [0, 0]);
+}
+
 /// Reddens when the policy of an organization that a key does not reach decides: then its answer tells of it.
-async fn a_policy_decides_nothing_for_another_root(db: Db) {
+async fn a_policy_decides_nothing_where_its_organization_is_out_of_reach(db: Db) {
     let world = world(db).await;
     let (acme, globex) = (world.demo.acme.id, world.demo.globex.id);
     world.set_policy(globex, Policy { personal_keys: Allowed::No, allowed_addresses: vec!["203.0.113.0/24".to_owned()], ..OPEN }).await;
     assert_eq!(world.exchanged_from("192.0.2.1", "owner", Some(globex)).await, "organization_out_of_reach");
     let token = world.token(world.key_of("owner", acme).await, acme);
     assert_eq!(code(world.core.list_members(&token, globex).await), "not_found");
+    // Neither does a sibling's.
+    let sibling = world.core.create_sub_organization(&world.host(), acme, "Sibling").await.unwrap().value.id;
+    let below = world.token(world.key_of("submember", world.demo.mobile.id).await, world.demo.mobile.id);
+    for policy in [OPEN, Policy { personal_keys: Allowed::No, allowed_addresses: vec!["203.0.113.0/24".to_owned()], ..OPEN }] {
+        world.set_policy(sibling, policy).await;
+        assert_eq!(world.exchanged_from("192.0.2.1", "submember", Some(sibling)).await, "organization_out_of_reach");
+        assert_eq!(code(world.core.list_members(&below, sibling).await), "not_found");
+    }
 }
 
 /// Reddens when whoever is made a member below is signed out from there, wherever else he works.

@@ -20,6 +20,7 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     whoever_is_refused_is_told_the_same,
     an_unused_session_ends_after_twelve_hours,
     no_session_is_older_than_thirty_days,
+    one_altered_piece_of_mail_hides_no_other,
     what_was_ended_stays_ended,
     a_disabled_user_has_no_session_any_more,
     a_membership_that_ended_opens_nothing_to_a_session,
@@ -308,6 +309,22 @@ async fn a_link_sets_a_password_once_within_an_hour(db: Db) {
     let link = world.links().await.pop().unwrap();
     world.core.disable_user(&world.host(), world.demo.users["owner"].id).await.unwrap();
     assert_eq!(code(world.reset(&link, NEW).await), "invalid_request");
+}
+
+/// Reddens when a row that does not open ends the list, or a link opens under another address or kind.
+async fn one_altered_piece_of_mail_hides_no_other(db: Db) {
+    let world = world(db.clone()).await;
+    for part in ["owner", "viewer", "manager"] {
+        world.ask_for_link(&world.demo.users[part].email).await;
+    }
+    let alter = async |sql: &'static str| {
+        db.write(move |tx| Box::pin(async move { tx.execute(sql, &[]).await })).await.unwrap();
+        let mail = world.core.list_outbox(&world.host()).await.unwrap();
+        (mail.len(), mail.iter().filter(|mail| mail.content == MailContent::Unreadable).count())
+    };
+    assert_eq!(alter("UPDATE outbox SET recipient = 'thief@example.com' WHERE recipient = 'owner@acme.example'").await, (3, 1));
+    assert_eq!(alter("UPDATE outbox SET kind = 'invitation' WHERE recipient = 'viewer@acme.example'").await, (3, 2));
+    assert_eq!(alter("UPDATE outbox SET kind = 'no such kind' WHERE recipient = 'viewer@acme.example'").await, (3, 2));
 }
 
 /// Reddens when mail goes to addresses without an account, to the disabled, or as often as somebody likes.

@@ -63,8 +63,8 @@ pub(super) enum ExchangeAnswers {
     /// `key_suspended`, `key_not_yet_valid`, `key_secret_replaced`, `key_name_mismatch`, `key_address_not_allowed`,
     /// `holder_disabled`, `membership_ended`, `organization_disabled`.
     #[response(status = 401, example = json!({"error": "key_expired",
-        "error_description": "this key expired on 2027-05-23T09:00:00.000Z; make a new one, or rotate it, in the Security section of your organization",
-        "message": "this key expired on 2027-05-23T09:00:00.000Z; make a new one, or rotate it, in the Security section of your organization"}))]
+        "error_description": "this key expired on 2027-05-23T09:00:00.000Z; make a new one, or rotate it, in the Security section of your organization or at its personal-access-keys or api-keys on the identity API",
+        "message": "this key expired on 2027-05-23T09:00:00.000Z; make a new one, or rotate it, in the Security section of your organization or at its personal-access-keys or api-keys on the identity API"}))]
     Refused(ErrorBody),
     /// The key lives, but the organization asked for is unknown or out of its reach (`organization_out_of_reach`), or its
     /// roles give nothing there (`nothing_granted`).

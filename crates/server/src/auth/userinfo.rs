@@ -34,5 +34,5 @@ pub(crate) async fn userinfo(
     Extension(info): Extension<RequestInfo>,
     Authenticated(verified): Authenticated,
 ) -> Result<Json<UserInfo>, ApiError> {
-    app.core.user_info(&info.context(app.core.clock()), &token_actor(&verified)).await.map(Json).map_err(ApiError::DeadToken)
+    app.core.user_info(&info.context(app.core.clock()), &token_actor(&verified)).await.map(Json).map_err(ApiError::of_token)
 }

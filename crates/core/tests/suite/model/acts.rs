@@ -196,10 +196,15 @@ impl Model<'_> {
         Ok(by)
     }
 
-    /// A key may do no more than its maker may himself, in each organization; only an Owner has one that is Owner.
+    /// A key may do no more than its maker may himself, in each organization; only an Owner has one that is Owner. Where a suspended
+    /// organization lets nobody in, the Owners of its root stand for it.
     fn covered(&self, actor: &Actor, grants: &Grants) -> bool {
-        grants.iter().all(|(place, roles)| {
-            self.standing(actor, *place).is_ok_and(|there| (there.owner || !roles.contains(OWNER)) && there.covers(self.resolver.permissions(roles).iter()))
+        grants.iter().all(|(place, roles)| match self.standing(actor, *place) {
+            Ok(there) => (there.owner || !roles.contains(OWNER)) && there.covers(self.resolver.permissions(roles).iter()),
+            Err(_) => {
+                let below = self.organizations.get(*place).filter(|it| it.suspended && it.root != *place);
+                below.is_some_and(|it| self.standing(actor, it.root).is_ok_and(|root| root.owner))
+            }
         })
     }
 

@@ -324,8 +324,10 @@ impl<'a> Model<'a> {
                 against(&[(!covered || !self.reaches(token.key, place), No::NotFound)])?;
                 let (roles, granted) = self.granted(token.key, place);
                 against(&[(granted.is_empty(), No::Forbidden)])?;
-                let permissions = Rc::new(granted.intersection(&token.permissions).cloned().collect());
-                Ok(Standing { host: false, key: true, user: self.holder(token.key), fresh: false, owner: roles.contains(OWNER), permissions })
+                let permissions: Set = granted.intersection(&token.permissions).cloned().collect();
+                // A token that was made for less does not follow its holder up.
+                let owner = roles.contains(OWNER) && self.resolver.of_tokens.is_subset(&permissions);
+                Ok(Standing { host: false, key: true, user: self.holder(token.key), fresh: false, owner, permissions: Rc::new(permissions) })
             }
         }
     }

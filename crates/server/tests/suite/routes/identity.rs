@@ -62,7 +62,7 @@ async fn a_sub_organization_is_made_once() {
     let seen = server.send(read(format!("1.{at}")).bearer_auth(&token)).await;
     assert_eq!(seen.json()["total"], json!(3));
     let later = server.send(read("1.999999".to_owned()).bearer_auth(&token)).await;
-    fails(&later, 503, "temporarily_unavailable");
+    fails(&later, 503, "revision_not_reached");
     assert_eq!(later.header("retry-after"), "1");
     fails(&server.send(read("soon".to_owned()).bearer_auth(&token)).await, 400, "invalid_request");
     server.end().await;
