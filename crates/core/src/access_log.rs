@@ -5,9 +5,8 @@ mod writing;
 
 use crate::{Context, Error, log::Action};
 use keywright_protocol::{OrganizationId, RequestId, Time};
-use keywright_store::{access_log::Access, keys::CredentialRow, log::LinkKind};
+use keywright_store::{access_log::Kind, keys::CredentialRow, log::LinkKind};
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, VecDeque},
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
@@ -235,47 +234,71 @@ impl Event {
         }
     }
 
-    /// As it is stored. `revision` is for what was decided at none.
-    fn access(&self, id: Uuid, revision: i64) -> Access<'_> {
-        let bare = Access {
-            id,
-            at: self.at(),
-            actor_kind: "host",
+    /// In which request; nil for none.
+    fn request_id(&self) -> RequestId {
+        match self {
+            Self::Exchange(exchange) => exchange.request_id,
+            Self::Unknown { .. } | Self::Gap(_) => NIL.into(),
+        }
+    }
+
+    /// What it is found to be of one kind by with another one; `None` for what is like no other.
+    fn likeness(&self) -> Option<Likeness<'_>> {
+        match self {
+            Self::Exchange(Exchange { by, refused, address, user_agent, .. }) => {
+                Some(Likeness { of: Arc::as_ptr(&by.of).addr(), revision: by.revision, refused: *refused, address: *address, user_agent: user_agent.as_deref() })
+            }
+            Self::Unknown { .. } | Self::Gap(_) => None,
+        }
+    }
+
+    /// What is stored of it beside time and request. `revision` is for what was decided at none.
+    fn kind(&self, revision: i64) -> Kind<'_> {
+        let bare = Kind {
+            actor_kind: "host".into(),
             actor_id: None,
-            action: Action::TokenExchange.as_str(),
-            subject: "",
-            outcome: "refused",
-            reason: Cow::Borrowed(""),
-            address: Cow::Borrowed(""),
-            user_agent: "",
-            request_id: NIL.into(),
+            action: Action::TokenExchange.as_str().into(),
+            subject: "".into(),
+            outcome: "refused".into(),
+            reason: "".into(),
+            address: "".into(),
+            user_agent: "".into(),
             revision,
         };
         match self {
-            Self::Exchange(exchange) => exchange.access(bare),
+            Self::Exchange(exchange) => exchange.kind(bare),
             Self::Unknown { address, count, .. } => {
-                Access { actor_kind: "nobody", subject: "unknown keys", reason: count.to_string().into(), address: address.into(), ..bare }
+                Kind { actor_kind: "nobody".into(), subject: "unknown keys".into(), reason: count.to_string().into(), address: address.into(), ..bare }
             }
             Self::Gap(gap) => {
                 let (subject, reason) = gap.words();
-                Access { action: Action::LogGap.as_str(), subject, outcome: "lost", reason: reason.into(), ..bare }
+                Kind { action: Action::LogGap.as_str().into(), subject: subject.into(), outcome: "lost".into(), reason: reason.into(), ..bare }
             }
         }
     }
 }
 
+/// See [`Event::likeness`].
+#[derive(PartialEq, Eq, Hash)]
+struct Likeness<'a> {
+    of: usize,
+    revision: i64,
+    refused: Option<&'static str>,
+    address: Option<IpAddr>,
+    user_agent: Option<&'a str>,
+}
+
 impl Exchange {
-    fn access<'a>(&'a self, bare: Access<'a>) -> Access<'a> {
+    fn kind<'a>(&'a self, bare: Kind<'a>) -> Kind<'a> {
         let Known { actor_kind, actor_id, email, .. } = &*self.by.of;
-        Access {
-            actor_kind,
+        Kind {
+            actor_kind: (*actor_kind).into(),
             actor_id: Some(*actor_id),
-            subject: email,
-            outcome: self.refused.map_or("issued", |_| "refused"),
+            subject: email.into(),
+            outcome: self.refused.map_or("issued", |_| "refused").into(),
             reason: self.refused.unwrap_or_default().into(),
             address: self.address.map(|address| address.to_string()).unwrap_or_default().into(),
-            user_agent: self.user_agent.as_deref().unwrap_or_default(),
-            request_id: self.request_id,
+            user_agent: self.user_agent.as_deref().unwrap_or_default().into(),
             revision: self.by.revision,
             ..bare
         }

@@ -70,6 +70,11 @@ impl Core {
             AdminRequest::CreateApiKey { organization, name, grants, expires_at } => {
                 self.create_api_key(ctx, organization, &name, &grants, expires_at).await.map(created)
             }
+            AdminRequest::ListChain { organization, after } => {
+                let links = self.chain(ctx, organization, after).await?;
+                let links = links.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(|_| Error::Internal("a link cannot be written"))?;
+                Ok(AdminReply::Chain { links })
+            }
             AdminRequest::ListOutbox => Ok(AdminReply::Outbox { mail: self.list_outbox(ctx).await? }),
             AdminRequest::RotateKey { key, overlap_seconds, expires_at } => {
                 let home = self.home_of_key(ctx, key).await?;

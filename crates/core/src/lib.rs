@@ -4,6 +4,7 @@
 
 pub mod acceptance;
 pub mod access_log;
+pub mod activity;
 pub mod administration;
 pub mod alive;
 pub mod authorize;

@@ -1,8 +1,11 @@
 //! The chains of both logs, one a root, and the log of changes for people. A change is written in the transaction of what it tells
 //! about; accesses come in batches (`access_log.rs`).
 
+pub mod chain;
+mod prune;
+
 use crate::{Context, Error, authorize::By, chance};
-use aws_lc_rs::digest::{Context as Digest, SHA256};
+use chain::{FIRST, batch_hash, change_hash};
 use keywright_db::Tx;
 use keywright_protocol::{OrganizationId, Time};
 use keywright_store::{
@@ -11,8 +14,7 @@ use keywright_store::{
     log::{EventRow, LinkKind},
     organizations::OrganizationRow,
 };
-use serde::Serialize;
-use std::collections::BTreeMap;
+pub use prune::Keeping;
 use uuid::Uuid;
 
 /// What was done, in the words of the contract.
@@ -92,9 +94,53 @@ pub enum Action {
     TokenExchange,
     /// Events of access are missing.
     LogGap,
+    /// Events were removed when their time was over.
+    LogPrune,
 }
 
 impl Action {
+    /// Every one.
+    pub const ALL: [Self; 38] = [
+        Self::OrganizationCreate,
+        Self::OrganizationUpdate,
+        Self::OrganizationSuspend,
+        Self::OrganizationResume,
+        Self::OrganizationDelete,
+        Self::PolicyUpdate,
+        Self::RevokeAll,
+        Self::InviteCreate,
+        Self::InviteReInvite,
+        Self::InviteDelete,
+        Self::InviteAccept,
+        Self::MemberAssign,
+        Self::MemberRemove,
+        Self::MemberLeave,
+        Self::MemberRoleUpdate,
+        Self::PatCreate,
+        Self::PatRevoke,
+        Self::PatRename,
+        Self::ApiKeyCreate,
+        Self::ApiKeyUpdate,
+        Self::ApiKeyRotate,
+        Self::ApiKeySuspend,
+        Self::ApiKeyResume,
+        Self::ApiKeyRevoke,
+        Self::OperatorKeyCreate,
+        Self::OperatorKeyRotate,
+        Self::OperatorKeyRevoke,
+        Self::UserCreate,
+        Self::UserDisable,
+        Self::UserEnable,
+        Self::CatalogApply,
+        Self::Login,
+        Self::Logout,
+        Self::SwitchOrganization,
+        Self::PasswordChange,
+        Self::TokenExchange,
+        Self::LogGap,
+        Self::LogPrune,
+    ];
+
     /// As it stands in the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -136,6 +182,7 @@ impl Action {
             Self::PasswordChange => "Password Change",
             Self::TokenExchange => "Token Exchange",
             Self::LogGap => "Log Gap",
+            Self::LogPrune => "Log Prune",
         }
     }
 }
@@ -145,6 +192,8 @@ impl Action {
 pub enum Where<'a> {
     /// In an organization.
     In(&'a OrganizationRow),
+    /// In a root, by its id alone; it may be gone.
+    Root(OrganizationId),
     /// In the installation as a whole: its chain has the nil id.
     Installation,
 }
@@ -157,6 +206,7 @@ pub enum Where<'a> {
 pub(crate) async fn change(tx: &mut Tx, ctx: &Context, by: &By, place: Where<'_>, action: Action, (subject, reason): (String, String)) -> Result<(), Error> {
     let (organization_id, root_id) = match place {
         Where::In(place) => (place.id, place.root_id),
+        Where::Root(root) => (root, root),
         Where::Installation => (OrganizationId::from(Uuid::nil()), OrganizationId::from(Uuid::nil())),
     };
     let (sequence, previous) = next_link(tx, root_id).await?;
@@ -206,113 +256,4 @@ pub(crate) async fn append(tx: &mut Tx, (root, kind): (OrganizationId, LinkKind)
 async fn next_link(tx: &mut Tx, root: OrganizationId) -> Result<(i64, Vec<u8>), Error> {
     let head = log::find_head(tx, root).await?;
     Ok(head.map_or_else(|| (1, FIRST.to_vec()), |head| (head.sequence + 1, head.hash)))
-}
-
-/// What the first link of a chain follows.
-const FIRST: [u8; 32] = [0; 32];
-
-/// The hash of a change: SHA-256 over the hash before it and the event as JSON.
-fn change_hash(previous: &[u8], event: &EventRow) -> Result<Vec<u8>, Error> {
-    let event = (
-        event.id,
-        event.root_id,
-        event.sequence,
-        event.at,
-        event.organization_id,
-        &event.actor_kind,
-        event.actor_id,
-        &event.action,
-        &event.subject,
-        &event.outcome,
-        &event.reason,
-        &event.address,
-        &event.user_agent,
-        event.request_id,
-        event.revision,
-    );
-    hash(previous, &event, &[])
-}
-
-/// The hash of a link that stands for several accesses: SHA-256 over the hash before it, then root, kind, number and time of the link
-/// and id, organization and length of each row, as JSON, then the events of the rows as they are stored.
-fn batch_hash(previous: &[u8], link: (OrganizationId, LinkKind, i64, Time), rows: &[AccessRow]) -> Result<Vec<u8>, Error> {
-    let (root, kind, sequence, at) = link;
-    let lengths: Vec<_> = rows.iter().map(|row| (row.id, row.organization_id, row.events.len())).collect();
-    hash(previous, &(root, kind.as_str(), sequence, at, lengths), rows)
-}
-
-fn hash(previous: &[u8], linked: &impl Serialize, rows: &[AccessRow]) -> Result<Vec<u8>, Error> {
-    let mut digest = Digest::new(&SHA256);
-    digest.update(previous);
-    digest.update(&serde_json::to_vec(linked).map_err(|_| Error::Internal("an event cannot be written"))?);
-    rows.iter().for_each(|row| digest.update(row.events.as_bytes()));
-    Ok(digest.finish().as_ref().to_vec())
-}
-
-/// Whether a chain is whole: each link follows the one before it, and stands for its events, unaltered, without a gap. All of the
-/// chain is read into memory.
-///
-/// # Errors
-/// [`Error::Unavailable`], [`Error::Internal`].
-pub async fn is_whole(tx: &mut Tx, root: OrganizationId) -> Result<bool, Error> {
-    let links = log::list_links(tx, root).await?;
-    let changes = log::list_changes(tx, root).await?;
-    let mut batches: BTreeMap<i64, Vec<AccessRow>> = BTreeMap::new();
-    for (sequence, row) in access_log::list_rows(tx, root).await? {
-        batches.entry(sequence).or_default().push(row);
-    }
-    let mut changes = changes.as_slice();
-    let mut previous = FIRST.to_vec();
-    for (expected, link) in (1..).zip(&links) {
-        let (here, batch) = (take_of(&mut changes, expected), batches.remove(&expected));
-        let hash = match (link.kind, here, batch) {
-            (Some(LinkKind::Change), [event], None) if event.at == link.at => change_hash(&previous, event)?,
-            (Some(kind @ (LinkKind::Access | LinkKind::Gap)), [], Some(rows)) => batch_hash(&previous, (root, kind, expected, link.at), &rows)?,
-            (None | Some(LinkKind::Change | LinkKind::Access | LinkKind::Gap), _, _) => return Ok(false),
-        };
-        if link.sequence != expected || link.previous != previous || link.hash != hash {
-            return Ok(false);
-        }
-        previous = hash;
-    }
-    Ok(changes.is_empty() && batches.is_empty())
-}
-
-/// Takes a link's change off the front.
-fn take_of<'a>(events: &mut &'a [EventRow], sequence: i64) -> &'a [EventRow] {
-    let count = events.iter().take_while(|event| event.sequence == sequence).count();
-    events.split_off(..count).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event() -> EventRow {
-        let id = |n: u128| Uuid::from_u128(n);
-        EventRow {
-            id: id(1),
-            root_id: id(2).into(),
-            sequence: 7,
-            at: Time::from_millis(1_800_000_000_123),
-            organization_id: id(3).into(),
-            actor_kind: "host".to_owned(),
-            actor_id: None,
-            action: "Login".to_owned(),
-            subject: "a \"quoted\" subject\u{1}\u{20ac}".to_owned(),
-            outcome: "done".to_owned(),
-            reason: String::new(),
-            address: "192.0.2.1".to_owned(),
-            user_agent: "curl/8".to_owned(),
-            request_id: id(4).into(),
-            revision: 42,
-        }
-    }
-
-    /// Chains that exist must stay whole: what is hashed of a change never changes.
-    #[test]
-    fn the_hash_of_a_change_stays_what_it_is() {
-        let hash: String = change_hash(&FIRST, &event()).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hash, "5342ea3eb170f73af0032b73bf30782a131e74b23715cd95f91cb4c83a03a0f0");
-    }
 }

@@ -3,6 +3,7 @@
 use crate::{
     Core, Error, KeyFile,
     access_log::AccessLog,
+    log::Keeping,
     catalog::{self, Preset},
     keyring::{self, Keyring},
     limits::{Limits, Rates},
@@ -70,6 +71,8 @@ pub struct Settings {
     pub limits: Rates,
     /// Events of access that wait in memory at most, while the database cannot be written.
     pub access_events_waiting: usize,
+    /// How long events of the logs are kept.
+    pub keeping: Keeping,
     /// A catalog that comes with the program.
     pub preset: Option<Preset>,
     /// The operator's own catalog, TOML.
@@ -97,6 +100,7 @@ impl Settings {
             remembered_keys: 100_000,
             limits: Rates::OFF,
             access_events_waiting: 100_000,
+            keeping: Keeping::default(),
             preset: None,
             own_catalog: None,
         }

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 
 mod admin;
+mod audit;
 mod catalog;
 mod demo;
 mod distribution;
@@ -56,6 +57,9 @@ enum Command {
         #[command(subcommand)]
         command: CatalogCommand,
     },
+    /// The logs: export their chain, check it
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -143,6 +147,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Distribution(args) => distribution::run(args).await,
         Command::Admin { place, json, command } => admin::run(&place, if json { Format::Json } else { Format::Text }, command).await,
         Command::Catalog { place, json, command } => catalog::run(&place, if json { Format::Json } else { Format::Text }, command).await,
+        Command::Audit(command) => audit::run(command).await,
         Command::Config(ConfigCommand::Check { place }) => {
             let config = place.load(Flags::default())?;
             config.check_transport(config.listen.ip())?;

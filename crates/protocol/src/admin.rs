@@ -119,6 +119,14 @@ pub enum AdminRequest {
     },
     /// Mail that waits to be sent, opened.
     ListOutbox,
+    /// Links of a root's chain of the logs behind one, some of them; of the installation's without a root.
+    ListChain {
+        /// Which root.
+        #[serde(default)]
+        organization: Option<OrganizationId>,
+        /// The number of the last link that is known; 0 for none.
+        after: i64,
+    },
     /// Gives an API Key another secret.
     RotateKey {
         /// Which.
@@ -247,6 +255,11 @@ pub enum AdminReply {
     OperatorKeys {
         /// In the order they were made.
         keys: Vec<OperatorKeyRow>,
+    },
+    /// Links of a chain; none at its end.
+    Chain {
+        /// In order.
+        links: Vec<serde_json::Value>,
     },
     /// Mail that waits.
     Outbox {

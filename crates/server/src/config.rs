@@ -1,8 +1,10 @@
 //! Configuration: a TOML file, then the environment (`KEYWRIGHT_SECTION__KEY`), then flags. Unknown keys are refused.
 
 mod limits;
+mod retention;
 
 pub use limits::Limits;
+pub use retention::Retention;
 
 use figment::{
     Figment, Source,
@@ -71,6 +73,8 @@ pub struct Config {
     pub metrics: MetricsExposure,
     /// The log.
     pub log: Log,
+    /// How long what happened is kept.
+    pub retention: Retention,
 }
 
 impl Default for Config {
@@ -95,6 +99,7 @@ impl Default for Config {
             openapi: OpenApiPage::default(),
             metrics: MetricsExposure::default(),
             log: Log::default(),
+            retention: Retention::default(),
         }
     }
 }
@@ -382,6 +387,7 @@ impl Config {
             },
             remembered_keys: self.memory.keys,
             limits: self.limits.rates(),
+            keeping: self.retention.keeping()?,
             preset: self.preset()?,
             own_catalog,
             ..Settings::new(issuer)

@@ -147,7 +147,11 @@ struct AuthApi;
         identity::api_keys::revoke,
         identity::api_keys::suspend,
         identity::api_keys::resume,
-        identity::api_keys::rotate
+        identity::api_keys::rotate,
+        identity::activity::list,
+        identity::activity::export,
+        identity::activity::head,
+        identity::activity::chain
     ),
     components(schemas(keywright_protocol::ErrorBody)),
     tags(
@@ -158,6 +162,7 @@ struct AuthApi;
         (name = "Personal Access Keys", description = "Keys of people: each makes his own."),
         (name = "API Keys", description = "Keys of organizations, for their programs."),
         (name = "Policy", description = "What an organization demands of its keys, and how it takes back all of them at once."),
+        (name = "Activity", description = "What happened, who did it, and how to prove it."),
         (name = "Users", description = "People of the installation, wherever they are members."),
         (name = "Operator keys", description = "For the programs of whoever runs the installation.")
     ),

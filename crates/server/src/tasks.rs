@@ -12,6 +12,9 @@ use tokio::{
 /// Events of access wait in memory for this long at most, while the database can be written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
+/// What is old is looked for that often.
+const PRUNE_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
+
 /// Starts a task. Whoever keeps the handle ends it, by the stop signal or by dropping what it waits for.
 #[expect(clippy::disallowed_methods, reason = "the one home of the server's tasks")]
 pub fn spawn<F>(task: F) -> JoinHandle<F::Output>
@@ -74,6 +77,26 @@ pub async fn flush_access_log(core: Arc<Core>, mut stop: Stop) {
     tokio::select! {
         () = stop.wait() => {}
         () = flushing => {}
+    }
+}
+
+/// Removes from the logs what is old, once at the start and every six hours.
+pub async fn prune_logs(core: Arc<Core>, mut stop: Stop) {
+    let mut ticks = interval(PRUNE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let pruning = async {
+        loop {
+            ticks.tick().await;
+            match core.prune_logs(core.clock().now()).await {
+                Ok(0) => {}
+                Ok(links) => tracing::info!(links, "what was old was removed from the logs"),
+                Err(error) => tracing::warn!(code = error.code(), "what is old cannot be removed from the logs; it is tried again in six hours"),
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.wait() => {}
+        () = pruning => {}
     }
 }
 

@@ -17,6 +17,7 @@ pub mod log;
 pub mod managed_keys;
 pub mod member_lists;
 pub mod memberships;
+pub mod names;
 pub mod operator_keys;
 pub mod organizations;
 pub mod outbox;
@@ -52,6 +53,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0003_sessions_and_keys.sql"),
         postgres: include_str!("../migrations/postgres/0003_sessions_and_keys.sql"),
     },
+    Migration {
+        version: 6,
+        name: "logs",
+        sqlite: include_str!("../migrations/sqlite/0006_logs.sql"),
+        postgres: include_str!("../migrations/postgres/0006_logs.sql"),
+    },
 ];
 
 /// Defines the statements of one file and the list of them, so that a test can prepare each on both engines.
@@ -82,6 +89,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         managed_keys::STATEMENTS,
         member_lists::STATEMENTS,
         memberships::STATEMENTS,
+        names::STATEMENTS,
         operator_keys::STATEMENTS,
         organizations::STATEMENTS,
         outbox::STATEMENTS,

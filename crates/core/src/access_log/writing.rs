@@ -14,7 +14,7 @@ use keywright_store::{
     settings,
 };
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, atomic::Ordering},
 };
 use uuid::Uuid;
@@ -55,17 +55,39 @@ impl Batch {
             return Ok(());
         }
         let revision = tx.position().n;
-        let mut links: BTreeMap<(OrganizationId, LinkKind), BTreeMap<OrganizationId, Vec<Access<'_>>>> = BTreeMap::new();
-        for (index, event) in self.events.iter().enumerate() {
-            links.entry(event.link()).or_default().entry(event.organization()).or_default().push(event.access(self.id(index), revision));
+        let mut links: BTreeMap<(OrganizationId, LinkKind), BTreeMap<OrganizationId, Vec<&Event>>> = BTreeMap::new();
+        for event in &self.events {
+            links.entry(event.link()).or_default().entry(event.organization()).or_default().push(event);
         }
+        let mut index = 0;
         for (link, organizations) in links {
-            let mut rows = organizations.iter().map(|(organization, events)| AccessRow::new(*organization, events)).collect::<Result<Vec<_>, _>>()?;
-            rows.sort_unstable_by_key(|row| row.id);
+            let mut rows = Vec::with_capacity(organizations.len());
+            for (organization, events) in organizations {
+                rows.push(row((self.id(index), organization), &events, revision)?);
+                index += events.len();
+            }
             log::append(tx, link, self.at, &rows).await?;
         }
         Ok(())
     }
+}
+
+/// The row of a batch's events in one organization.
+fn row((id, organization): (Uuid, OrganizationId), events: &[&Event], revision: i64) -> Result<AccessRow, Error> {
+    let (mut kinds, mut known) = (Vec::new(), HashMap::new());
+    let mut accesses = Vec::with_capacity(events.len());
+    for event in events {
+        let mut add = || {
+            kinds.push(event.kind(revision));
+            kinds.len() - 1
+        };
+        let kind = match event.likeness() {
+            Some(likeness) => *known.entry(likeness).or_insert_with(add),
+            None => add(),
+        };
+        accesses.push(Access { kind, at: event.at(), request_id: event.request_id() });
+    }
+    Ok(AccessRow::new(id, organization, &kinds, &accesses)?)
 }
 
 impl AccessLog {
@@ -199,7 +221,7 @@ mod tests {
         let (mut sizes, mut told) = (Vec::new(), Vec::new());
         while let Some(batch) = log.next_batch(ctx.now).unwrap() {
             sizes.push(batch.len());
-            told.extend(batch.events.iter().map(|event| event.access(Uuid::nil(), 0).subject.to_owned()));
+            told.extend(batch.events.iter().map(|event| event.kind(0).subject.into_owned()));
         }
         assert_eq!(sizes, [100; 5]);
         assert_eq!(told, (0..500).map(|number| number.to_string()).collect::<Vec<_>>());

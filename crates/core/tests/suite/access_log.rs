@@ -41,8 +41,8 @@ async fn events(db: &Db, root: OrganizationId) -> Vec<EventRow> {
 async fn batches(db: &Db, root: OrganizationId) -> Vec<LinkKind> {
     let links = db.read(move |tx| {
         Box::pin(async move {
-            log::is_whole(tx, root).await.map(|whole| assert!(whole))?;
-            Ok::<_, Error>(keywright_store::log::list_links(tx, root).await?)
+            crate::support::is_whole(tx, root).await.map(|whole| assert!(whole))?;
+            Ok::<_, Error>(keywright_store::log::list_links(tx, root, 0, i64::MAX).await?)
         })
     });
     links.await.unwrap().into_iter().map(|link| link.kind.unwrap()).filter(|kind| *kind != LinkKind::Change).collect()
@@ -235,7 +235,7 @@ async fn an_altered_log_is_noticed(db: Db) {
                     let values = [acme.into(), last.into()];
                     let values = if names_another { values.as_slice() } else { values.split_at(1).0 };
                     assert!(tx.execute(tampering, values).await? > 0, "{tampering}");
-                    Err(if log::is_whole(tx, acme).await? { Error::Unavailable } else { Error::HostOnly })
+                    Err(if crate::support::is_whole(tx, acme).await? { Error::Unavailable } else { Error::HostOnly })
                 })
             })
             .await;

@@ -182,7 +182,7 @@ async fn an_invitation_is_accepted_once(db: Db) {
 async fn every_change_is_in_the_log_and_an_altered_log_is_noticed(db: Db) {
     let world = world(db.clone()).await;
     let acme = world.demo.acme.id;
-    let whole = async || db.read(move |tx| Box::pin(async move { log::is_whole(tx, acme).await })).await.unwrap();
+    let whole = async || db.read(move |tx| Box::pin(async move { crate::support::is_whole(tx, acme).await })).await.unwrap();
     let events = async || db.read(move |tx| Box::pin(async move { keywright_store::log::list_changes(tx, acme).await })).await.unwrap();
     let ctx = world.person("owner", 0).await;
     let before = events().await.len();
@@ -209,7 +209,7 @@ async fn every_change_is_in_the_log_and_an_altered_log_is_noticed(db: Db) {
             .write(move |tx| {
                 Box::pin(async move {
                     assert!(tx.execute(tampering, &[acme.into()]).await? > 0, "{tampering}");
-                    Err(if log::is_whole(tx, acme).await? { Error::Unavailable } else { Error::HostOnly })
+                    Err(if crate::support::is_whole(tx, acme).await? { Error::Unavailable } else { Error::HostOnly })
                 })
             })
             .await;

@@ -97,8 +97,8 @@ pub(crate) fn new_key(scopes: &[OperatorScope]) -> NewOperatorKey {
 /// The events of a chain, which is whole. The installation's has the nil id.
 pub(crate) async fn events(db: &Db, root: Option<OrganizationId>) -> Vec<EventRow> {
     let root = root.unwrap_or(OrganizationId::from(uuid::Uuid::nil()));
-    assert!(db.read(move |tx| Box::pin(async move { log::is_whole(tx, root).await })).await.unwrap());
-    db.read(move |tx| Box::pin(async move { keywright_store::log::list_changes(tx, root).await })).await.unwrap()
+    assert!(db.read(move |tx| Box::pin(async move { crate::support::is_whole(tx, root).await })).await.unwrap());
+    db.read(move |tx| Box::pin(async move { keywright_store::log::list_changes(tx, root, (0, i64::MAX)).await })).await.unwrap()
 }
 
 async fn sql(db: &Db, statement: &'static str, id: KeyId) {

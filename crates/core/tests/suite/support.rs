@@ -128,3 +128,8 @@ pub(crate) async fn open_session(db: &Db, user_id: UserId, since: Time) -> Sessi
     db.write(move |tx| Box::pin(async move { sessions::insert(tx, &new).await })).await.unwrap();
     id
 }
+
+/// Whether a root's chain of the logs is whole.
+pub async fn is_whole(tx: &mut keywright_db::Tx, root: keywright_protocol::OrganizationId) -> Result<bool, Error> {
+    Ok(keywright_core::log::chain::check(tx, root).await?.is_ok())
+}

@@ -50,7 +50,7 @@ fn table(members: &[Member]) -> String {
 }
 
 /// Quoted where a comma, a quote or a line break stands in it; nothing that a spreadsheet would compute.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let text = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
     if text.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }

@@ -3,6 +3,7 @@
 //! Which answers are bare and which are enveloped, bodies on `DELETE` and `action=` in queries are the contract's. Routes of
 //! the contract ignore what they do not know; our own refuse it by name.
 
+pub(crate) mod activity;
 pub(crate) mod api_keys;
 mod bodies;
 pub(crate) mod brought_in;
@@ -60,6 +61,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/identity/v1/operator-keys/{id}", delete(operator_keys::revoke))
         .route("/identity/v1/invitations/lookup", post(invitations::look_up).layer(limited()))
         .route("/identity/v1/invitations/accept", post(invitations::accept).layer(limited()))
+        .merge(activity::router())
         .merge(personal_access_keys::router())
         .merge(api_keys::router())
 }

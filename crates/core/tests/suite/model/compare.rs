@@ -264,7 +264,7 @@ pub(crate) async fn lists(world: &World<'_>) -> Result<(), String> {
         same("listed Personal Access Keys", expected.collect(), found.collect())?;
     }
     for root in roots(world) {
-        let whole = world.bench.db.read(move |tx| Box::pin(async move { log::is_whole(tx, root).await })).await.unwrap();
+        let whole = world.bench.db.read(move |tx| Box::pin(async move { crate::support::is_whole(tx, root).await })).await.unwrap();
         if !whole {
             return Err("the log is not whole".to_owned());
         }
