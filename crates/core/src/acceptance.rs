@@ -17,6 +17,7 @@ use keywright_store::{
     StoreError,
     invitations::{self, InvitationRow},
     organizations::{self, OrganizationRow},
+    password_resets,
     users::{self, Credentials, Password, UserRow},
 };
 use std::sync::Arc;
@@ -118,6 +119,7 @@ impl Core {
                     StoreError::NotFound => Error::Conflict("this account got a password meanwhile; use that".to_owned()),
                     StoreError::Conflict { .. } | StoreError::Busy | StoreError::Unavailable | StoreError::Corrupt => error.into(),
                 })?;
+                password_resets::end_of_user(tx, id, ctx.now).await?;
                 user
             }
             Account::New { id, name, hash } => {

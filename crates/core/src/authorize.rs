@@ -91,7 +91,7 @@ impl Core {
                 let mut permissions = catalog.permissions(&roles);
                 permissions.intersect(&catalog.scope(&token.permissions.join(" ")));
                 let by = By::Person { id: session.user_id, confirmed_at: None };
-                Ok(Authority { place, catalog, by, permissions: Permissions::Some(permissions), roles })
+                Ok(Authority { place, catalog, by, permissions: Permissions::Some(permissions), roles }.within_token(token))
             }
             Actor::Token(token) => {
                 let reach = place.as_ref().is_none_or(|place| token.organization_id == place.id || token.organization_id == place.root_id);
@@ -99,7 +99,7 @@ impl Core {
                 if let Permissions::Some(permissions) = &mut authority.permissions {
                     permissions.intersect(&catalog.scope(&token.permissions.join(" ")));
                 }
-                Ok(authority)
+                Ok(authority.within_token(token))
             }
             Actor::Operator(operator) => self.operator_authority(tx, ctx, operator, place).await,
             Actor::Person(person) => {
@@ -111,6 +111,20 @@ impl Core {
                 Ok(Authority { place, catalog, by, permissions, roles })
             }
         }
+    }
+
+    /// What a person will be able to do in an organization, once its suspension is taken back; `None` for whoever is no person, and for
+    /// whoever is no member there.
+    pub(crate) async fn authority_when_resumed(&self, tx: &mut Tx, ctx: &Context, organization: OrganizationId) -> Result<Option<Authority>, Error> {
+        let (Actor::Person(person), Some(place)) = (&ctx.actor, organizations::find(tx, organization).await?) else { return Ok(None) };
+        let catalog = self.catalog_at(tx).await?;
+        let session = live_session(tx, person.into(), ctx.now).await?;
+        let roles = roles_when_resumed(tx, &place, session.user_id).await?;
+        Ok(roles.map(|roles| {
+            let by = By::Person { id: session.user_id, confirmed_at: Some(session.confirmed_at) };
+            let permissions = Permissions::Some(catalog.permissions(&roles));
+            Authority { place, catalog, by, permissions, roles }
+        }))
     }
 
     /// What a key may do in an organization, if it lives, by one of its secrets (`None`: the newest), and, by a request, if it is taken
@@ -208,9 +222,17 @@ pub(crate) async fn live_session(tx: &mut Tx, held: HeldSession, now: Time) -> R
 /// suspended.
 pub(crate) async fn roles_of(tx: &mut Tx, place: &OrganizationRow, user: UserId) -> Result<Option<Vec<String>>, Error> {
     let root = organizations::find(tx, place.root_id).await?.ok_or(ORGANIZATION)?;
+    if place.suspended_at.is_some() || root.suspended_at.is_some() {
+        return Ok(None);
+    }
+    roles_when_resumed(tx, place, user).await
+}
+
+/// The same, whether it is suspended or not.
+async fn roles_when_resumed(tx: &mut Tx, place: &OrganizationRow, user: UserId) -> Result<Option<Vec<String>>, Error> {
     let own = memberships::find(tx, place.id, user).await?;
     let inherited = memberships::find(tx, place.root_id, user).await?;
-    if place.suspended_at.is_some() || root.suspended_at.is_some() || (own.is_none() && inherited.is_none()) {
+    if own.is_none() && inherited.is_none() {
         return Ok(None);
     }
     let (own, inherited) = (own.map(|member| member.roles).unwrap_or_default(), inherited.map(|member| member.roles).unwrap_or_default());
@@ -226,6 +248,14 @@ impl Authority {
             By::Host | By::Key { .. } | By::Person { .. } => PermissionSet::default(),
         };
         Self { place, catalog, by, permissions: Permissions::Some(permissions), roles: Vec::new() }
+    }
+
+    /// A token that was made when its holder was less than Owner is none of an Owner, also where his permissions were all there are.
+    fn within_token(mut self, token: &TokenActor) -> Self {
+        if !token.roles.iter().any(|role| role == OWNER) {
+            self.roles.retain(|role| role != OWNER);
+        }
+        self
     }
 
     /// Whether it includes a permission.

@@ -9,10 +9,10 @@ use crate::{
     members::{MANAGE, Member, end_roles},
 };
 use keywright_db::{Committed, Tx};
-use keywright_protocol::{InvitationId, KeyId, MembershipId, OrganizationId, Time, catalog::OWNER};
+use keywright_protocol::{InvitationId, KeyId, KeyKind, MembershipId, OrganizationId, Time, catalog::OWNER};
 pub use keywright_store::brought_in::{BroughtInRow, Kind};
-use keywright_store::{StoreError, brought_in, invitations, keys, managed_keys, memberships, organizations};
-use std::{collections::BTreeMap, sync::Arc};
+use keywright_store::{StoreError, brought_in, invitations, managed_keys, memberships, organizations};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What became of what a key had brought in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,9 +37,9 @@ impl Core {
                 Box::pin(async move {
                     let authority = core.authority(tx, &ctx, organization).await?;
                     authority.require(crate::keys::api::MANAGE)?;
-                    managed_keys::find(tx, id, organization).await?.ok_or(KEY)?;
+                    managed_keys::find(tx, id, organization).await?.filter(|key| key.kind == KeyKind::ApiKey).ok_or(KEY)?;
                     let mut rows = brought_in::list(tx, id).await?;
-                    let mut in_turn = made_in_turn(tx, authority.place.root_id, &rows).await?;
+                    let mut in_turn = made_in_turn(tx, organization, &rows).await?;
                     rows.append(&mut in_turn);
                     Ok(rows)
                 })
@@ -60,10 +60,10 @@ impl Core {
                 authority.require(crate::keys::api::MANAGE)?;
                 authority.require(MANAGE)?;
                 authority.require_fresh_person(ctx.now, "taking back what came in by a key")?;
-                core.revoke_in(tx, &ctx, &authority, (id, Some(keywright_protocol::KeyKind::ApiKey))).await?;
+                core.revoke_in(tx, &ctx, &authority, (id, Some(KeyKind::ApiKey))).await?;
                 let mut undone = Undone::default();
                 let rows = brought_in::list(tx, id).await?;
-                let mut in_turn = made_in_turn(tx, authority.place.root_id, &rows).await?;
+                let mut in_turn = made_in_turn(tx, organization, &rows).await?;
                 for row in rows.into_iter().filter(|row| row.stands) {
                     // That the key is dead must not depend on what can be taken back.
                     match core.take_back(tx, &ctx, &row).await {
@@ -135,10 +135,10 @@ pub(crate) async fn note_accepted(
     organization: OrganizationId,
     now: Time,
 ) -> Result<(), Error> {
-    match brought_in::find_key(tx, invitation).await? {
-        Some(key) => note_membership(tx, key, gained, organization, now).await,
-        None => Ok(()),
+    for key in brought_in::list_keys(tx, invitation).await? {
+        note_membership(tx, key, gained, organization, now).await?;
     }
+    Ok(())
 }
 
 async fn note_membership(
@@ -159,30 +159,50 @@ async fn note_membership(
     Ok(())
 }
 
-/// API Keys and invitations that people made since they came in, by themselves or with a Personal Access Key.
-async fn made_in_turn(tx: &mut Tx, root: OrganizationId, rows: &[BroughtInRow]) -> Result<Vec<BroughtInRow>, Error> {
-    let mut since: BTreeMap<String, Time> = BTreeMap::new();
-    for row in rows {
-        let Some(user) = row.user_id else { continue };
-        let keys = keys::list_ids_of_membership(tx, MembershipId::from(row.subject)).await?;
-        for maker in keys.into_iter().map(|key| format!("key {key}")).chain([format!("user {user}")]) {
-            // The rows come oldest first.
-            since.entry(maker).or_insert(row.at);
+/// What those made in turn who came in so, by themselves or with a key, as far as it stands: API Keys, what came in by these, and
+/// invitations; and so on, with those who came in by that. Only what is in the organization or below it: elsewhere it is not for whoever
+/// asks here.
+async fn made_in_turn(tx: &mut Tx, place: OrganizationId, rows: &[BroughtInRow]) -> Result<Vec<BroughtInRow>, Error> {
+    let (mut told, mut makers) = (rows.to_vec(), BTreeSet::new());
+    let mut next = 0;
+    while let Some(row) = told.get(next).cloned() {
+        next += 1;
+        let mut found = Vec::new();
+        if row.kind == Kind::ApiKey {
+            found.append(&mut brought_in::list(tx, KeyId::from(row.subject)).await?);
+        }
+        let mut in_turn = Vec::new();
+        if let Some(user) = row.user_id {
+            in_turn.push(format!("user {user}"));
+            for key in brought_in::list_keys_of_membership(tx, MembershipId::from(row.subject)).await? {
+                in_turn.push(format!("key {key}"));
+                found.append(&mut brought_in::list(tx, key).await?);
+            }
+        }
+        for maker in in_turn {
+            // The first row of somebody is the oldest one of what is known.
+            if makers.insert(maker.clone()) {
+                found.append(&mut brought_in::list_made(tx, &maker, place, row.at).await?);
+            }
+        }
+        for row in found {
+            if !told.iter().any(|known| (known.kind, known.subject, &known.role) == (row.kind, row.subject, &row.role)) {
+                told.push(row);
+            }
         }
     }
-    let mut made = Vec::new();
-    for (maker, since) in since {
-        let known = |row: &BroughtInRow| rows.iter().any(|other| other.kind == row.kind && other.subject == row.subject);
-        made.extend(brought_in::list_made(tx, &maker, root, since).await?.into_iter().filter(|row| !known(row)));
-    }
-    Ok(made)
+    Ok(told.split_off(rows.len()).into_iter().filter(|row| row.stands).collect())
 }
 
-/// Notes who sent an invitation last, if he sent it by a key.
+/// Notes who sent an invitation last, if he sent it by a key. A person who sends it again answers for it, so that it does not count as
+/// a key's any more; unless he came in by that key himself.
 pub(crate) async fn note_invitation(tx: &mut Tx, by: &By, id: InvitationId, organization: OrganizationId, now: Time) -> Result<(), Error> {
-    brought_in::delete_invitation(tx, id).await?;
-    let By::Key { id: key, .. } = by else { return Ok(()) };
-    Ok(brought_in::insert(tx, *key, (Kind::Invitation, id.as_uuid(), ""), organization, now).await?)
+    match by {
+        By::Key { id: key, .. } => return Ok(brought_in::insert(tx, *key, (Kind::Invitation, id.as_uuid(), ""), organization, now).await?),
+        By::Person { id: user, .. } if brought_in::came_by_the_same(tx, id, *user).await? => {}
+        By::Person { .. } | By::Host | By::Operator { .. } => brought_in::delete_invitation(tx, id).await?,
+    }
+    Ok(())
 }
 
 /// Notes a sub-organization.

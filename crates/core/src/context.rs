@@ -31,6 +31,8 @@ pub struct TokenActor {
     pub key_version: Option<i64>,
     /// The organization it is for.
     pub organization_id: OrganizationId,
+    /// Roles that it was made with.
+    pub roles: Vec<String>,
     /// Ids of the permissions that it carries.
     pub permissions: Vec<String>,
 }

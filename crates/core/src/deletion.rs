@@ -77,11 +77,11 @@ impl Core {
 }
 
 async fn require_deleter(tx: &mut Tx, authority: &Authority, now: Time) -> Result<(), Error> {
-    authority.require_fresh_person(now, "deleting an organization")?;
     if !authority.is_owner() {
         let reason = format!("only an Owner of {} deletes it", authority.place.name);
         return Err(Forbidden { reason, permission: None, roles: vec![OWNER.to_owned()] }.into());
     }
+    authority.require_fresh_person(now, "deleting an organization")?;
     let operator = settings::find(tx, settings::OPERATOR_ORGANIZATION).await?;
     if operator.is_some_and(|operator| operator == authority.place.id.to_string()) {
         return Err(Error::Conflict("this is the operator organization, which the installation cannot be without".to_owned()));

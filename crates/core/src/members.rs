@@ -405,10 +405,12 @@ async fn keep_an_owner(tx: &mut Tx, place: &OrganizationRow, before: &Member, af
 async fn revoke_invitations(tx: &mut Tx, place: &OrganizationRow, email: &str, now: Time) -> Result<(), Error> {
     let Some(pending) = invitations::find_pending(tx, place.root_id, email).await? else { return Ok(()) };
     let brings = invitations::list_roles(tx, pending.id).await?;
-    if place.is_root() || brings.iter().any(|grant| grant.organization_id == place.id) {
-        invitations::revoke(tx, pending.id, now).await?;
+    let (here, elsewhere) = (|id| id == place.id, |id| id != place.id);
+    if place.is_root() || (brings.iter().any(|grant| here(grant.organization_id)) && !brings.iter().any(|grant| elsewhere(grant.organization_id))) {
+        return Ok(invitations::revoke(tx, pending.id, now).await?);
     }
-    Ok(())
+    // What it brings elsewhere is not this organization's to take.
+    Ok(invitations::delete_roles(tx, pending.id, place.id).await?)
 }
 
 /// Ends a holder's generations in an organization and in those where he inherits its roles.

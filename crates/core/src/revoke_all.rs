@@ -43,11 +43,11 @@ impl Core {
         self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.authority(tx, &ctx, organization).await?;
-                authority.require_fresh_person(ctx.now, "revoking everything")?;
                 if !authority.is_owner() {
                     let reason = format!("only an Owner of {} revokes everything at once", authority.place.name);
                     return Err(Forbidden { reason, permission: None, roles: vec![OWNER.to_owned()] }.into());
                 }
+                authority.require_fresh_person(ctx.now, "revoking everything")?;
                 let since = reach.since.unwrap_or(Time::from_millis(0));
                 if let Some(user) = reach.user {
                     require_member(tx, &authority.place, user).await?;

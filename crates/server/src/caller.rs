@@ -168,6 +168,7 @@ pub(crate) fn token_actor(verified: &Verified) -> TokenActor {
         key_kind: verified.claims.key_kind,
         key_version: verified.claims.key_version,
         organization_id: verified.organization_id(),
+        roles: verified.claims.roles.iter().map(|role| role.clone().into_owned()).collect(),
         permissions: verified.permissions().map(str::to_owned).collect(),
     }
 }

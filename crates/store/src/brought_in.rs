@@ -2,17 +2,25 @@
 
 use crate::{StoreError, statements};
 use keywright_db::{Row, Tx};
-use keywright_protocol::{InvitationId, KeyId, OrganizationId, Time, UserId};
+use keywright_protocol::{InvitationId, KeyId, MembershipId, OrganizationId, Time, UserId};
 use uuid::Uuid;
 
 statements! {
     INSERT = "INSERT INTO brought_in (key_id, kind, subject, role, organization_id, at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
-    FIND_KEY = "SELECT key_id FROM brought_in WHERE kind = 'invitation' AND subject = $1";
+    LIST_KEYS = "SELECT key_id FROM brought_in WHERE kind = 'invitation' AND subject = $1 ORDER BY key_id";
+    CAME_BY_THE_SAME = "SELECT 1 AS found FROM brought_in i JOIN brought_in b ON b.key_id = i.key_id JOIN memberships m ON m.id = b.subject
+        WHERE i.kind = 'invitation' AND i.subject = $1 AND b.kind IN ('member', 'role') AND m.user_id = $2 LIMIT 1";
     DELETE_INVITATION = "DELETE FROM brought_in WHERE kind = 'invitation' AND subject = $1";
-    LIST_KEYS_MADE = "SELECT k.id AS subject, k.organization_id, k.created_at AS at, k.name FROM keys k JOIN organizations o ON o.id = k.organization_id
-        WHERE k.kind = 'api' AND k.revoked_at IS NULL AND k.created_by = $1 AND o.root_id = $2 AND k.created_at >= $3 ORDER BY k.created_at, k.id";
-    LIST_INVITATIONS_MADE = "SELECT id AS subject, root_id AS organization_id, created_at AS at, email AS name FROM invitations
-        WHERE revoked_at IS NULL AND created_by = $1 AND root_id = $2 AND created_at >= $3 ORDER BY created_at, id";
+    LIST_KEYS_MADE = "SELECT k.id AS subject, k.organization_id, k.created_at AS at, k.name,
+            CAST(CASE WHEN k.revoked_at IS NULL THEN 1 ELSE 0 END AS BIGINT) AS stands
+        FROM keys k JOIN organizations o ON o.id = k.organization_id
+        WHERE k.kind = 'api' AND k.created_by = $1 AND (o.id = $2 OR o.root_id = $2) AND k.created_at >= $3 ORDER BY k.created_at, k.id";
+    LIST_INVITATIONS_MADE = "SELECT id AS subject, root_id AS organization_id, created_at AS at, email AS name, CAST(1 AS BIGINT) AS stands
+        FROM invitations
+        WHERE revoked_at IS NULL AND created_by = $1 AND created_at >= $3 AND (root_id = $2 OR
+            EXISTS (SELECT 1 FROM invitation_roles r WHERE r.invitation_id = invitations.id AND r.organization_id = $2))
+        ORDER BY created_at, id";
+    LIST_KEYS_OF_MEMBERSHIP = "SELECT id FROM keys WHERE membership_id = $1";
     LIST = "SELECT b.kind, b.subject, b.role, b.organization_id, b.at, m.user_id, COALESCE(i.email, u.email, o.name) AS name,
             CAST(CASE b.kind
                 WHEN 'invitation' THEN CASE WHEN i.accepted_at IS NULL AND i.revoked_at IS NULL THEN 1 ELSE 0 END
@@ -108,12 +116,28 @@ pub async fn insert(tx: &mut Tx, key: KeyId, (kind, subject, role): (Kind, Uuid,
     tx.execute(INSERT, &values).await.map(|_| ())
 }
 
-/// The key that an invitation came in by.
+/// The keys that an invitation came in by.
 ///
 /// # Errors
 /// Whatever keeps the database from answering.
-pub async fn find_key(tx: &mut Tx, invitation: InvitationId) -> Result<Option<KeyId>, StoreError> {
-    tx.fetch_optional(FIND_KEY, &[invitation.into()]).await?.map(|row| row.get("key_id")).transpose()
+pub async fn list_keys(tx: &mut Tx, invitation: InvitationId) -> Result<Vec<KeyId>, StoreError> {
+    tx.fetch_all(LIST_KEYS, &[invitation.into()]).await?.iter().map(|row| row.get("key_id")).collect()
+}
+
+/// Whether somebody came in by a key that an invitation came in by too.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn came_by_the_same(tx: &mut Tx, invitation: InvitationId, user: UserId) -> Result<bool, StoreError> {
+    Ok(tx.fetch_optional(CAME_BY_THE_SAME, &[invitation.into(), user.into()]).await?.is_some())
+}
+
+/// All Personal Access Keys that a membership ever had.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_keys_of_membership(tx: &mut Tx, membership: MembershipId) -> Result<Vec<KeyId>, StoreError> {
+    tx.fetch_all(LIST_KEYS_OF_MEMBERSHIP, &[membership.into()]).await?.iter().map(|row| row.get("id")).collect()
 }
 
 /// Forgets by which key an invitation came in: somebody else has sent it now.
@@ -124,17 +148,18 @@ pub async fn delete_invitation(tx: &mut Tx, invitation: InvitationId) -> Result<
     tx.execute(DELETE_INVITATION, &[invitation.into()]).await.map(|_| ())
 }
 
-/// What an actor has made in a tree since a time that stands without him: unrevoked API Keys, and invitations, accepted ones too.
-/// `maker` is his kind and id.
+/// What an actor has made since a time that stands without him, in an organization and below it: API Keys, revoked ones too, and
+/// invitations, accepted ones too. `maker` is his kind and id.
 ///
 /// # Errors
 /// Whatever keeps the database from answering.
-pub async fn list_made(tx: &mut Tx, maker: &str, root: OrganizationId, since: Time) -> Result<Vec<BroughtInRow>, StoreError> {
+pub async fn list_made(tx: &mut Tx, maker: &str, place: OrganizationId, since: Time) -> Result<Vec<BroughtInRow>, StoreError> {
     let mut made = Vec::new();
     for (kind, statement) in [(Kind::ApiKey, LIST_KEYS_MADE), (Kind::Invitation, LIST_INVITATIONS_MADE)] {
-        for row in tx.fetch_all(statement, &[maker.into(), root.into(), since.into()]).await? {
+        for row in tx.fetch_all(statement, &[maker.into(), place.into(), since.into()]).await? {
             let (subject, organization_id, at, name) = (row.get("subject")?, row.get("organization_id")?, row.get("at")?, row.get("name")?);
-            made.push(BroughtInRow { kind, subject, role: String::new(), organization_id, at, name, user_id: None, stands: true });
+            let stands = row.get::<i64>("stands")? == 1;
+            made.push(BroughtInRow { kind, subject, role: String::new(), organization_id, at, name, user_id: None, stands });
         }
     }
     Ok(made)

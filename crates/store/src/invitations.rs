@@ -15,6 +15,7 @@ statements! {
             AND NOT EXISTS (SELECT 1 FROM invitation_roles r WHERE r.invitation_id = invitations.id AND r.organization_id <> $1)))";
     DELETE_ROLES_IN = "DELETE FROM invitation_roles WHERE organization_id = $1 AND invitation_id IN
         (SELECT id FROM invitations WHERE accepted_at IS NULL AND revoked_at IS NULL)";
+    DELETE_ROLES = "DELETE FROM invitation_roles WHERE invitation_id = $1 AND organization_id = $2";
     ACCEPT = "UPDATE invitations SET accepted_at = $2 WHERE id = $1 AND accepted_at IS NULL AND revoked_at IS NULL";
     FIND_PENDING = "SELECT id, root_id, email, created_by, expires_at, accepted_at FROM invitations
         WHERE root_id = $1 AND email = $2 AND accepted_at IS NULL AND revoked_at IS NULL";
@@ -95,6 +96,14 @@ pub async fn renew(tx: &mut Tx, invitation: &InvitationRow, digest: &[u8; 32]) -
 /// `NotFound` if it is not pending.
 pub async fn revoke(tx: &mut Tx, id: InvitationId, now: Time) -> Result<(), StoreError> {
     tx.execute_one(REVOKE, &[id.into(), now.into()]).await
+}
+
+/// Takes away what an invitation brings to one organization.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn delete_roles(tx: &mut Tx, id: InvitationId, organization: OrganizationId) -> Result<(), StoreError> {
+    tx.execute(DELETE_ROLES, &[id.into(), organization.into()]).await.map(drop)
 }
 
 /// Takes back the pending ones of a root, or those to a sub-organization alone; others bring nothing there any more.

@@ -100,11 +100,12 @@ impl Core {
         for organization in grants.0.keys() {
             let there = match self.authority(tx, ctx, *organization).await {
                 Ok(there) => there,
-                Err(Error::NotFound(_)) if self.covers_the_dead(tx, ctx, *organization).await? => continue,
-                Err(Error::NotFound(_)) => {
-                    let reason = format!("this key may do something in {organization}, where you may not; ask an Owner of the root organization");
-                    return Err(Forbidden::because(reason).into());
-                }
+                // It has been deleted, for ever.
+                Err(Error::NotFound(_)) if organizations::find(tx, *organization).await?.is_none() => continue,
+                // Where it is suspended, a secret that got out can be replaced meanwhile by whoever could do so otherwise.
+                Err(Error::NotFound(_)) => self.authority_when_resumed(tx, ctx, *organization).await?.ok_or_else(|| {
+                    Forbidden::because(format!("this key may do something in {organization}, where you may not; ask an Owner of the root organization"))
+                })?,
                 Err(error) => return Err(error),
             };
             // An operator key has no roles of its own; it makes keys for the organization's.
@@ -122,17 +123,5 @@ impl Core {
             }
         }
         Ok(())
-    }
-
-    /// Whether a grant in an organization where nobody may do anything now is no reason to refuse: it has been deleted, for ever; or
-    /// it is suspended, and the actor is an Owner of its root, so that a secret that got out can be replaced meanwhile.
-    async fn covers_the_dead(&self, tx: &mut Tx, ctx: &Context, organization: OrganizationId) -> Result<bool, Error> {
-        match organizations::find(tx, organization).await? {
-            None => Ok(true),
-            Some(place) if place.suspended_at.is_some() && !place.is_root() => {
-                Ok(self.authority(tx, ctx, place.root_id).await.is_ok_and(|root| root.is_owner()))
-            }
-            Some(_) => Ok(false),
-        }
     }
 }

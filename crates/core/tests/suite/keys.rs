@@ -25,6 +25,7 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     keys_do_not_breed,
     a_token_does_not_follow_its_holder_up_to_owner,
     what_a_key_had_where_nothing_is_any_more_keeps_it_from_nothing,
+    a_suspension_gives_nobody_more,
     a_key_lists_suspends_and_revokes,
     no_key_may_more_than_its_maker,
     only_an_owner_has_a_key_that_is_owner,
@@ -96,7 +97,7 @@ impl World {
     fn bearer(&self, key_id: KeyId, key_kind: KeyKind) -> Context {
         let catalog = self.core.catalog();
         let permissions = catalog.catalog.ids(&catalog.catalog.permissions(&["owner"])).map(str::to_owned).collect();
-        let actor = TokenActor { key_id, key_kind, key_version: None, organization_id: self.demo.acme.id, permissions };
+        let actor = TokenActor { key_id, key_kind, key_version: None, organization_id: self.demo.acme.id, roles: vec!["owner".to_owned()], permissions };
         Context { actor: Actor::Token(actor), ..self.host() }
     }
 
@@ -614,7 +615,14 @@ async fn a_token_does_not_follow_its_holder_up_to_owner(db: Db) {
     let (acme, viewer) = (world.demo.acme.id, world.demo.users["viewer"].id);
     let [key, of_owner] = [world.personal_key("viewer", acme).await.id, world.personal_key("owner", acme).await.id];
     let permissions = vec!["build.view".to_owned(), "organization.member.view".to_owned()];
-    let narrow = TokenActor { key_id: key, key_kind: KeyKind::PersonalAccessKey, key_version: None, organization_id: acme, permissions };
+    let narrow = TokenActor {
+        key_id: key,
+        key_kind: KeyKind::PersonalAccessKey,
+        key_version: None,
+        organization_id: acme,
+        roles: vec!["view-organization".to_owned()],
+        permissions,
+    };
     let narrow = Context { actor: Actor::Token(narrow), ..world.host() };
     world.core.change_roles(&world.host(), acme, viewer, RoleChange::Replace(vec!["owner".to_owned()])).await.unwrap();
     let seen = async |ctx: &Context| {
@@ -623,13 +631,18 @@ async fn a_token_does_not_follow_its_holder_up_to_owner(db: Db) {
     };
     assert!(!seen(&narrow).await);
     assert_eq!(code(world.core.revoke_personal_access_key(&narrow, acme, of_owner).await), "not_found");
+    // Nor does one that could do everything already, as a manager's can where all permissions are the organizations' own.
+    let mut managing = world.bearer(key, KeyKind::PersonalAccessKey);
+    if let Actor::Token(token) = &mut managing.actor {
+        token.roles = vec!["manage-organization".to_owned()];
+    }
+    assert!(!seen(&managing).await);
     let whole = world.bearer(key, KeyKind::PersonalAccessKey);
     assert!(seen(&whole).await);
     assert_eq!(code(world.core.revoke_personal_access_key(&whole, acme, of_owner).await), "done");
 }
 
-/// Reddens when a grant in a deleted or suspended sub-organization keeps a secret from being replaced, or lets somebody do that who is
-/// no Owner of the root.
+/// Reddens when a grant in a deleted or suspended sub-organization keeps a secret from being replaced.
 async fn what_a_key_had_where_nothing_is_any_more_keeps_it_from_nothing(db: Db) {
     let world = world(db).await;
     let (acme, mobile, now) = (world.demo.acme.id, world.demo.mobile.id, Duration::ZERO);
@@ -637,7 +650,7 @@ async fn what_a_key_had_where_nothing_is_any_more_keeps_it_from_nothing(db: Db) 
     let key = world.api_key(NewApiKey { grants: both, ..named("both") }).await;
     world.core.suspend_organization(&world.host(), mobile).await.unwrap();
     let [owner, manager] = [world.person("owner", 0).await, world.person("manager", 0).await];
-    assert_eq!(code(world.rotate(&manager, key.id, now, None).await), "insufficient_permission");
+    assert_eq!(code(world.rotate(&manager, key.id, now, None).await), "done", "as he could while it lived");
     assert_eq!(code(world.rotate(&owner, key.id, now, None).await), "done");
     world.core.resume_organization(&world.host(), mobile).await.unwrap();
     world.core.delete_organization(&owner, mobile, &world.demo.mobile.name).await.unwrap();
@@ -646,6 +659,29 @@ async fn what_a_key_had_where_nothing_is_any_more_keeps_it_from_nothing(db: Db) 
     }
     assert_eq!(code(world.core.suspend_api_key(&owner, acme, key.id).await), "done");
     assert_eq!(code(world.core.resume_api_key(&owner, acme, key.id).await), "done");
+}
+
+/// Reddens when suspending a sub-organization gives an Owner of its root what his own roles there keep from him.
+async fn a_suspension_gives_nobody_more(db: Db) {
+    let world = world(db).await;
+    let (acme, mobile, owner) = (world.demo.acme.id, world.demo.mobile.id, world.demo.users["owner"].id);
+    let others = world.api_key(NewApiKey { grants: vec![role(acme, "view-build"), role(mobile, "owner")], ..named("others") }).await;
+    let lesser = RoleChange::Add(vec!["view-build".to_owned()]);
+    world.core.change_roles(&world.host(), mobile, world.demo.users["submember"].id, RoleChange::Replace(vec!["owner".to_owned()])).await.unwrap();
+    world.core.change_roles(&world.host(), mobile, owner, lesser).await.unwrap();
+    let ctx = world.person("owner", 0).await;
+    for suspended in [false, true] {
+        if suspended {
+            world.core.suspend_organization(&world.host(), mobile).await.unwrap();
+        }
+        for (wanted, expected) in [("owner", "insufficient_permission"), ("view-build", "done")] {
+            let made = world.core.create_api_key(&ctx, acme, &format!("{wanted} {suspended}"), &[role(mobile, wanted)], None).await;
+            assert_eq!(code(made.map(|_| ())), expected, "{wanted} {suspended}");
+        }
+        assert_eq!(code(world.rotate(&ctx, others.id, Duration::ZERO, None).await), "insufficient_permission");
+        let wider = ApiKeyChange { grants: Some(vec![role(acme, "manage-build"), role(mobile, "owner")]), ..ApiKeyChange::default() };
+        assert_eq!(code(world.change(&ctx, others.id, wider).await), "insufficient_permission");
+    }
 }
 
 /// Reddens when `alive` asks for an API Key's maker, or does not ask for a Personal Access Key's holder.

@@ -24,6 +24,7 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     a_sub_organization_takes_back_its_own_invitations_alone,
     an_account_without_a_password_gets_it_by_the_link,
     an_explanation_says_what_is_decided,
+    whoever_is_put_out_keeps_what_he_is_offered_elsewhere,
 );
 
 impl World {
@@ -33,7 +34,14 @@ impl World {
         let everything = catalog.catalog.permissions(&["owner"]);
         let mut ctx = self.host();
         let permissions = catalog.catalog.ids(&everything).map(str::to_owned).collect();
-        ctx.actor = Actor::Token(TokenActor { key_id, key_kind: KeyKind::PersonalAccessKey, key_version: None, organization_id, permissions });
+        ctx.actor = Actor::Token(TokenActor {
+            key_id,
+            key_kind: KeyKind::PersonalAccessKey,
+            key_version: None,
+            organization_id,
+            roles: vec!["owner".to_owned()],
+            permissions,
+        });
         ctx
     }
 
@@ -176,6 +184,23 @@ async fn an_invitation_is_accepted_once(db: Db) {
     world.core.accept_invitation(&late, &newest, None, password()).await.unwrap();
     let (_, member) = world.core.get_member(&world.host(), mobile, user).await.unwrap();
     assert_eq!(member.own, Some(vec!["view-build".to_owned()]));
+}
+
+/// Reddens when a sub-organization that puts somebody out takes from him what an invitation brings him elsewhere.
+async fn whoever_is_put_out_keeps_what_he_is_offered_elsewhere(db: Db) {
+    let world = world(db).await;
+    let (acme, mobile, host) = (world.demo.acme.id, world.demo.mobile.id, world.host());
+    let sibling = world.core.create_sub_organization(&host, acme, "Sibling").await.unwrap().value.id;
+    let user = world.core.create_user(&host, "between@example.com", "Between", keywright_store::users::Password::None).await.unwrap();
+    let grants = [mobile, sibling].map(|organization_id| RolesIn { organization_id, roles: vec!["view-build".to_owned()] });
+    world.core.invite(&host, acme, "between@example.com", grants.to_vec()).await.unwrap();
+    let pending = async |place| world.core.list_invitations(&host, place).await.unwrap().len();
+    for (out_of, left) in [(mobile, [0, 1]), (sibling, [0, 0])] {
+        world.core.change_roles(&host, out_of, user.id, RoleChange::Replace(vec!["view-build".to_owned()])).await.unwrap();
+        world.core.remove_member(&host, out_of, user.id).await.unwrap();
+        assert_eq!([pending(mobile).await, pending(sibling).await], left);
+    }
+    assert_eq!(pending(acme).await, 0, "nothing is left of it");
 }
 
 /// Reddens when a mutation writes no event, and when the chain leaves a member of the event out.

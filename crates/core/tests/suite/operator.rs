@@ -113,7 +113,14 @@ async fn owners_token(core: &Arc<Core>, host: &Context, organization: Organizati
     let catalog = core.catalog();
     let permissions = catalog.catalog.ids(&catalog.catalog.permissions(&["owner"])).map(str::to_owned).collect();
     Context {
-        actor: Actor::Token(TokenActor { key_id: key, key_kind: KeyKind::ApiKey, key_version: None, organization_id: organization, permissions }),
+        actor: Actor::Token(TokenActor {
+            key_id: key,
+            key_kind: KeyKind::ApiKey,
+            key_version: None,
+            organization_id: organization,
+            roles: vec!["owner".to_owned()],
+            permissions,
+        }),
         ..host.clone()
     }
 }

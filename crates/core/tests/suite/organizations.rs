@@ -28,6 +28,8 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     a_key_dies_also_where_what_it_brought_cannot_be_taken_back,
     a_policy_decides_nothing_where_its_organization_is_out_of_reach,
     what_those_made_who_came_in_by_a_key_is_told,
+    what_came_in_by_dead_keys_is_told_too,
+    what_was_made_elsewhere_is_not_told,
     whoever_sends_an_invitation_again_brings_it_in,
     a_sub_organization_signs_out_its_own_members_alone,
 );
@@ -330,7 +332,52 @@ async fn what_those_made_who_came_in_by_a_key_is_told(db: Db) {
     assert_eq!(undone.taken_back.iter().map(|row| row.role.as_str()).collect::<Vec<_>>(), ["manage-organization"]);
 }
 
-/// Reddens when an invitation is laid at the door of whoever sent it first.
+/// Reddens when a dead key hides what came in by it in turn, or when whoever came in by a key washes an invitation by sending it again.
+async fn what_came_in_by_dead_keys_is_told_too(db: Db) {
+    let world = world(db).await;
+    let acme = world.demo.acme.id;
+    let with = |role: &str| vec![RolesIn { organization_id: acme, roles: vec![role.to_owned()] }];
+    let id = world.core.create_api_key(&world.host(), acme, "leaky", &with("manage-organization"), None).await.unwrap().id;
+    let (viewer, leaky) = (world.demo.users["viewer"].id, world.token(id, acme));
+    world.core.invite(&leaky, acme, "washed@example.com", Vec::new()).await.unwrap();
+    let joined = keywright_core::members::RoleChange::Add(vec!["manage-organization".to_owned()]);
+    world.core.change_roles(&leaky, acme, viewer, joined).await.unwrap();
+    world.clock.advance(Duration::from_millis(1));
+    let evil = world.person("viewer", 0).await;
+    world.core.re_invite(&evil, acme, "washed@example.com").await.unwrap();
+    let personal = world.core.create_own_personal_access_key(&evil, acme, "laptop", None).await.unwrap().id;
+    let api = world.core.create_api_key(&evil, acme, "his own", &with("manage-organization"), None).await.unwrap().id;
+    for (key, email) in [(personal, "by-personal@example.com"), (api, "by-api@example.com")] {
+        world.core.invite(&world.token(key, acme), acme, email, Vec::new()).await.unwrap();
+    }
+    world.core.revoke_personal_access_key(&evil, acme, personal).await.unwrap();
+    world.core.revoke_api_key(&evil, acme, api).await.unwrap();
+    let told = world.core.list_brought_in(&world.host(), acme, id).await.unwrap();
+    for email in ["by-personal@example.com", "by-api@example.com", "washed@example.com"] {
+        assert_eq!(told.iter().filter(|row| row.name == email && row.stands).count(), 1, "{email}: {told:?}");
+    }
+    assert!(!told.iter().any(|row| row.name == "his own"), "a revoked key does not stand");
+    let undone = world.core.revoke_api_key_and_undo(&world.person("owner", 0).await, acme, id).await.unwrap().value;
+    assert!(undone.taken_back.iter().any(|row| row.name == "washed@example.com"), "{undone:?}");
+}
+
+/// Reddens when a sub-organization is told what its members made in the root or beside it.
+async fn what_was_made_elsewhere_is_not_told(db: Db) {
+    let world = world(db).await;
+    let (acme, mobile) = (world.demo.acme.id, world.demo.mobile.id);
+    let with = |place, role: &str| vec![RolesIn { organization_id: place, roles: vec![role.to_owned()] }];
+    let id = world.core.create_api_key(&world.host(), mobile, "leaky", &with(mobile, "manage-organization"), None).await.unwrap().id;
+    let joined = keywright_core::members::RoleChange::Add(vec!["view-build".to_owned()]);
+    world.core.change_roles(&world.token(id, mobile), mobile, world.demo.users["manager"].id, joined).await.unwrap();
+    world.clock.advance(Duration::from_millis(1));
+    let manager = world.person("manager", 0).await;
+    world.core.create_api_key(&manager, acme, "secret plan", &with(acme, "view-build"), None).await.unwrap();
+    world.core.invite(&manager, acme, "cfo@example.com", with(acme, "view-build")).await.unwrap();
+    let told = world.core.list_brought_in(&world.host(), mobile, id).await.unwrap();
+    assert_eq!(told.iter().map(|row| row.kind).collect::<Vec<_>>(), [Kind::Member, Kind::Role], "{told:?}");
+}
+
+/// Reddens when an invitation that an Owner has sent again still counts as a key's, or does not count as each key's that sent it.
 async fn whoever_sends_an_invitation_again_brings_it_in(db: Db) {
     let world = world(db).await;
     let (acme, grants) = (world.demo.acme.id, vec![RolesIn { organization_id: world.demo.acme.id, roles: vec!["manage-organization".to_owned()] }]);
@@ -348,7 +395,7 @@ async fn whoever_sends_an_invitation_again_brings_it_in(db: Db) {
     };
     assert_eq!(count().await, [1, 0]);
     world.core.re_invite(&world.token(keys[1], acme), acme, "p@example.com").await.unwrap();
-    assert_eq!(count().await, [0, 1]);
+    assert_eq!(count().await, [1, 1]);
     world.core.re_invite(&world.person("owner", 0).await, acme, "p@example.com").await.unwrap();
     assert_eq!(count().await, [0, 0]);
 }

@@ -260,7 +260,14 @@ async fn suspending_is_for_whoever_stands_above(db: Db) {
     let key_id = core.create_api_key(&host, acme, "managing", &grants, None).await.unwrap().id;
     let permissions = vec!["organization.sub-organization.manage".to_owned()];
     let by_key = Context {
-        actor: Actor::Token(TokenActor { key_id, key_kind: KeyKind::ApiKey, key_version: None, organization_id: acme, permissions }),
+        actor: Actor::Token(TokenActor {
+            key_id,
+            key_kind: KeyKind::ApiKey,
+            key_version: None,
+            organization_id: acme,
+            roles: vec!["owner".to_owned()],
+            permissions,
+        }),
         ..host.clone()
     };
 

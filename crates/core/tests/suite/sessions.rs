@@ -73,6 +73,7 @@ impl World {
             key_kind: KeyKind::Session,
             key_version: None,
             organization_id: token["currentOrganizationId"].as_str().unwrap().parse().unwrap(),
+            roles: token["roles"].as_array().unwrap().iter().map(|role| role.as_str().unwrap().to_owned()).collect(),
             permissions: permissions.unwrap_or_else(everything),
         };
         Context { actor: Actor::Token(actor), ..self.host() }
@@ -472,6 +473,7 @@ async fn whoever_came_with_the_old_secret_does_not_become_fresh(db: Db) {
         key_kind: KeyKind::Session,
         key_version: Some(held.confirmed_at.as_millis()),
         organization_id: acme,
+        roles: vec!["owner".to_owned()],
         permissions: vec!["organization.member.view".to_owned()],
     };
     let by_token = Context { actor: Actor::Token(token.clone()), ..world.host() };

@@ -97,6 +97,7 @@ pub(crate) struct Session {
 pub(crate) struct Token {
     pub(crate) key: usize,
     pub(crate) place: usize,
+    pub(crate) roles: Set,
     pub(crate) permissions: Rc<Set>,
 }
 
@@ -326,7 +327,7 @@ impl<'a> Model<'a> {
                 against(&[(granted.is_empty(), No::Forbidden)])?;
                 let permissions: Set = granted.intersection(&token.permissions).cloned().collect();
                 // A token that was made for less does not follow its holder up.
-                let owner = roles.contains(OWNER) && self.resolver.of_tokens.is_subset(&permissions);
+                let owner = roles.contains(OWNER) && token.roles.contains(OWNER) && self.resolver.of_tokens.is_subset(&permissions);
                 Ok(Standing { host: false, key: true, user: self.holder(token.key), fresh: false, owner, permissions: Rc::new(permissions) })
             }
         }

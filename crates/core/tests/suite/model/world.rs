@@ -269,8 +269,9 @@ impl<'a> World<'a> {
                 let token = self.tokens[number % self.tokens.len()].clone();
                 let key_kind = if self.model.holder(token.key).is_some() { KeyKind::PersonalAccessKey } else { KeyKind::ApiKey };
                 let permissions = token.permissions.iter().cloned().collect();
-                let actor =
-                    TokenActor { key_id: self.keys[token.key], key_kind, key_version: None, organization_id: self.organizations[token.place], permissions };
+                let roles = token.roles.iter().cloned().collect();
+                let (key_id, organization_id) = (self.keys[token.key], self.organizations[token.place]);
+                let actor = TokenActor { key_id, key_kind, key_version: None, organization_id, roles, permissions };
                 return (Actor::Token(token), self.context(CoreActor::Token(actor)));
             }
             By::Session(number) if !self.sessions.is_empty() => number % self.sessions.len(),
@@ -534,7 +535,7 @@ impl<'a> World<'a> {
             (Ok(granted), Ok(token)) => {
                 self.check_token(&token, (key, asked), &granted).map_err(told)?;
                 if self.tokens.len() < KEPT_TOKENS || self.dice.once_in(4) {
-                    let token = Token { key, place: asked, permissions: Rc::clone(&granted.permissions) };
+                    let token = Token { key, place: asked, roles: granted.roles.clone(), permissions: Rc::clone(&granted.permissions) };
                     if self.tokens.len() < KEPT_TOKENS {
                         self.tokens.push(token);
                     } else {
