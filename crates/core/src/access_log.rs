@@ -245,9 +245,13 @@ impl Event {
     /// What it is found to be of one kind by with another one; `None` for what is like no other.
     fn likeness(&self) -> Option<Likeness<'_>> {
         match self {
-            Self::Exchange(Exchange { by, refused, address, user_agent, .. }) => {
-                Some(Likeness { of: Arc::as_ptr(&by.of).addr(), revision: by.revision, refused: *refused, address: *address, user_agent: user_agent.as_deref() })
-            }
+            Self::Exchange(Exchange { by, refused, address, user_agent, .. }) => Some(Likeness {
+                of: Arc::as_ptr(&by.of).addr(),
+                revision: by.revision,
+                refused: *refused,
+                address: *address,
+                user_agent: user_agent.as_deref(),
+            }),
             Self::Unknown { .. } | Self::Gap(_) => None,
         }
     }

@@ -11,7 +11,6 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use keywright_db::Tx;
 use keywright_protocol::{OrganizationId, Time, catalog::OWNER};
-pub use keywright_store::{log::EventRow, names::Called};
 use keywright_store::{
     access_log,
     access_log::AccessRow,
@@ -19,6 +18,7 @@ use keywright_store::{
     log::{Place, Window},
     names,
 };
+pub use keywright_store::{log::EventRow, names::Called};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{HashMap, VecDeque},
@@ -186,7 +186,8 @@ impl Core {
         let opened = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|sealed| self.key_file.open(purpose, &sealed).ok());
         opened.and_then(|text| serde_json::from_slice(&text).ok()).ok_or_else(|| Error::Invalid {
             field: "cursor",
-            reason: "this is no cursor of this list: send one that the list answered, with the same organization and the same filters, or none to begin".to_owned(),
+            reason: "this is no cursor of this list: send one that the list answered, with the same organization and the same filters, or none to begin"
+                .to_owned(),
         })
     }
 }
@@ -197,7 +198,10 @@ fn require_root_owner(authority: &Authority) -> Result<(), Error> {
         return refuse("a sub-organization has none below it, and its events are in its root's chain; ask for the root's", Vec::new());
     }
     if !authority.is_owner() {
-        return refuse("what happened in sub-organizations too, and the chain of it all, is for Owners of the root; ask one of them, or for one organization alone", vec![OWNER.to_owned()]);
+        return refuse(
+            "what happened in sub-organizations too, and the chain of it all, is for Owners of the root; ask one of them, or for one organization alone",
+            vec![OWNER.to_owned()],
+        );
     }
     Ok(())
 }

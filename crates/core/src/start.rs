@@ -3,10 +3,10 @@
 use crate::{
     Core, Error, KeyFile,
     access_log::AccessLog,
-    log::Keeping,
     catalog::{self, Preset},
     keyring::{self, Keyring},
     limits::{Limits, Rates},
+    log::Keeping,
     memory::GrantCache,
     passwords::Hashing,
 };

@@ -166,7 +166,8 @@ impl AccessRow {
     /// Whether the time beside the events is the one in them.
     #[must_use]
     pub fn has_its_time(&self) -> bool {
-        serde_json::from_str::<Text<'static>>(&self.events).is_ok_and(|text| text.since == self.since.as_millis() && text.events.iter().all(|(_, after, _)| *after >= 0))
+        serde_json::from_str::<Text<'static>>(&self.events)
+            .is_ok_and(|text| text.since == self.since.as_millis() && text.events.iter().all(|(_, after, _)| *after >= 0))
     }
 
     fn of(row: &Row) -> Result<Self, StoreError> {

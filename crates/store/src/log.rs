@@ -79,6 +79,9 @@ pub enum LinkKind {
     /// Links that were removed when their time was over, itself the last of them: it has the hash that the last one had, and follows
     /// what the first one followed.
     Pruned,
+    /// What this program does not know, and never writes.
+    #[serde(other)]
+    Unknown,
 }
 
 impl LinkKind {
@@ -92,6 +95,7 @@ impl LinkKind {
             Self::Access => "access",
             Self::Gap => "gap",
             Self::Pruned => "pruned",
+            Self::Unknown => "unknown",
         }
     }
 }

@@ -149,7 +149,7 @@ pub struct Whole {
 }
 
 /// Checks a chain, link by link, from its first one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Checker {
     root: OrganizationId,
     last: i64,
@@ -266,7 +266,10 @@ impl Pruned {
 
     /// Subject and reason of the event.
     pub(super) fn told(self, (changes, accesses): (Time, Time)) -> (String, String) {
-        (format!("{}{}", Self::SUBJECT, self.up_to), format!("{} links in all by now; accesses from before {accesses}, changes from before {changes}", self.links))
+        (
+            format!("{}{}", Self::SUBJECT, self.up_to),
+            format!("{} links in all by now; accesses from before {accesses}, changes from before {changes}", self.links),
+        )
     }
 }
 
@@ -316,7 +319,7 @@ pub(crate) async fn head(tx: &mut Tx, root: OrganizationId) -> Result<Option<Hea
 /// The links of a root's chain behind one, with what they stand for: some of them, none at the end.
 ///
 /// # Errors
-/// [`Error::Unavailable`]; [`Error::Internal`] for a kind of link that this program does not know.
+/// [`Error::Unavailable`], [`Error::Internal`].
 pub(crate) async fn links(tx: &mut Tx, root: OrganizationId, after: i64) -> Result<Vec<Link>, Error> {
     let links = log::list_links(tx, root, after, PAGE).await?;
     let span = (after, links.last().map_or(after, |link| link.sequence));
@@ -325,20 +328,17 @@ pub(crate) async fn links(tx: &mut Tx, root: OrganizationId, after: i64) -> Resu
     for (sequence, row) in access_log::list_rows(tx, root, span).await? {
         batches.entry(sequence).or_default().push(row);
     }
-    let with_events = |link: log::LinkRow| {
-        let kind = link.kind.ok_or(Error::Internal("a link of the log is of an unknown kind"))?;
-        Ok(Link {
-            root_id: link.root_id,
-            sequence: link.sequence,
-            kind,
-            at: link.at,
-            previous: Hash(link.previous),
-            hash: Hash(link.hash),
-            change: changes.remove(&link.sequence),
-            accesses: batches.remove(&link.sequence).unwrap_or_default(),
-        })
+    let with_events = |link: log::LinkRow| Link {
+        root_id: link.root_id,
+        sequence: link.sequence,
+        kind: link.kind.unwrap_or(LinkKind::Unknown),
+        at: link.at,
+        previous: Hash(link.previous),
+        hash: Hash(link.hash),
+        change: changes.remove(&link.sequence),
+        accesses: batches.remove(&link.sequence).unwrap_or_default(),
     };
-    links.into_iter().map(with_events).collect()
+    Ok(links.into_iter().map(with_events).collect())
 }
 
 /// Checks a root's chain as it is in the database.
@@ -393,5 +393,142 @@ mod tests {
     fn the_hash_of_a_change_stays_what_it_is() {
         let hash: String = change_hash(&FIRST, &event()).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hash, "5342ea3eb170f73af0032b73bf30782a131e74b23715cd95f91cb4c83a03a0f0");
+    }
+
+    /// A chain as it would be written: changes and batches in turn.
+    fn chain(root: OrganizationId, length: i64) -> Vec<Link> {
+        let (mut links, mut previous): (Vec<Link>, _) = (Vec::new(), FIRST.to_vec());
+        for sequence in 1..=length {
+            let at = Time::from_millis(1_800_000_000_000 + sequence);
+            let kind = if sequence % 3 == 0 { LinkKind::Access } else { LinkKind::Change };
+            let (mut change, mut accesses) = (None, Vec::new());
+            let hash = if kind == LinkKind::Access {
+                let access = access_log::Access { kind: 0, at, request_id: Uuid::nil().into() };
+                let like = access_log::Kind {
+                    actor_kind: "key".into(),
+                    actor_id: None,
+                    action: "Token Exchange".into(),
+                    subject: "".into(),
+                    outcome: "issued".into(),
+                    reason: "".into(),
+                    address: "".into(),
+                    user_agent: "".into(),
+                    revision: sequence,
+                };
+                let id = Uuid::from_u128(u128::try_from(sequence).unwrap());
+                accesses.push(AccessRow::new(id, root, &[like], &[access; 8]).unwrap());
+                batch_hash(&previous, (root, kind, sequence, at), &accesses)
+            } else {
+                let event = EventRow { root_id: root, sequence, at, id: Uuid::from_u128(u128::try_from(sequence).unwrap()), ..event() };
+                let hash = change_hash(&previous, &event);
+                change = Some(event);
+                hash
+            };
+            let hash = hash.unwrap();
+            links.push(Link { root_id: root, sequence, kind, at, previous: Hash(previous), hash: Hash(hash.clone()), change, accesses });
+            previous = hash;
+        }
+        links
+    }
+
+    fn head_of(links: &[Link]) -> Head {
+        let last = links.last().unwrap();
+        Head { sequence: last.sequence, hash: last.hash.clone() }
+    }
+
+    /// A link with one thing in it altered, each thing in turn.
+    fn altered(link: &Link) -> Vec<Link> {
+        let mut altered = Vec::new();
+        let mut with = |alter: &dyn Fn(&mut Link)| {
+            let mut other = link.clone();
+            alter(&mut other);
+            altered.push(other);
+        };
+        with(&|link| link.at = Time::from_millis(link.at.as_millis() + 1));
+        with(&|link| link.hash.0[7] ^= 1);
+        with(&|link| link.previous.0[0] ^= 1);
+        with(&|link| link.kind = LinkKind::Gap);
+        with(&|link| link.kind = LinkKind::Pruned);
+        if link.change.is_some() {
+            for alter in [
+                (|event| event.reason.push('x')) as fn(&mut EventRow),
+                |event| event.subject.push('x'),
+                |event| event.action.push('x'),
+                |event| event.outcome.push('x'),
+                |event| event.actor_kind.push('x'),
+                |event| event.address.push('x'),
+                |event| event.user_agent.push('x'),
+                |event| event.actor_id = Some(Uuid::nil()),
+                |event| event.id = Uuid::max(),
+                |event| event.organization_id = Uuid::max().into(),
+                |event| event.request_id = Uuid::max().into(),
+                |event| event.revision += 1,
+            ] {
+                with(&|link| link.change.iter_mut().for_each(alter));
+            }
+            with(&|link| link.change = None);
+        } else {
+            with(&|link| link.accesses[0].events = link.accesses[0].events.replace("issued", "refused"));
+            with(&|link| link.accesses[0].since = Time::from_millis(1));
+            with(&|link| link.accesses[0].id = Uuid::max());
+            with(&|link| link.accesses.clear());
+        }
+        altered
+    }
+
+    /// Reddens when anything that is checked is not, at whatever place in the chain.
+    #[test]
+    fn whatever_is_done_to_a_chain_is_found_wherever_it_is_done() {
+        let root = OrganizationId::from(Uuid::from_u128(2));
+        let links = chain(root, 30_000);
+        let mut checker = Checker::new(root, Some(head_of(&links)));
+        for (index, link) in links.iter().enumerate() {
+            let behind = links.get(index + 1);
+            let finds = |tampered: &[&Link]| {
+                let mut checker = checker.clone();
+                let followed = tampered.iter().copied().chain(behind).try_for_each(|link| checker.follow(link));
+                // The last one has nothing behind it but the noted head.
+                followed.is_err() || (behind.is_none() && checker.end().is_err())
+            };
+            for other in altered(link) {
+                assert!(finds(&[&other]), "{index}: {other:?}");
+            }
+            assert!(finds(&[]), "{index} dropped");
+            assert!(finds(&[link, link]), "{index} twice");
+            if let Some(behind) = behind {
+                assert!(finds(&[behind, link]), "{index} and the next one in turn");
+                let mut inserted = links[0].clone();
+                inserted.sequence = link.sequence;
+                inserted.previous = link.previous.clone();
+                if let Some(event) = &mut inserted.change {
+                    (event.sequence, event.id) = (link.sequence, Uuid::max());
+                    inserted.hash = Hash(change_hash(&inserted.previous.0, event).unwrap());
+                }
+                assert!(finds(&[&inserted]), "{index}: another one put in its place");
+            }
+            let noted = checker.clone().end();
+            assert_eq!(noted, Err(Broken::CutOff { last: link.sequence - 1, noted: 30_000 }), "{index}");
+            checker.follow(link).unwrap();
+        }
+        assert_eq!(checker.end().unwrap().head, Some(head_of(&links)));
+    }
+
+    /// Reddens when a chain that was written anew as a whole is taken for the one whose head was noted.
+    #[test]
+    fn a_chain_that_was_written_anew_is_not_the_noted_one() {
+        let root = OrganizationId::from(Uuid::from_u128(2));
+        let links = chain(root, 10);
+        let mut noted = head_of(&links[..5]);
+        let check = |noted: &Head| {
+            let mut checker = Checker::new(root, Some(noted.clone()));
+            links.iter().try_for_each(|link| checker.follow(link)).and_then(|()| checker.end())
+        };
+        assert_eq!(check(&noted).unwrap().head, Some(head_of(&links)));
+        noted.hash.0[0] ^= 1;
+        assert_eq!(check(&noted), Err(Broken::NotTheNoted(5)));
+        assert_eq!(noted.to_string().parse(), Ok(noted));
+        for wrong in ["", "5", "5:", ":00", "0:00", "x:00", "5:xyz"] {
+            assert!(wrong.parse::<Head>().is_err(), "{wrong}");
+        }
     }
 }

@@ -2,8 +2,9 @@
 //! follows what the first one followed and has the last one's hash, so that the chain goes on; and the log tells of it.
 
 use super::{
-    Action, Where, change,
+    Action, Where,
     chain::{FIRST, Pruned},
+    change,
 };
 use crate::{Context, Core, Error, authorize::By};
 use keywright_db::Tx;
@@ -72,7 +73,8 @@ fn least_id(at: Time) -> Uuid {
 async fn prune(tx: &mut Tx, ctx: &Context, root: OrganizationId, bounds: (Time, Time), old: &BTreeSet<i64>) -> Result<(), Error> {
     // Before it is pruned itself.
     let told = log::find_last_pruning(tx, root, Action::LogPrune.as_str()).await?;
-    let mut pruned = told.map_or(Some(Pruned::default()), |(subject, reason)| Pruned::read(&subject, &reason)).ok_or(Error::Internal("a pruning cannot be read"))?;
+    let mut pruned =
+        told.map_or(Some(Pruned::default()), |(subject, reason)| Pruned::read(&subject, &reason)).ok_or(Error::Internal("a pruning cannot be read"))?;
     for run in runs(old) {
         let (mut first, mut last) = run;
         let mut previous = FIRST.to_vec();

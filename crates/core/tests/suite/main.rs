@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod access_log;
+mod activity;
 #[cfg(test)]
 mod catalog;
 #[cfg(test)]

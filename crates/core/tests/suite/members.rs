@@ -1,7 +1,7 @@
 //! Who may give what, on both engines; people by their sessions' facts, keys by their tokens' facts.
 
 use crate::support::{World, world, world_with};
-use keywright_core::{Actor, Context, Error, KeyFile, KeysBring, RoleGiving, Settings, TokenActor, catalog::Preset, log, members::RoleChange};
+use keywright_core::{Actor, Context, Error, KeyFile, KeysBring, RoleGiving, Settings, TokenActor, catalog::Preset, members::RoleChange};
 use keywright_db::{Db, Writes, on_both_engines};
 use keywright_protocol::{KeyId, KeyKind, OrganizationId, admin::RolesIn};
 use keywright_store::changes;
@@ -208,7 +208,7 @@ async fn every_change_is_in_the_log_and_an_altered_log_is_noticed(db: Db) {
     let world = world(db.clone()).await;
     let acme = world.demo.acme.id;
     let whole = async || db.read(move |tx| Box::pin(async move { crate::support::is_whole(tx, acme).await })).await.unwrap();
-    let events = async || db.read(move |tx| Box::pin(async move { keywright_store::log::list_changes(tx, acme).await })).await.unwrap();
+    let events = async || db.read(move |tx| Box::pin(async move { keywright_store::log::list_changes(tx, acme, (0, i64::MAX)).await })).await.unwrap();
     let ctx = world.person("owner", 0).await;
     let before = events().await.len();
     assert!(before >= 10 && whole().await, "the demo's own changes are there: {before}");

@@ -7,7 +7,6 @@ use keywright_core::{
         api::NewApiKey,
         rotation::{DEFAULT_OVERLAP, Rotation},
     },
-    log,
     members::RoleChange,
     operator::{NewOperatorKey, OperatorKeyState},
     sessions::SignIn,

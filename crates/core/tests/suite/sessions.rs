@@ -2,7 +2,7 @@
 
 use crate::support::{World, claims, world};
 use keywright_core::{
-    Actor, Context, Error, TokenActor, log,
+    Actor, Context, Error, TokenActor,
     members::RoleChange,
     sessions::{SessionSecret, SignIn},
 };

@@ -130,6 +130,6 @@ pub(crate) async fn open_session(db: &Db, user_id: UserId, since: Time) -> Sessi
 }
 
 /// Whether a root's chain of the logs is whole.
-pub async fn is_whole(tx: &mut keywright_db::Tx, root: keywright_protocol::OrganizationId) -> Result<bool, Error> {
+pub(crate) async fn is_whole(tx: &mut keywright_db::Tx, root: keywright_protocol::OrganizationId) -> Result<bool, Error> {
     Ok(keywright_core::log::chain::check(tx, root).await?.is_ok())
 }

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod admin;
+mod audit;
 #[cfg(test)]
 mod catalog;
 #[cfg(test)]

@@ -80,7 +80,7 @@ const OPERATORS: Statuses = [403, 401, 403, 403, 403, 403, 401, 403, 403];
 const FROM_ABOVE: Statuses = [403, 401, 404, 403, 404, 403, 401, 403, 403];
 
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-pub(crate) const TABLE: [(&str, &str, Statuses); 81] = [
+pub(crate) const TABLE: [(&str, &str, Statuses); 85] = [
     ("post", "/auth/v1/token", EXCHANGE),
     ("post", "/auth/v2/token", EXCHANGE),
     ("post", "/auth/v3/token", EXCHANGE),
@@ -122,6 +122,10 @@ pub(crate) const TABLE: [(&str, &str, Statuses); 81] = [
     ("put", "/identity/v1/organizations/{id}/policy", REVIVE),
     ("get", "/identity/v1/organizations/{id}/api-keys/{key}/brought-in", ADMINISTER),
     ("get", "/identity/v1/organizations/{id}/users/export", ADMINISTER),
+    ("get", "/identity/v1/organizations/{id}/activity", SEE_MEMBERS),
+    ("get", "/identity/v1/organizations/{id}/activity/export", SEE_MEMBERS),
+    ("get", "/identity/v1/organizations/{id}/activity/head", ADMINISTER),
+    ("get", "/identity/v1/organizations/{id}/activity/chain", ADMINISTER),
     ("post", "/identity/v1/organizations/{id}/sub-organizations", ADMINISTER),
     ("get", "/identity/v1/organizations/{id}/users", SEE_MEMBERS),
     ("get", "/identity/v1/organizations/{id}/users/{user}/roles", SEE_MEMBERS),

@@ -16,6 +16,6 @@ CREATE INDEX log_access_organization ON log_access (organization_id, sequence, s
 
 DROP INDEX log_changes_organization;
 CREATE INDEX log_changes_organization ON log_changes (organization_id, sequence);
-CREATE UNIQUE INDEX log_changes_link ON log_changes (root_id, sequence);
+CREATE INDEX log_changes_link ON log_changes (root_id, sequence);
 CREATE INDEX log_changes_at ON log_changes (at);
 CREATE INDEX log_links_at ON log_links (root_id, at);

@@ -4,7 +4,7 @@ use super::{
     reference::Kind,
     world::{Issued, World},
 };
-use keywright_core::{Actor, log};
+use keywright_core::Actor;
 use keywright_db::Row;
 use keywright_protocol::{OrganizationId, Time};
 use std::collections::{BTreeMap, HashMap};

@@ -1,5 +1,6 @@
 //! Route by route: an actor, a call, what comes back.
 
+mod activity;
 mod auth;
 mod governance;
 mod health;
