@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod admin;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod catalog;
