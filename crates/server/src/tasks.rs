@@ -11,6 +11,8 @@ use tokio::{
 
 /// Events of access wait in memory for this long at most, while the database can be written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often usage that is older than it is kept is looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Starts a task. Whoever keeps the handle ends it, by the stop signal or by dropping what it waits for.
 #[expect(clippy::disallowed_methods, reason = "the one home of the server's tasks")]
@@ -74,6 +76,26 @@ pub async fn flush_access_log(core: Arc<Core>, mut stop: Stop) {
     tokio::select! {
         () = stop.wait() => {}
         () = flushing => {}
+    }
+}
+
+/// Deletes usage that is older than it is kept, at the start and every hour. What is left undone is done the next time.
+pub async fn prune_usage(core: Arc<Core>, mut stop: Stop) {
+    let mut ticks = interval(PRUNE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let pruning = async {
+        loop {
+            ticks.tick().await;
+            match core.prune_usage(core.clock().now()).await {
+                Ok(0) => {}
+                Ok(count) => tracing::debug!(count, "old usage was deleted"),
+                Err(error) => tracing::warn!(code = error.code(), "old usage cannot be deleted; it is tried again in an hour"),
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.wait() => {}
+        () = pruning => {}
     }
 }
 

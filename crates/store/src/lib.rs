@@ -27,6 +27,7 @@ pub mod root_organizations;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
+pub mod usage;
 pub mod users;
 
 use keywright_db::Migration;
@@ -51,6 +52,12 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "sessions and keys",
         sqlite: include_str!("../migrations/sqlite/0003_sessions_and_keys.sql"),
         postgres: include_str!("../migrations/postgres/0003_sessions_and_keys.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "usage",
+        sqlite: include_str!("../migrations/sqlite/0005_usage.sql"),
+        postgres: include_str!("../migrations/postgres/0005_usage.sql"),
     },
 ];
 
@@ -91,6 +98,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         sessions::STATEMENTS,
         settings::STATEMENTS,
         signing_keys::STATEMENTS,
+        usage::STATEMENTS,
         users::STATEMENTS,
     ]
     .into_iter()

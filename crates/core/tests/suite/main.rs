@@ -38,3 +38,5 @@ mod races;
 mod sessions;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod usage;

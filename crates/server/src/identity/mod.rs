@@ -21,6 +21,8 @@ pub(crate) mod personal_access_keys;
 pub(crate) mod policy;
 pub(crate) mod provisioning;
 pub(crate) mod revoke_all;
+pub(crate) mod usage;
+mod usage_bodies;
 
 use crate::{app::App, limits::tell_people};
 use axum::{
@@ -62,4 +64,5 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/identity/v1/invitations/accept", post(invitations::accept).layer(limited()))
         .merge(personal_access_keys::router())
         .merge(api_keys::router())
+        .merge(usage::router())
 }
