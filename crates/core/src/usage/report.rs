@@ -106,7 +106,7 @@ pub struct Secrets {
 pub struct UsageQuery {
     /// From the period on that this is in; without it a day of hours, or 30 days.
     pub from: Option<Time>,
-    /// Periods that begin before; without it now.
+    /// Periods that begin before; without it the present one is the last.
     pub until: Option<Time>,
     /// Over what.
     pub by: Period,
@@ -171,13 +171,13 @@ impl Secrets {
 impl UsageQuery {
     /// From the beginning of a period, until a time.
     fn range(self, now: Time) -> Result<(Time, Time), Error> {
-        let until = self.until.unwrap_or(now);
+        let later = |at: Time, by: i64| Time::from_millis(at.as_millis().saturating_add(by));
+        let until = self.until.unwrap_or(later(self.by.beginning(now), self.by.millis()));
         let usual = match self.by {
             Period::Hour => 24,
             Period::Day => 30,
         };
-        let usual = Time::from_millis(until.as_millis().saturating_sub(self.by.millis().saturating_mul(usual)));
-        let from = self.from.unwrap_or(usual);
+        let from = self.from.unwrap_or(later(until, -self.by.millis().saturating_mul(usual)));
         if until <= from {
             return Err(Error::Invalid { field: "from", reason: format!("must be before until, which is {until}") });
         }

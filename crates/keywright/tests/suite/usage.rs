@@ -2,10 +2,10 @@
 
 use crate::{
     admin::OwnerKey,
-    http::{client, exchange, get_with, try_send},
+    http::{claims, client, exchange, get_with, try_send},
     process::{Place, Server, text, until},
 };
-use keywright_protocol::paths;
+use keywright_protocol::{Time, paths};
 use serde_json::Value;
 use std::sync::{
     Arc,
@@ -66,8 +66,9 @@ async fn what_was_shown_outlives_a_kill_under_load() {
     for round in 1..=3 {
         until("the clients are at work", async || (done.answered.load(Ordering::SeqCst) > round * 500).then_some(())).await;
         let answered = done.answered.load(Ordering::SeqCst);
-        // Without an end of its own it ends now, by the server's clock.
-        let then = text(&usage(&server, &path, &token).await.0, "until");
+        // After all of these, by the server's clock.
+        let then = claims(&exchange(&server.base, &owner.secret).await)["iat"].as_i64().unwrap() + 1;
+        let then = Time::from_seconds(then).to_string();
         shown = until("everything up to a moment is written", async || {
             let (known, issued) = usage(&server, &path, &token).await;
             (text(&known, "asOf") >= then).then_some(issued)

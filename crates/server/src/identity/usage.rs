@@ -62,8 +62,8 @@ pub(crate) async fn secrets(State(app): State<Arc<App>>, caller: Caller, Named((
         ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
         ("key" = String, Path, description = "The key's id.", example = "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11"),
         ("by" = Option<String>, Query, description = "`hour` (without it) or `day`.", example = "hour"),
-        ("from" = Option<String>, Query, format = DateTime, description = "From the hour or day on that this is in. Without it the last 24 hours, or the last 30 days.", example = "2026-11-24T00:00:00Z"),
-        ("until" = Option<String>, Query, format = DateTime, description = "Hours or days that begin before. Without it now.", example = "2026-11-25T00:00:00Z")
+        ("from" = Option<String>, Query, format = DateTime, description = "From the hour or day on that this is in. Without it 24 hours, or 30 days.", example = "2026-11-24T00:00:00Z"),
+        ("until" = Option<String>, Query, format = DateTime, description = "Hours or days that begin before. Without it the present one is the last.", example = "2026-11-25T00:00:00Z")
     ),
     security(("token" = [])),
     responses((status = 200, description = "Counts, oldest first, and ways in.", body = UsageBody, example = json!({
@@ -97,8 +97,8 @@ pub(crate) async fn of_api_key(
         ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
         ("key" = String, Path, description = "The key's id.", example = "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11"),
         ("by" = Option<String>, Query, description = "`hour` (without it) or `day`.", example = "day"),
-        ("from" = Option<String>, Query, format = DateTime, description = "From the hour or day on that this is in. Without it the last 24 hours, or the last 30 days.", example = "2026-11-01T00:00:00Z"),
-        ("until" = Option<String>, Query, format = DateTime, description = "Hours or days that begin before. Without it now.", example = "2026-12-01T00:00:00Z")
+        ("from" = Option<String>, Query, format = DateTime, description = "From the hour or day on that this is in. Without it 24 hours, or 30 days.", example = "2026-11-01T00:00:00Z"),
+        ("until" = Option<String>, Query, format = DateTime, description = "Hours or days that begin before. Without it the present one is the last.", example = "2026-12-01T00:00:00Z")
     ),
     security(("token" = [])),
     responses((status = 200, description = "Counts, oldest first, and ways in.", body = UsageBody, example = json!({
