@@ -89,7 +89,7 @@ impl Sightings {
 
 impl Core {
     /// Tells that a key was used from a new network: once for each key and network, as long as that is kept.
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "whoever is told by mail is looked up in the transaction")]
+    #[expect(clippy::unused_async, reason = "whoever is told by mail is looked up in the transaction")]
     pub(super) async fn tell_new_network(&self, tx: &mut Tx, key: KeyId, address: IpAddr, _user_agent: &str, _at: Time) -> Result<(), Error> {
         tx.on_commit(move || tracing::info!(key_id = %key, client = %address, "a key was used from a new network"));
         Ok(())
