@@ -160,12 +160,7 @@ impl Core {
         for news in gathered.networks.note(tx).await? {
             self.tell_new_network(tx, news.key, news.address, &news.user_agent, news.at).await?;
         }
-        for row in gathered.rows() {
-            usage::add(tx, &row).await?;
-        }
-        for (key, period, count) in gathered.counts() {
-            usage::add_count(tx, key, period, &count).await?;
-        }
-        Ok(())
+        usage::add(tx, &gathered.rows().collect::<Vec<_>>()).await?;
+        Ok(usage::add_counts(tx, &gathered.counts().collect::<Vec<_>>()).await?)
     }
 }

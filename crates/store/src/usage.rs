@@ -4,10 +4,18 @@ use crate::{StoreError, statements};
 use keywright_db::{Row, Tx, Value};
 use keywright_protocol::{KeyId, Time};
 
-statements! {
-    ADD_USES = "INSERT INTO key_uses (key_id, version, way, issued, refused, first_used_at, last_used_at, address, user_agent,
+/// Rows that one statement adds where there are so many: most of what a statement costs is not its rows.
+const TOGETHER: usize = 16;
+
+/// Adds rows of uses to those that are there.
+macro_rules! add_uses {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO key_uses (key_id, version, way, issued, refused, first_used_at, last_used_at, address, user_agent,
             last_refused_at, refused_address, refused_user_agent, refused_reason)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        VALUES ",
+            $rows,
+            "
         ON CONFLICT (key_id, version, way) DO UPDATE SET
             issued = key_uses.issued + excluded.issued,
             refused = key_uses.refused + excluded.refused,
@@ -26,14 +34,46 @@ statements! {
             refused_user_agent = CASE WHEN key_uses.last_refused_at IS NULL OR excluded.last_refused_at >= key_uses.last_refused_at
                 THEN excluded.refused_user_agent ELSE key_uses.refused_user_agent END,
             refused_reason = CASE WHEN key_uses.last_refused_at IS NULL OR excluded.last_refused_at >= key_uses.last_refused_at
-                THEN excluded.refused_reason ELSE key_uses.refused_reason END";
+                THEN excluded.refused_reason ELSE key_uses.refused_reason END"
+        )
+    };
+}
+
+/// Adds rows of counts to those that are there.
+macro_rules! add_counts {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO key_use_counts (key_id, period, begins_at, version, issued, refused) VALUES ",
+            $rows,
+            " ON CONFLICT (key_id, period, begins_at, version) DO UPDATE SET
+                issued = key_use_counts.issued + excluded.issued, refused = key_use_counts.refused + excluded.refused"
+        )
+    };
+}
+
+statements! {
+    ADD_USES = add_uses!("($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
+    ADD_USES_TOGETHER = add_uses!(
+        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13), ($14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26),
+            ($27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39), ($40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50, $51, $52),
+            ($53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64, $65), ($66, $67, $68, $69, $70, $71, $72, $73, $74, $75, $76, $77, $78),
+            ($79, $80, $81, $82, $83, $84, $85, $86, $87, $88, $89, $90, $91), ($92, $93, $94, $95, $96, $97, $98, $99, $100, $101, $102, $103, $104),
+            ($105, $106, $107, $108, $109, $110, $111, $112, $113, $114, $115, $116, $117), ($118, $119, $120, $121, $122, $123, $124, $125, $126, $127, $128, $129, $130),
+            ($131, $132, $133, $134, $135, $136, $137, $138, $139, $140, $141, $142, $143), ($144, $145, $146, $147, $148, $149, $150, $151, $152, $153, $154, $155, $156),
+            ($157, $158, $159, $160, $161, $162, $163, $164, $165, $166, $167, $168, $169), ($170, $171, $172, $173, $174, $175, $176, $177, $178, $179, $180, $181, $182),
+            ($183, $184, $185, $186, $187, $188, $189, $190, $191, $192, $193, $194, $195), ($196, $197, $198, $199, $200, $201, $202, $203, $204, $205, $206, $207, $208)"
+    );
     LIST_USES = "SELECT key_id, version, way, issued, refused, first_used_at, last_used_at, address, user_agent,
             last_refused_at, refused_address, refused_user_agent, refused_reason
         FROM key_uses WHERE key_id = $1 ORDER BY version, way";
     FIND_USED = "SELECT version FROM key_uses WHERE key_id = $1 AND first_used_at IS NOT NULL LIMIT 1";
-    ADD_COUNT = "INSERT INTO key_use_counts (key_id, period, begins_at, version, issued, refused) VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (key_id, period, begins_at, version) DO UPDATE SET
-            issued = key_use_counts.issued + excluded.issued, refused = key_use_counts.refused + excluded.refused";
+    ADD_COUNT = add_counts!("($1, $2, $3, $4, $5, $6)");
+    ADD_COUNTS = add_counts!(
+        "($1, $2, $3, $4, $5, $6), ($7, $8, $9, $10, $11, $12), ($13, $14, $15, $16, $17, $18), ($19, $20, $21, $22, $23, $24),
+            ($25, $26, $27, $28, $29, $30), ($31, $32, $33, $34, $35, $36), ($37, $38, $39, $40, $41, $42), ($43, $44, $45, $46, $47, $48),
+            ($49, $50, $51, $52, $53, $54), ($55, $56, $57, $58, $59, $60), ($61, $62, $63, $64, $65, $66), ($67, $68, $69, $70, $71, $72),
+            ($73, $74, $75, $76, $77, $78), ($79, $80, $81, $82, $83, $84), ($85, $86, $87, $88, $89, $90), ($91, $92, $93, $94, $95, $96)"
+    );
     LIST_COUNTS = "SELECT begins_at, version, issued, refused FROM key_use_counts
         WHERE key_id = $1 AND period = $2 AND begins_at >= $3 AND begins_at < $4 ORDER BY begins_at, version";
     FIND_COUNT_BEFORE = "SELECT version FROM key_use_counts WHERE period = $1 AND begins_at < $2 LIMIT 1";
@@ -209,12 +249,30 @@ pub struct SecretRow {
     pub ended_at: Option<Time>,
 }
 
-/// Adds uses to those that are there. They may be older than these.
+/// Adds uses to those that are there, no two of the same key, version and way. They may be older than these.
 ///
 /// # Errors
 /// Whatever keeps the database from writing.
-pub async fn add(tx: &mut Tx, uses: &UsesRow) -> Result<(), StoreError> {
-    tx.execute_one(ADD_USES, &uses.values()).await
+pub async fn add(tx: &mut Tx, uses: &[UsesRow]) -> Result<(), StoreError> {
+    add_together(tx, (ADD_USES, ADD_USES_TOGETHER), uses, UsesRow::values).await
+}
+
+/// By as few statements as there may be: one for one row, one for many.
+async fn add_together<R: Sync, const N: usize>(
+    tx: &mut Tx,
+    (one, many): (&'static str, &'static str),
+    rows: &[R],
+    values: fn(&R) -> [Value; N],
+) -> Result<(), StoreError> {
+    let together = rows.chunks_exact(TOGETHER);
+    let rest = together.remainder();
+    for rows in together {
+        tx.execute(many, &rows.iter().flat_map(values).collect::<Vec<_>>()).await?;
+    }
+    for row in rest {
+        tx.execute_one(one, &values(row)).await?;
+    }
+    Ok(())
 }
 
 /// The uses of a key, by secret version and way in.
@@ -233,13 +291,16 @@ pub async fn was_used(tx: &mut Tx, key: KeyId) -> Result<bool, StoreError> {
     tx.fetch_optional(FIND_USED, &[key.into()]).await.map(|row| row.is_some())
 }
 
-/// Adds to the counts of a key in a period.
+/// Adds counts to those that are there, no two of the same key, period and version.
 ///
 /// # Errors
 /// Whatever keeps the database from writing.
-pub async fn add_count(tx: &mut Tx, key: KeyId, period: Period, count: &CountRow) -> Result<(), StoreError> {
-    let CountRow { begins_at, version, issued, refused } = *count;
-    tx.execute_one(ADD_COUNT, &[key.into(), period.as_str().into(), begins_at.into(), version.into(), issued.into(), refused.into()]).await
+pub async fn add_counts(tx: &mut Tx, counts: &[(KeyId, Period, CountRow)]) -> Result<(), StoreError> {
+    let values = |(key, period, count): &(KeyId, Period, CountRow)| {
+        let CountRow { begins_at, version, issued, refused } = *count;
+        [(*key).into(), period.as_str().into(), begins_at.into(), version.into(), issued.into(), refused.into()]
+    };
+    add_together(tx, (ADD_COUNT, ADD_COUNTS), counts, values).await
 }
 
 /// The counts of a key in the periods that begin from a time on and before another one, oldest first. Where nothing happened there

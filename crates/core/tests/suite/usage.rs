@@ -567,15 +567,15 @@ async fn old_usage_is_deleted_in_pieces(db: Db) {
         Box::pin(async move {
             let count = |begins_at, version| CountRow { begins_at, version, issued: 1, refused: 0 };
             for number in 0..2_300_i64 {
-                usage::add_count(tx, key, Period::Hour, &count(ago(DAY * 91), number)).await?;
+                usage::add_counts(tx, &[(key, Period::Hour, count(ago(DAY * 91), number))]).await?;
             }
             for at in [ago(DAY * 90), ago(HOUR)] {
-                usage::add_count(tx, key, Period::Hour, &count(at, 1)).await?;
+                usage::add_counts(tx, &[(key, Period::Hour, count(at, 1))]).await?;
             }
             // The clock stands at eight o'clock.
             let today = Period::Day.beginning(now);
             for days in [0, 729, 730, 731] {
-                usage::add_count(tx, key, Period::Day, &count(Time::from_millis(today.as_millis() - days * 86_400_000), 1)).await?;
+                usage::add_counts(tx, &[(key, Period::Day, count(Time::from_millis(today.as_millis() - days * 86_400_000), 1))]).await?;
             }
             for (network, age) in [("192.0.2.0/24", DAY * 90), ("192.0.3.0/24", DAY * 90 + SECOND)] {
                 usage::put_network(tx, key, &NetworkRow { network: network.to_owned(), last_used_at: ago(age), news_at: None }).await?;
