@@ -3,19 +3,28 @@
 
 mod writing;
 
-use crate::{Context, Error, log::Action};
+use crate::{
+    Context, Error,
+    log::Action,
+    usage::{ByHour, Of, Period, Seen, Way},
+};
 use keywright_protocol::{OrganizationId, RequestId, Time};
 use keywright_store::{access_log::Kind, keys::CredentialRow, log::LinkKind};
 use std::{
     collections::{BTreeMap, VecDeque},
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 use uuid::Uuid;
 use writing::Batch;
 
 /// Addresses that are counted by themselves in one minute; all further ones are counted together.
 const ADDRESSES: usize = 1_000;
+/// Counts that are kept of the use of keys where the events themselves find no room.
+const USES: usize = 10_000;
 const MINUTE_MILLIS: i64 = 60_000;
 const NIL: Uuid = Uuid::nil();
 
@@ -30,13 +39,15 @@ pub struct Known {
     pub email: String,
     /// Whose chain its events are in.
     pub root_id: OrganizationId,
+    /// Which of a key's secrets; `None` for a session.
+    pub version: Option<i64>,
 }
 
 impl Known {
     /// What is said of a key.
     pub(crate) fn of_key(row: &CredentialRow) -> Arc<Self> {
         let email = row.holder.as_ref().map(|holder| &holder.email).or(row.key_email.as_ref()).cloned().unwrap_or_default();
-        Arc::new(Self { actor_kind: "key", actor_id: row.key_id.as_uuid(), email, root_id: row.root_id })
+        Arc::new(Self { actor_kind: "key", actor_id: row.key_id.as_uuid(), email, root_id: row.root_id, version: Some(row.version) })
     }
 }
 
@@ -76,6 +87,7 @@ struct Exchange {
     address: Option<IpAddr>,
     user_agent: Option<Arc<str>>,
     request_id: RequestId,
+    way: Way,
 }
 
 /// Why events are missing.
@@ -97,6 +109,8 @@ struct Lost {
 struct Waiting {
     events: VecDeque<Event>,
     lost: Option<Lost>,
+    /// The use of keys that lost events told of, as far as there is room.
+    uses: ByHour,
 }
 
 /// One minute's refusals that matched no key.
@@ -116,6 +130,8 @@ pub(crate) struct AccessLog {
     capacity: usize,
     waiting: Mutex<Waiting>,
     unknown: Mutex<BTreeMap<i64, Minute>>,
+    /// Up to when everything is in the database, in milliseconds since the epoch.
+    written_until: AtomicI64,
     /// What is being written, until it is sure that it was. Whoever writes holds the lock.
     writing: tokio::sync::Mutex<Option<Arc<Batch>>>,
 }
@@ -132,6 +148,7 @@ impl AccessLog {
             capacity,
             waiting: Mutex::default(),
             unknown: Mutex::default(),
+            written_until: AtomicI64::new(0),
             writing: tokio::sync::Mutex::default(),
         })
     }
@@ -156,6 +173,7 @@ impl AccessLog {
                 address: ctx.client_ip,
                 user_agent: ctx.user_agent_shared(),
                 request_id: ctx.request_id,
+                way: ctx.way,
             })),
             None => self.count(ctx),
         }
@@ -172,9 +190,12 @@ impl AccessLog {
             waiting.events.push_back(event);
             return;
         }
-        let at = event.at();
-        let lost = waiting.lost.get_or_insert(Lost { count: 0, first: at, last: at });
-        *lost = Lost { count: lost.count.saturating_add(1), first: lost.first.min(at), last: lost.last.max(at) };
+        waiting.lose(&event);
+    }
+
+    /// Everything that was noted before this is in the database.
+    pub(crate) fn written_until(&self) -> Time {
+        Time::from_millis(self.written_until.load(Ordering::SeqCst))
     }
 
     /// Counts a refusal that matched no key.
@@ -207,7 +228,28 @@ impl AccessLog {
     }
 }
 
+impl Waiting {
+    /// Counts an event that finds no room, and what it told of the use of a key.
+    fn lose(&mut self, event: &Event) {
+        let at = event.at();
+        let lost = self.lost.get_or_insert(Lost { count: 0, first: at, last: at });
+        *lost = Lost { count: lost.count.saturating_add(1), first: lost.first.min(at), last: lost.last.max(at) };
+        let Some((of, seen, refused)) = event.usage() else { return };
+        if self.uses.len() < USES || self.uses.contains_key(&of) {
+            self.uses.entry(of).or_default().add(seen, refused);
+        }
+    }
+}
+
 impl Event {
+    /// What it tells of the use of a key, with the code of a refusal; nothing if it is not about one.
+    fn usage(&self) -> Option<(Of, Seen, Option<&'static str>)> {
+        let Self::Exchange(exchange) = self else { return None };
+        let known = &exchange.by.of;
+        let of = Of { key: known.actor_id.into(), version: known.version?, way: exchange.way, hour: Period::Hour.beginning(exchange.at) };
+        Some((of, Seen { at: exchange.at, address: exchange.address, user_agent: exchange.user_agent.clone() }, exchange.refused))
+    }
+
     fn at(&self) -> Time {
         match self {
             Self::Exchange(exchange) => exchange.at,

@@ -77,6 +77,15 @@ pub struct Told {
     pub organization: String,
 }
 
+/// Whose events somebody wants to read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// One organization's.
+    Organization,
+    /// A root's and those of everything below it.
+    Tree,
+}
+
 /// A page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activity {
@@ -117,7 +126,7 @@ impl Core {
         self.db
             .read(move |tx| {
                 Box::pin(async move {
-                    let (place, root) = core.may_read(tx, &ctx, organization, filter.sub_organizations).await?;
+                    let (place, root) = core.may_read(tx, &ctx, organization, if filter.sub_organizations { Asked::Tree } else { Asked::Organization }).await?;
                     let window = window(tx, root, &filter, before).await?;
                     let mut list = List { place, window, filter, before, limit, budget: BUDGET, names: Names::default(), told: Vec::new() };
                     let next = list.read(tx).await?;
@@ -138,7 +147,7 @@ impl Core {
         self.db
             .read(move |tx| {
                 Box::pin(async move {
-                    let (_, root) = core.may_read(tx, &ctx, root, true).await?;
+                    let (_, root) = core.may_read(tx, &ctx, root, Asked::Tree).await?;
                     chain::links(tx, root, after).await
                 })
             })
@@ -154,7 +163,7 @@ impl Core {
         self.db
             .read(move |tx| {
                 Box::pin(async move {
-                    let (_, root) = core.may_read(tx, &ctx, root, true).await?;
+                    let (_, root) = core.may_read(tx, &ctx, root, Asked::Tree).await?;
                     chain::head(tx, root).await
                 })
             })
@@ -162,7 +171,7 @@ impl Core {
     }
 
     /// What somebody may read, and whose chain that is in.
-    async fn may_read(&self, tx: &mut Tx, ctx: &Context, organization: Option<OrganizationId>, all: bool) -> Result<(Place, OrganizationId), Error> {
+    async fn may_read(&self, tx: &mut Tx, ctx: &Context, organization: Option<OrganizationId>, asked: Asked) -> Result<(Place, OrganizationId), Error> {
         let Some(organization) = organization else {
             ctx.authorize_host()?;
             let nil = OrganizationId::from(Uuid::nil());
@@ -170,7 +179,7 @@ impl Core {
         };
         let authority = self.authority(tx, ctx, organization).await?;
         authority.require(VIEW)?;
-        if !all {
+        if asked == Asked::Organization {
             return Ok((Place::Organization(organization), authority.place.root_id));
         }
         require_root_owner(&authority)?;

@@ -1,6 +1,6 @@
 //! What every operation is told about its request.
 
-use crate::{Error, Forbidden, Refusal, idempotency::Once};
+use crate::{Error, Forbidden, Refusal, idempotency::Once, usage::Way};
 use keywright_protocol::{KeyId, KeyKind, OrganizationId, RequestId, SessionId, Time, UserId};
 use std::{net::IpAddr, sync::Arc};
 
@@ -74,6 +74,8 @@ pub struct Context {
     pub user_agent: Option<Arc<str>>,
     /// What makes a repetition of this request known as one.
     pub once: Option<Once>,
+    /// By which way a key came in that is exchanged; for usage, never a condition.
+    pub way: Way,
 }
 
 impl Context {
@@ -82,7 +84,7 @@ impl Context {
     /// # Errors
     /// [`Error::Internal`] if there is no randomness for the request's id.
     pub fn system(now: Time) -> Result<Self, Error> {
-        Ok(Self { now, actor: Actor::System, request_id: crate::chance::id()?, client_ip: None, user_agent: None, once: None })
+        Ok(Self { now, actor: Actor::System, request_id: crate::chance::id()?, client_ip: None, user_agent: None, once: None, way: Way::default() })
     }
 
     /// Operations that only the host itself may do.

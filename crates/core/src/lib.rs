@@ -41,6 +41,7 @@ pub mod sessions;
 pub mod signer;
 mod start;
 pub mod tree_limits;
+pub mod usage;
 mod userinfo;
 
 pub use context::{Actor, Context, OperatorActor, PersonActor, TokenActor};
@@ -136,7 +137,7 @@ impl Core {
     }
 
     /// Ends: the log of access is closed, what is being written is finished, nothing more is accepted. Again does nothing.
-    pub async fn close(&self) {
+    pub async fn close(self: &Arc<Self>) {
         let closed = tokio::time::timeout(LAST_EVENTS, self.close_access_log(self.clock.now())).await;
         if !matches!(closed, Ok(Ok(()))) {
             let (code, waiting) = (closed.map_or("too_late", |closed| closed.err().map_or("", |error| error.code())), self.access_events_waiting());

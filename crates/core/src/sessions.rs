@@ -382,7 +382,7 @@ async fn begin(
 fn session_use(session: SessionRow, place: Option<OrganizationRow>, position: Position) -> Use {
     let nil = OrganizationId::from(uuid::Uuid::nil());
     let (organization_id, root_id) = place.map_or((nil, nil), |place| (place.id, place.root_id));
-    let known = Known { actor_kind: "user", actor_id: session.user_id.as_uuid(), email: session.email, root_id };
+    let known = Known { actor_kind: "user", actor_id: session.user_id.as_uuid(), email: session.email, root_id, version: None };
     Use { of: Arc::new(known), organization_id, revision: position.n }
 }
 

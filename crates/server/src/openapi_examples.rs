@@ -37,6 +37,8 @@ pub(crate) const FITTING: &[Fitting] = &[
         "allowedAddresses: `203.0.113.7/24` has bits beyond its prefix; write 203.0.113.0/24 for the network, or the address without a prefix",
     ),
     (&["rotateApiKey"], "400", BAD, "expiresAt: this key expired on 2027-05-25T09:00:00.000Z; say until when it is to live"),
+    (&["getApiKeyUsage"], "400", BAD, "from: 2184 hours lie between it and until, and 1000 are the most; ask for a shorter time, or by=day"),
+    (&["getPersonalAccessKeyUsage"], "400", BAD, "until: must be a time as in RFC 3339, for example 2026-12-31T23:59:59Z"),
     (&["revokeApiKey"], "400", BAD, "undo must be true or false"),
     (&["createPersonalAccessKey"], "400", BAD, "expiresAt: must be in the future"),
     (&["setPolicy"], "400", BAD, "longestKeyLifeSeconds: must be 3600 at least, which is an hour; null is for no limit of one's own"),
@@ -76,12 +78,12 @@ pub(crate) const FITTING: &[Fitting] = &[
     // 404
     (&["endSession"], "404", LOST, "there is no session with that id"),
     (
-        &["getApiKey", "updateApiKey", "revokeApiKey", "suspendApiKey", "resumeApiKey", "rotateApiKey", "listBroughtIn"],
+        &["getApiKey", "updateApiKey", "revokeApiKey", "suspendApiKey", "resumeApiKey", "rotateApiKey", "listBroughtIn", "listApiKeySecrets", "getApiKeyUsage"],
         "404",
         LOST,
         "there is no key with that id",
     ),
-    (&["renamePersonalAccessKey", "revokePersonalAccessKey"], "404", LOST, "there is no key with that id"),
+    (&["renamePersonalAccessKey", "revokePersonalAccessKey", "getPersonalAccessKeyUsage"], "404", LOST, "there is no key with that id"),
     (&["rotateOperatorKey", "revokeOperatorKey"], "404", LOST, "there is no operator key with that id"),
     (&["getMemberRoles", "replaceMemberRoles", "addMemberRoles", "removeMemberRoles"], "404", LOST, "there is no member with that id"),
     (&["disableUser", "enableUser"], "404", LOST, "there is no user with that id"),

@@ -19,7 +19,7 @@ use http::{
     },
 };
 use ipnet::IpNet;
-use keywright_core::{Actor, Context};
+use keywright_core::{Actor, Context, usage::Way};
 use keywright_protocol::{Clock, ErrorBody, RequestId};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -49,7 +49,15 @@ impl RequestInfo {
     /// The context of an operation by somebody who has not been verified yet.
     #[must_use]
     pub fn context(&self, clock: &Clock) -> Context {
-        Context { now: clock.now(), actor: Actor::Anonymous, request_id: self.request_id, client_ip: self.client_ip, user_agent: None, once: None }
+        Context {
+            now: clock.now(),
+            actor: Actor::Anonymous,
+            request_id: self.request_id,
+            client_ip: self.client_ip,
+            user_agent: None,
+            once: None,
+            way: Way::default(),
+        }
     }
 }
 

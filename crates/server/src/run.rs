@@ -96,9 +96,9 @@ impl Prepared {
         });
         let (stop, sign) = Stop::new();
         let socket = tasks::spawn(admin_socket::serve(socket, path, Arc::clone(&self.core), sign.clone()));
-        // It ends by the sign; nobody waits for it.
+        // They end by the sign; nobody waits for them.
         drop(tasks::spawn(limits::forget_full_buckets(Arc::clone(&self.core), sign.clone())));
-        drop(tasks::spawn(tasks::prune_logs(Arc::clone(&self.core), sign.clone())));
+        drop(tasks::spawn(tasks::prune(Arc::clone(&self.core), sign.clone())));
         let access_log = tasks::spawn(tasks::flush_access_log(Arc::clone(&self.core), sign.clone()));
         let (listener, config) = (self.listener, self.config);
         let http = tasks::spawn(async move { listen::serve(listener, &config, outer, sign).await });

@@ -11,9 +11,8 @@ use tokio::{
 
 /// Events of access wait in memory for this long at most, while the database can be written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-
-/// What is old is looked for that often.
-const PRUNE_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
+/// How often what is old is looked for, in the logs and in the usage of keys.
+const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Starts a task. Whoever keeps the handle ends it, by the stop signal or by dropping what it waits for.
 #[expect(clippy::disallowed_methods, reason = "the one home of the server's tasks")]
@@ -80,17 +79,20 @@ pub async fn flush_access_log(core: Arc<Core>, mut stop: Stop) {
     }
 }
 
-/// Removes from the logs what is old, once at the start and every six hours.
-pub async fn prune_logs(core: Arc<Core>, mut stop: Stop) {
+/// Removes from logs and usage what is old, at the start and every hour. What is left undone is done the next time.
+pub async fn prune(core: Arc<Core>, mut stop: Stop) {
     let mut ticks = interval(PRUNE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let pruning = async {
         loop {
             ticks.tick().await;
-            match core.prune_logs(core.clock().now()).await {
-                Ok(0) => {}
-                Ok(links) => tracing::info!(links, "what was old was removed from the logs"),
-                Err(error) => tracing::warn!(code = error.code(), "what is old cannot be removed from the logs; it is tried again in six hours"),
+            let now = core.clock().now();
+            for (what, pruned) in [("logs", core.prune_logs(now).await), ("usage", core.prune_usage(now).await)] {
+                match pruned {
+                    Ok(0) => {}
+                    Ok(count) => tracing::info!(what, count, "what was old was removed"),
+                    Err(error) => tracing::warn!(what, code = error.code(), "what is old cannot be removed; it is tried again in an hour"),
+                }
             }
         }
     };

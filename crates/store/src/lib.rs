@@ -28,6 +28,7 @@ pub mod root_organizations;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
+pub mod usage;
 pub mod users;
 
 use keywright_db::Migration;
@@ -54,10 +55,16 @@ pub const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../migrations/postgres/0003_sessions_and_keys.sql"),
     },
     Migration {
-        version: 6,
+        version: 4,
+        name: "usage",
+        sqlite: include_str!("../migrations/sqlite/0004_usage.sql"),
+        postgres: include_str!("../migrations/postgres/0004_usage.sql"),
+    },
+    Migration {
+        version: 5,
         name: "logs",
-        sqlite: include_str!("../migrations/sqlite/0006_logs.sql"),
-        postgres: include_str!("../migrations/postgres/0006_logs.sql"),
+        sqlite: include_str!("../migrations/sqlite/0005_logs.sql"),
+        postgres: include_str!("../migrations/postgres/0005_logs.sql"),
     },
 ];
 
@@ -99,6 +106,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         sessions::STATEMENTS,
         settings::STATEMENTS,
         signing_keys::STATEMENTS,
+        usage::STATEMENTS,
         users::STATEMENTS,
     ]
     .into_iter()

@@ -9,7 +9,10 @@ macro_rules! record_where {
     ($($predicate:tt)+) => {
         concat!(
             "SELECT k.id, k.kind, k.organization_id, k.name, k.email, k.description, k.metadata, k.allowed_addresses, k.created_at, k.created_by,
-                k.not_before, k.expires_at, k.suspended_at, k.revoked_at, k.protected_at, m.user_id, u.email AS user_email
+                k.not_before, k.expires_at, k.suspended_at, k.revoked_at, k.protected_at, m.user_id, u.email AS user_email,
+                (SELECT max(x.last_used_at) FROM key_uses x WHERE x.key_id = k.id) AS last_used_at,
+                (SELECT x.address FROM key_uses x WHERE x.key_id = k.id AND x.last_used_at IS NOT NULL ORDER BY x.last_used_at DESC LIMIT 1)
+                    AS last_used_address
             FROM keys k LEFT JOIN memberships m ON m.id = k.membership_id LEFT JOIN users u ON u.id = m.user_id
             WHERE ",
             $($predicate)+
@@ -77,6 +80,10 @@ pub struct KeyRecord {
     pub revoked_at: Option<Time>,
     /// Since when it is protected from being revoked.
     pub protected_at: Option<Time>,
+    /// When it was last exchanged for a token, as far as that is written.
+    pub last_used_at: Option<Time>,
+    /// From where; empty if nobody knew.
+    pub last_used_address: Option<String>,
 }
 
 impl KeyRecord {
@@ -99,6 +106,8 @@ impl KeyRecord {
             suspended_at: row.get("suspended_at")?,
             revoked_at: row.get("revoked_at")?,
             protected_at: row.get("protected_at")?,
+            last_used_at: row.get("last_used_at")?,
+            last_used_address: row.get("last_used_address")?,
         })
     }
 }

@@ -4,8 +4,11 @@
 //! the two apart. So it raises the revision, by one; but it has no line in the log of changes, nobody has to forget anything for it,
 //! and this process's own memory does not follow it. Where nothing has happened, nothing is written.
 
-use super::{AccessLog, Event, Gap, lock};
-use crate::{Core, Error, chance, log};
+use super::{AccessLog, Event, Gap, Lost, Waiting, lock};
+use crate::{
+    Core, Error, chance, log,
+    usage::{ByHour, Gathered, Uses},
+};
 use keywright_db::Tx;
 use keywright_protocol::{OrganizationId, Time};
 use keywright_store::{
@@ -30,6 +33,8 @@ pub(super) struct Batch {
     /// Makes the ids of this batch its own.
     random: [u8; 8],
     events: Vec<Event>,
+    /// The use of keys that lost events told of.
+    uses: ByHour,
 }
 
 impl Batch {
@@ -38,7 +43,21 @@ impl Batch {
     }
 
     fn new(at: Time, events: Vec<Event>) -> Result<Self, Error> {
-        Ok(Self { at, random: chance::bytes()?, events })
+        Ok(Self { at, random: chance::bytes()?, events, uses: ByHour::new() })
+    }
+
+    /// How many of the events were waiting; a gap comes with the batch itself.
+    fn taken(&self) -> usize {
+        self.events.iter().filter(|event| !matches!(event, Event::Gap(_))).count()
+    }
+
+    /// What it says of the use of keys.
+    fn usage(&self) -> Gathered {
+        let mut gathered = Gathered::new(&self.uses);
+        for (of, seen, refused) in self.events.iter().filter_map(Event::usage) {
+            gathered.add(of, seen, refused);
+        }
+        gathered
     }
 
     /// The id of an event: in the order of the batch (RFC 9562, section 5.7, with a counter as in section 6.2, method 1).
@@ -49,10 +68,10 @@ impl Batch {
         uuid::Builder::from_unix_timestamp_millis(millis, &[high, low, a, b, c, d, e, f, g, h]).into_uuid()
     }
 
-    /// Writes it, unless an earlier attempt has, whose commit was unsure.
-    async fn write(&self, tx: &mut Tx) -> Result<(), Error> {
+    /// Writes its events, unless an earlier attempt has, whose commit was unsure; then it answers `false`.
+    async fn write(&self, tx: &mut Tx) -> Result<bool, Error> {
         if access_log::exists(tx, self.id(0)).await? {
-            return Ok(());
+            return Ok(false);
         }
         let revision = tx.position().n;
         let mut links: BTreeMap<(OrganizationId, LinkKind), BTreeMap<OrganizationId, Vec<&Event>>> = BTreeMap::new();
@@ -68,7 +87,24 @@ impl Batch {
             }
             log::append(tx, link, self.at, &rows).await?;
         }
-        Ok(())
+        Ok(true)
+    }
+}
+
+impl Waiting {
+    /// What the next batch takes along of lost events: what they told of the use of keys, as much as fits in it, and the gap that they
+    /// left. There is always a gap with such uses, so that the batch has an event by which a second attempt knows of the first one.
+    fn take_lost(&mut self) -> (ByHour, Option<Lost>) {
+        let uses: ByHour = std::iter::from_fn(|| self.uses.pop_first()).take(BATCH).collect();
+        if self.uses.is_empty() {
+            return (uses, self.lost.take());
+        }
+        let count = uses.values().map(Uses::count).sum();
+        let part = self.lost.as_mut().map(|lost| {
+            lost.count = lost.count.saturating_sub(count);
+            Lost { count, ..*lost }
+        });
+        (uses, part)
     }
 }
 
@@ -102,8 +138,9 @@ impl AccessLog {
         };
         let count = waiting.events.iter().take(BATCH).take_while(fits).count();
         batch.events.extend(waiting.events.drain(..count));
-        let lost = waiting.lost.take();
+        let (uses, lost) = waiting.take_lost();
         drop(waiting);
+        batch.uses = uses;
         if let Some(lost) = lost {
             tracing::warn!(count = lost.count, "events of access were not kept: too many waited to be written");
             batch.events.push(Event::Gap(Gap::Full(lost)));
@@ -118,7 +155,7 @@ impl Core {
     ///
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Internal`].
-    pub async fn flush_access_log(&self, now: Time) -> Result<(), Error> {
+    pub async fn flush_access_log(self: &Arc<Self>, now: Time) -> Result<(), Error> {
         self.access_log.gather(Some(now));
         self.write_access_events(now).await
     }
@@ -134,7 +171,7 @@ impl Core {
     ///
     /// # Errors
     /// As [`Core::flush_access_log`]; then the next start tells of a gap.
-    pub async fn close_access_log(&self, now: Time) -> Result<(), Error> {
+    pub async fn close_access_log(self: &Arc<Self>, now: Time) -> Result<(), Error> {
         self.access_log.gather(None);
         self.write_access_events(now).await?;
         if self.access_log.is_open.load(Ordering::SeqCst) {
@@ -166,26 +203,29 @@ impl Core {
         if opened.await?.value > 0 {
             tracing::warn!("the last process did not end in good order: its last events of access may be missing");
         }
+        self.access_log.written_until.store(now.as_millis(), Ordering::SeqCst);
         self.access_log.is_open.store(true, Ordering::SeqCst);
         Ok(())
     }
 
-    async fn write_access_events(&self, now: Time) -> Result<(), Error> {
+    async fn write_access_events(self: &Arc<Self>, now: Time) -> Result<(), Error> {
         let mut writing = self.access_log.writing.lock().await;
         // What comes in meanwhile is for the next time.
-        let mut left = lock(&self.access_log.waiting).events.len() + writing.as_ref().map_or(0, |batch| batch.len());
+        let mut left = lock(&self.access_log.waiting).events.len() + writing.as_ref().map_or(0, |batch| batch.taken());
         loop {
             if writing.is_none() {
                 *writing = self.access_log.next_batch(now)?.map(Arc::new);
             }
             let Some(batch) = writing.as_ref().map(Arc::clone) else {
-                return Ok(());
+                break;
             };
-            left = left.saturating_sub(batch.len());
-            let mark = settings::open_log(self.access_log.process);
+            left = left.saturating_sub(batch.taken());
+            let (core, mark) = (Arc::clone(self), settings::open_log(self.access_log.process));
             let write = self.db.write(move |tx| {
                 Box::pin(async move {
-                    batch.write(tx).await?;
+                    if batch.write(tx).await? {
+                        core.add_usage(tx, &batch.usage()).await?;
+                    }
                     // Up to here nothing is missing.
                     settings::update(tx, &mark, &batch.at.to_string()).await?;
                     Ok::<_, Error>(())
@@ -193,10 +233,12 @@ impl Core {
             });
             write.await?;
             *writing = None;
-            if left == 0 {
-                return Ok(());
+            if left == 0 && lock(&self.access_log.waiting).uses.is_empty() {
+                break;
             }
         }
+        self.access_log.written_until.fetch_max(now.as_millis(), Ordering::SeqCst);
+        Ok(())
     }
 }
 
@@ -205,8 +247,16 @@ mod tests {
     use super::*;
     use crate::{
         Context,
-        access_log::{Known, Use},
+        access_log::{Known, USES, Use},
     };
+    use std::time::Duration;
+
+    fn key(number: u128) -> Use {
+        let of = Known { actor_kind: "key", actor_id: Uuid::from_u128(number), email: String::new(), root_id: NIL.into(), version: Some(1) };
+        Use { of: Arc::new(of), organization_id: NIL.into(), revision: 1 }
+    }
+
+    const NIL: Uuid = Uuid::nil();
 
     /// Reddens when a batch has no bound in chains, or the bound loses or reorders events.
     #[test]
@@ -215,7 +265,7 @@ mod tests {
         let ctx = Context::system(Time::from_seconds(1)).unwrap();
         for number in 0..500 {
             let root_id = Uuid::from_u128(number % 250).into();
-            let of = Arc::new(Known { actor_kind: "key", actor_id: Uuid::nil(), email: number.to_string(), root_id });
+            let of = Arc::new(Known { actor_kind: "key", actor_id: Uuid::nil(), email: number.to_string(), root_id, version: None });
             log.exchanged(&ctx, Some(Use { of, organization_id: root_id, revision: 1 }), None);
         }
         let (mut sizes, mut told) = (Vec::new(), Vec::new());
@@ -225,5 +275,27 @@ mod tests {
         }
         assert_eq!(sizes, [100; 5]);
         assert_eq!(told, (0..500).map(|number| number.to_string()).collect::<Vec<_>>());
+    }
+
+    /// Reddens when what is kept of lost events has no bound, or what is kept is not counted on; and when a batch takes along more than
+    /// fits in it, or takes it without a gap.
+    #[test]
+    fn lost_uses_have_a_bound_and_come_with_a_gap() {
+        let log = AccessLog::new(0).unwrap();
+        let beyond = 50;
+        for round in 0..2 {
+            for number in 0..USES + beyond {
+                let ctx = Context::system(Time::from_seconds(1).plus(Duration::from_millis(round))).unwrap();
+                log.exchanged(&ctx, Some(key(number as u128)), None);
+            }
+        }
+        let (mut uses, mut lost) = (0, 0);
+        while let Some(batch) = log.next_batch(Time::from_seconds(2)).unwrap() {
+            assert!(batch.uses.len() <= BATCH && batch.uses.values().all(|uses| uses.count() == 2));
+            let [Event::Gap(Gap::Full(gap))] = batch.events.as_slice() else { panic!("a gap with each") };
+            uses += batch.uses.len();
+            lost += gap.count;
+        }
+        assert_eq!((uses, lost), (USES, 2 * (USES + beyond) as u64));
     }
 }

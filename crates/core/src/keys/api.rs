@@ -26,7 +26,7 @@ use keywright_store::{
 use std::sync::Arc;
 
 /// What it takes to see API Keys.
-const VIEW: &str = "organization.api-key.view";
+pub(crate) const VIEW: &str = "organization.api-key.view";
 /// What it takes to make and change them.
 pub(crate) const MANAGE: &str = "organization.api-key.manage";
 /// Longest description, in characters.

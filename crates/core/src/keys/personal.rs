@@ -142,7 +142,7 @@ impl Core {
 }
 
 /// Whether somebody sees a Personal Access Key, and may revoke it: its holder, the Owners, and operator keys for keys.
-pub(super) fn sees(authority: &Authority, key: &KeyRecord) -> bool {
+pub(crate) fn sees(authority: &Authority, key: &KeyRecord) -> bool {
     authority.is_owner() || authority.by.has_scope(OperatorScope::Keys) || key.user_id.is_some_and(|holder| authority.by.is(holder))
 }
 

@@ -223,7 +223,7 @@ impl Checker {
         match self.noted {
             Some(noted) if noted.sequence > self.last => Err(Broken::CutOff { last: self.last, noted: noted.sequence }),
             _ => {
-                let head = (self.last > 0).then(|| Head { sequence: self.last, hash: Hash(self.previous) });
+                let head = (self.last > 0).then_some(Head { sequence: self.last, hash: Hash(self.previous) });
                 Ok(Whole { head, pruned: self.missing, noted_was_pruned: self.noted_was_pruned })
             }
         }

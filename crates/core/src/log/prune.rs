@@ -39,7 +39,7 @@ impl Core {
     ///
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Internal`]; what was removed before stays so.
-    pub async fn prune_logs(self: &Arc<Self>, now: Time) -> Result<usize, Error> {
+    pub async fn prune_logs(self: &Arc<Self>, now: Time) -> Result<u64, Error> {
         let Keeping { changes, accesses } = self.settings.keeping;
         let bounds = (day_before(now, changes), day_before(now, accesses));
         let roots = self.db.read(move |tx| Box::pin(async move { Ok::<_, Error>(log::list_roots_before(tx, bounds.0, least_id(bounds.1)).await?) })).await?;
@@ -50,7 +50,7 @@ impl Core {
                 if old.is_empty() {
                     break;
                 }
-                removed += old.len();
+                removed += u64::try_from(old.len()).unwrap_or(u64::MAX);
                 let ctx = Context::system(now)?;
                 self.write(move |tx| Box::pin(async move { prune(tx, &ctx, root, bounds, &old).await })).await?;
             }

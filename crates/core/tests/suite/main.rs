@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod access_log;
+#[cfg(test)]
 mod activity;
 #[cfg(test)]
 mod catalog;
@@ -39,3 +40,5 @@ mod races;
 mod sessions;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod usage;

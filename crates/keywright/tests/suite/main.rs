@@ -28,3 +28,5 @@ mod restart;
 mod tls;
 #[cfg(test)]
 mod two_ports;
+#[cfg(test)]
+mod usage;

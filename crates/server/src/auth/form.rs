@@ -56,6 +56,11 @@ impl Form {
 pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl Fields<'_> {
+    /// Which of several spellings of a name a value stands under; the first one, if there are several.
+    pub(crate) fn spelling(&self, spellings: &[&str]) -> Option<&str> {
+        self.0.iter().find(|(name, value)| spellings.contains(&name.as_ref()) && !value.trim().is_empty()).map(|(name, _)| name.as_ref())
+    }
+
     /// The value that stands under one of several spellings of a name, without spaces around. Empty counts as absent.
     /// `shown` is the spelling that errors name.
     pub(crate) fn one_of(&self, spellings: &[&str], shown: &str) -> Result<Option<&str>, ApiError> {

@@ -12,12 +12,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, Request, header::CONTENT_TYPE, header::LINK};
-use keywright_core::{Context, Credential, Error, IssuedToken};
+use keywright_core::{
+    Context, Credential, Error, IssuedToken,
+    usage::{Spelling, Way},
+};
 use keywright_protocol::{OrganizationId, paths};
 use std::sync::Arc;
 
 /// Every spelling of the key, the one for errors first. All are taken on all versions.
-const KEY_SPELLINGS: [&str; 3] = ["personalAccessKey", "pat", "personal-access-key"];
+const KEY_SPELLINGS: [&str; 3] = [Spelling::PersonalAccessKey.as_str(), Spelling::Pat.as_str(), Spelling::Hyphenated.as_str()];
 /// Every spelling of the organization asked for.
 const ORGANIZATION_SPELLINGS: [&str; 3] = ["subOrganization", "subOrganizationId", "organizationId"];
 /// When v1 and v2 became old: the day of the new name, as a structured date (RFC 9745).
@@ -36,7 +39,7 @@ const SUCCESSOR: HeaderValue = HeaderValue::from_static("</auth/v3/token>; rel=\
     responses(ExchangeAnswers)
 )]
 pub(crate) async fn v3(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, request: Request<Body>) -> Result<Response, ApiError> {
-    personal_access_key(&app, &info, request, "personalAccessKey").await
+    personal_access_key(&app, &info, request, (Way::V3, Spelling::PersonalAccessKey)).await
 }
 
 /// `POST /auth/v2/token`.
@@ -51,7 +54,7 @@ pub(crate) async fn v3(State(app): State<Arc<App>>, Extension(info): Extension<R
     responses(ExchangeAnswers, LegacyAnswers)
 )]
 pub(crate) async fn v2(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, request: Request<Body>) -> Response {
-    legacy(&app, &info, request).await
+    legacy(&app, &info, request, Way::V2).await
 }
 
 /// `POST /auth/v1/token`.
@@ -66,11 +69,11 @@ pub(crate) async fn v2(State(app): State<Arc<App>>, Extension(info): Extension<R
     responses(ExchangeAnswers, LegacyAnswers)
 )]
 pub(crate) async fn v1(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, request: Request<Body>) -> Response {
-    legacy(&app, &info, request).await
+    legacy(&app, &info, request, Way::V1).await
 }
 
 /// The same as v3 with other names, marked as old.
-async fn legacy(app: &Arc<App>, info: &RequestInfo, request: Request<Body>) -> Response {
+async fn legacy(app: &Arc<App>, info: &RequestInfo, request: Request<Body>, endpoint: fn(Spelling) -> Way) -> Response {
     match app.legacy_endpoints {
         LegacyEndpoints::On => {}
         LegacyEndpoints::Warn => {
@@ -79,7 +82,7 @@ async fn legacy(app: &Arc<App>, info: &RequestInfo, request: Request<Body>) -> R
         }
         LegacyEndpoints::Off => return ApiError::Gone(paths::TOKEN_V3).into_response(),
     }
-    let mut response = personal_access_key(app, info, request, "pat").await.into_response();
+    let mut response = personal_access_key(app, info, request, (endpoint, Spelling::Pat)).await.into_response();
     response.headers_mut().insert("Deprecation", DEPRECATED_SINCE);
     response.headers_mut().insert(LINK, SUCCESSOR);
     response
@@ -103,21 +106,28 @@ pub(crate) async fn api_key(State(app): State<Arc<App>>, Extension(info): Extens
     let name = required(&fields, &["name"], "name", "the API Key's name")?;
     let secret = required(&fields, &["secret"], "secret", "the API Key's secret")?;
     let target = target(&fields, &ORGANIZATION_SPELLINGS)?;
-    exchange(&app, &context(&app, &info, agent), Credential::ApiKey { name, secret }, target, "api-key").await
+    exchange(&app, &context(&app, &info, agent, Way::ApiKey), Credential::ApiKey { name, secret }, target, "api-key").await
 }
 
-async fn personal_access_key(app: &Arc<App>, info: &RequestInfo, request: Request<Body>, shown: &'static str) -> Result<Response, ApiError> {
+/// By an endpoint; errors name one spelling of the field.
+async fn personal_access_key(
+    app: &Arc<App>,
+    info: &RequestInfo,
+    request: Request<Body>,
+    (endpoint, shown): (fn(Spelling) -> Way, Spelling),
+) -> Result<Response, ApiError> {
     let agent = user_agent(request.headers());
     let form = read(request, &KEY_SPELLINGS, "personalAccessKey=kw_pak_...").await?;
     let fields = form.fields()?;
-    let key = required(&fields, &KEY_SPELLINGS, shown, "your Personal Access Key")?;
+    let key = required(&fields, &KEY_SPELLINGS, shown.as_str(), "your Personal Access Key")?;
+    let way = endpoint(fields.spelling(&KEY_SPELLINGS).and_then(Spelling::of).unwrap_or(shown));
     let target = target(&fields, &ORGANIZATION_SPELLINGS)?;
-    exchange(app, &context(app, info, agent), Credential::PersonalAccessKey(key), target, "personal-access-key").await
+    exchange(app, &context(app, info, agent, way), Credential::PersonalAccessKey(key), target, "personal-access-key").await
 }
 
 /// Of an exchange; to be made when the form has been read, since it says what is now.
-fn context(app: &App, info: &RequestInfo, user_agent: Option<Arc<str>>) -> Context {
-    Context { user_agent, ..info.context(app.core.clock()) }
+fn context(app: &App, info: &RequestInfo, user_agent: Option<Arc<str>>, way: Way) -> Context {
+    Context { user_agent, way, ..info.context(app.core.clock()) }
 }
 
 async fn exchange(

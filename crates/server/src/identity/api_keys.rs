@@ -53,7 +53,8 @@ pub(super) fn router() -> Router<Arc<App>> {
         "expiryState": "ok", "grants": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}],
         "allowedAddresses": ["203.0.113.0/24"], "description": "", "metadata": {}, "deleteProtection": false,
         "createdAt": "2026-11-24T09:00:00.000Z", "createdBy": "user 220db5b0-66ba-4bda-8105-e8db034bb058", "notBefore": "2026-11-24T09:00:00.000Z",
-        "expiresAt": "2027-05-25T09:00:00.000Z", "suspendedAt": null, "revokedAt": null}], "page": 1, "perPage": 50, "total": 1})), Refusals)
+        "expiresAt": "2027-05-25T09:00:00.000Z", "suspendedAt": null, "revokedAt": null,
+        "lastUsedAt": "2026-11-30T02:00:07.412Z", "lastUsedAddress": "203.0.113.7"}], "page": 1, "perPage": 50, "total": 1})), Refusals)
 )]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, query: Query) -> Result<Response, ApiError> {
     let (page, per_page) = paging(&query)?;
@@ -80,7 +81,8 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id):
         "grants": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}], "allowedAddresses": ["203.0.113.0/24"],
         "description": "", "metadata": {}, "deleteProtection": false, "createdAt": "2026-11-24T09:00:00.000Z",
         "createdBy": "user 220db5b0-66ba-4bda-8105-e8db034bb058", "notBefore": "2026-11-24T09:00:00.000Z",
-        "expiresAt": "2027-05-25T09:00:00.000Z", "suspendedAt": null, "revokedAt": null})),
+        "expiresAt": "2027-05-25T09:00:00.000Z", "suspendedAt": null, "revokedAt": null,
+        "lastUsedAt": null, "lastUsedAddress": null})),
         Refusals, ChangeRefusals)
 )]
 pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, request: Request<Body>) -> Result<Response, ApiError> {
@@ -106,7 +108,8 @@ pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, Named(id
         "expiryState": "ok", "grants": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}],
         "allowedAddresses": [], "description": "builds every night", "metadata": {"team": "mobile"}, "deleteProtection": true,
         "createdAt": "2026-11-24T09:00:00.000Z", "createdBy": "user 220db5b0-66ba-4bda-8105-e8db034bb058", "notBefore": "2026-11-24T09:00:00.000Z",
-        "expiresAt": "2027-05-25T09:00:00.000Z", "suspendedAt": "2026-12-01T09:00:00.000Z", "revokedAt": null})), Refusals)
+        "expiresAt": "2027-05-25T09:00:00.000Z", "suspendedAt": "2026-12-01T09:00:00.000Z", "revokedAt": null,
+        "lastUsedAt": "2026-11-30T02:00:07.412Z", "lastUsedAddress": "203.0.113.7"})), Refusals)
 )]
 pub(crate) async fn get_one(State(app): State<Arc<App>>, caller: Caller, Named((id, of)): Named<(String, String)>) -> Result<Response, ApiError> {
     let found = told(app.core.get_api_key(&caller.ctx, caller.named(&id)?, key(&of)).await)?;
@@ -133,7 +136,8 @@ pub(crate) async fn get_one(State(app): State<Arc<App>>, caller: Caller, Named((
         "expiryState": "ok", "grants": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}],
         "allowedAddresses": [], "description": "builds every night", "metadata": {}, "deleteProtection": true,
         "createdAt": "2026-11-24T09:00:00.000Z", "createdBy": "user 220db5b0-66ba-4bda-8105-e8db034bb058", "notBefore": "2026-11-24T09:00:00.000Z",
-        "expiresAt": "2027-05-25T09:00:00.000Z", "suspendedAt": null, "revokedAt": null})), Refusals, ChangeRefusals)
+        "expiresAt": "2027-05-25T09:00:00.000Z", "suspendedAt": null, "revokedAt": null,
+        "lastUsedAt": "2026-11-30T02:00:07.412Z", "lastUsedAddress": "203.0.113.7"})), Refusals, ChangeRefusals)
 )]
 pub(crate) async fn update(
     State(app): State<Arc<App>>,

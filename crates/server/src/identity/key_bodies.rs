@@ -15,6 +15,11 @@ use std::time::Duration;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+/// What is empty is not known.
+fn known(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
 /// A page of keys.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -61,6 +66,11 @@ pub(crate) struct PersonalAccessKeyItem {
     /// When it was revoked; null if it is not.
     #[schema(value_type = Option<String>, format = DateTime)]
     revoked_at: Option<Time>,
+    /// When it was last exchanged for a token; null if it never was. Known about a second later.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Time>,
+    /// From where.
+    last_used_address: Option<String>,
 }
 
 impl PersonalAccessKeyItem {
@@ -75,6 +85,8 @@ impl PersonalAccessKeyItem {
             created_at: key.created_at,
             expires_at: key.expires_at,
             revoked_at: key.revoked_at,
+            last_used_at: key.last_used_at,
+            last_used_address: known(key.last_used_address),
         }
     }
 }
@@ -178,6 +190,11 @@ pub(crate) struct ApiKeyItem {
     /// When it was revoked; null if it is not.
     #[schema(value_type = Option<String>, format = DateTime)]
     revoked_at: Option<Time>,
+    /// When it was last exchanged for a token; null if it never was. Known about a second later.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Time>,
+    /// From where.
+    last_used_address: Option<String>,
 }
 
 impl ApiKeyItem {
@@ -201,6 +218,8 @@ impl ApiKeyItem {
             expires_at: key.expires_at,
             suspended_at: key.suspended_at,
             revoked_at: key.revoked_at,
+            last_used_at: key.last_used_at,
+            last_used_address: known(key.last_used_address),
         })
     }
 }

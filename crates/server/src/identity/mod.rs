@@ -22,6 +22,8 @@ pub(crate) mod personal_access_keys;
 pub(crate) mod policy;
 pub(crate) mod provisioning;
 pub(crate) mod revoke_all;
+pub(crate) mod usage;
+mod usage_bodies;
 
 use crate::{app::App, limits::tell_people};
 use axum::{
@@ -64,4 +66,5 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(activity::router())
         .merge(personal_access_keys::router())
         .merge(api_keys::router())
+        .merge(usage::router())
 }

@@ -49,7 +49,8 @@ pub(super) fn paging(query: &Query) -> Result<(u32, u32), ApiError> {
     security(("token" = [])),
     responses((status = 200, description = "A page.", body = KeyPage<PersonalAccessKeyItem>, example = json!({"data": [{
         "id": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "name": "laptop", "userId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "email": "owner@acme.example",
-        "state": "Active", "expiryState": "ok", "createdAt": "2026-11-24T09:00:00.000Z", "expiresAt": "2027-05-25T09:00:00.000Z", "revokedAt": null}],
+        "state": "Active", "expiryState": "ok", "createdAt": "2026-11-24T09:00:00.000Z", "expiresAt": "2027-05-25T09:00:00.000Z", "revokedAt": null,
+        "lastUsedAt": "2026-11-30T02:00:07.412Z", "lastUsedAddress": "203.0.113.7"}],
         "page": 1, "perPage": 50, "total": 1})), Refusals)
 )]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, query: Query) -> Result<Response, ApiError> {
@@ -74,7 +75,8 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id):
         headers(("Keywright-Revision" = String, description = "The revision of the change.")),
         example = json!({"key": "kw_pak_...", "id": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "name": "laptop",
         "userId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "email": "owner@acme.example", "state": "Active", "expiryState": "ok",
-        "createdAt": "2026-11-24T09:00:00.000Z", "expiresAt": "2027-05-25T09:00:00.000Z", "revokedAt": null})),
+        "createdAt": "2026-11-24T09:00:00.000Z", "expiresAt": "2027-05-25T09:00:00.000Z", "revokedAt": null,
+        "lastUsedAt": null, "lastUsedAddress": null})),
         Refusals, ChangeRefusals)
 )]
 pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, request: Request<Body>) -> Result<Response, ApiError> {
@@ -101,7 +103,8 @@ pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, Named(id
         headers(("Keywright-Revision" = String, description = "The revision of the change.")),
         example = json!({"id": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "name": "old laptop", "userId": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
         "email": "owner@acme.example", "state": "Active", "expiryState": "ok", "createdAt": "2026-11-24T09:00:00.000Z",
-        "expiresAt": "2027-05-25T09:00:00.000Z", "revokedAt": null})),
+        "expiresAt": "2027-05-25T09:00:00.000Z", "revokedAt": null,
+        "lastUsedAt": "2026-11-30T02:00:07.412Z", "lastUsedAddress": "203.0.113.7"})),
         Refusals, ChangeRefusals)
 )]
 pub(crate) async fn rename(

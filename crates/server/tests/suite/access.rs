@@ -80,7 +80,7 @@ const OPERATORS: Statuses = [403, 401, 403, 403, 403, 403, 401, 403, 403];
 const FROM_ABOVE: Statuses = [403, 401, 404, 403, 404, 403, 401, 403, 403];
 
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-pub(crate) const TABLE: [(&str, &str, Statuses); 85] = [
+pub(crate) const TABLE: [(&str, &str, Statuses); 88] = [
     ("post", "/auth/v1/token", EXCHANGE),
     ("post", "/auth/v2/token", EXCHANGE),
     ("post", "/auth/v3/token", EXCHANGE),
@@ -156,10 +156,13 @@ pub(crate) const TABLE: [(&str, &str, Statuses); 85] = [
     ("get", "/identity/v1/organizations/{id}/personal-access-keys", MEMBER),
     ("post", "/identity/v1/organizations/{id}/personal-access-keys", BREED),
     ("patch", "/identity/v1/organizations/{id}/personal-access-keys/{key}", BY_PERSON),
+    ("get", "/identity/v1/organizations/{id}/personal-access-keys/{key}/usage", OWN_KEY),
     ("delete", "/identity/v1/organizations/{id}/personal-access-keys/{key}", OWN_KEY),
     ("get", "/identity/v1/organizations/{id}/api-keys", SEE_MEMBERS),
     ("post", "/identity/v1/organizations/{id}/api-keys", BREED),
     ("get", "/identity/v1/organizations/{id}/api-keys/{key}", SEE_MEMBERS),
+    ("get", "/identity/v1/organizations/{id}/api-keys/{key}/secrets", SEE_MEMBERS),
+    ("get", "/identity/v1/organizations/{id}/api-keys/{key}/usage", SEE_MEMBERS),
     ("patch", "/identity/v1/organizations/{id}/api-keys/{key}", BY_PERSON),
     ("post", "/identity/v1/organizations/{id}/api-keys/{key}/suspend", ADMINISTER),
     ("post", "/identity/v1/organizations/{id}/api-keys/{key}/resume", REVIVE),

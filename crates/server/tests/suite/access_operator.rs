@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The identity API; an operator key is in no organization, so it is nobody in particular at `me`.
-const IDENTITY: [(&str, &str, u16); 51] = [
+const IDENTITY: [(&str, &str, u16); 54] = [
     ("get", "/identity/v1/me", 403),
     ("get", "/identity/v1/me/explain", 400),
     ("get", "/identity/v1/organizations", 200),
@@ -34,10 +34,13 @@ const IDENTITY: [(&str, &str, u16); 51] = [
     // People make and name their own.
     ("post", "/identity/v1/organizations/{id}/personal-access-keys", 403),
     ("patch", "/identity/v1/organizations/{id}/personal-access-keys/{key}", 403),
+    ("get", "/identity/v1/organizations/{id}/personal-access-keys/{key}/usage", 200),
     ("delete", "/identity/v1/organizations/{id}/personal-access-keys/{key}", 200),
     ("get", "/identity/v1/organizations/{id}/api-keys", 200),
     ("post", "/identity/v1/organizations/{id}/api-keys", 201),
     ("get", "/identity/v1/organizations/{id}/api-keys/{key}", 200),
+    ("get", "/identity/v1/organizations/{id}/api-keys/{key}/secrets", 200),
+    ("get", "/identity/v1/organizations/{id}/api-keys/{key}/usage", 200),
     ("patch", "/identity/v1/organizations/{id}/api-keys/{key}", 200),
     ("post", "/identity/v1/organizations/{id}/api-keys/{key}/suspend", 200),
     ("post", "/identity/v1/organizations/{id}/api-keys/{key}/resume", 200),

@@ -2,7 +2,7 @@
 
 use crate::support::fails;
 use keywright_core::log::chain::{Checker, Head, Link};
-use keywright_testkit::{Actor, TestServer};
+use keywright_testkit::TestServer;
 use reqwest::Method;
 use serde_json::Value;
 

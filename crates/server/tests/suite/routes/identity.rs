@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod personal_access_keys;
+mod usage;
 
 use crate::support::fails;
 use keywright_testkit::{Actor, Answer, TestServer};

@@ -48,9 +48,11 @@ async fn a_key_from_its_making_to_its_end() {
             "grants": grants, "allowedAddresses": ["127.0.0.0/8", "::1/128"], "description": "builds\nevery night",
             "metadata": { "team": "mobile", "order": [1, null] }, "deleteProtection": true, "createdAt": now,
             "createdBy": format!("user {}", server.demo.users["owner"].id), "notBefore": now, "expiresAt": now.plus(DAY * 5),
-            "suspendedAt": null, "revokedAt": null })
+            "suspendedAt": null, "revokedAt": null, "lastUsedAt": null, "lastUsedAddress": null })
     );
     assert_eq!(claims(&issued(&exchange(&server, "nightly", &secret).await))["roles"], json!(["owner"]));
+    server.core.flush_access_log(now).await.unwrap();
+    (shown["lastUsedAt"], shown["lastUsedAddress"]) = (json!(now), json!("127.0.0.1"));
 
     assert_eq!(send(Method::GET, &format!("/{id}"), None).await.json(), shown);
     let list = send(Method::GET, "?page=2&perPage=1", None).await;

@@ -32,10 +32,13 @@ async fn a_key_from_its_making_to_its_end() {
     assert_eq!(
         shown,
         json!({ "id": id, "name": "laptop", "userId": server.demo.users["viewer"].id, "email": "viewer@acme.example", "state": "Active",
-            "expiryState": "warning", "createdAt": server.clock.now(), "expiresAt": expires_at, "revokedAt": null })
+            "expiryState": "warning", "createdAt": server.clock.now(), "expiresAt": expires_at, "revokedAt": null,
+            "lastUsedAt": null, "lastUsedAddress": null })
     );
     let exchange = async || server.form("/auth/v3/token", &format!("personalAccessKey={key}")).await;
     assert_eq!(exchange().await.status, 200);
+    server.core.flush_access_log(server.clock.now()).await.unwrap();
+    (shown["lastUsedAt"], shown["lastUsedAddress"]) = (json!(server.clock.now()), json!("127.0.0.1"));
 
     let list = server.by(&session, Method::GET, KEYS, None).await;
     assert_eq!(list.json(), json!({ "data": [list.json()["data"][0], shown], "page": 1, "perPage": 200, "total": 2 }));
