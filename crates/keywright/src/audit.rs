@@ -55,14 +55,12 @@ fn open(file: &Path) -> anyhow::Result<File> {
 async fn export(config: &Config, organization: Option<OrganizationId>) -> anyhow::Result<()> {
     let mut after = 0;
     loop {
-        let links = match ask(config, AdminRequest::ListChain { organization, after }).await? {
-            AdminReply::Chain { links } => links,
-            refused => bail!("{}", render(&refused, Format::Text)?),
-        };
+        let reply = ask(config, AdminRequest::ListChain { organization, after }).await?;
+        let AdminReply::Chain { links } = &reply else { bail!("{}", render(&reply, Format::Text)?) };
         let Some(last) = links.last() else { return Ok(()) };
         after = last.get("sequence").and_then(serde_json::Value::as_i64).context("a link has no number")?;
         let mut out = BufWriter::new(stdout().lock());
-        for link in &links {
+        for link in links {
             writeln!(out, "{link}")?;
         }
         out.flush()?;
