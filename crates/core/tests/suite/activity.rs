@@ -179,7 +179,9 @@ async fn cursors_are_of_one_list(db: Db) {
     assert_eq!(go_on(acme, Filter { log: Some(Log::Access), ..Filter::default() }, &cursor).await, "invalid_request");
     let mut flipped = cursor.clone().into_bytes();
     flipped[20] = if flipped[20] == b'A' { b'B' } else { b'A' };
-    for tampered in [String::from_utf8(flipped).unwrap().as_str(), &cursor[1..], "", "x", "[17,\"2026-11-24T09:00:00Z\",\"\"]", &"A".repeat(9_000)] {
+    for tampered in
+        [String::from_utf8(flipped).unwrap().as_str(), format!("A{cursor}").as_str(), "", "x", "[17,\"2026-11-24T09:00:00Z\",\"\"]", &"A".repeat(9_000)]
+    {
         assert_eq!(go_on(acme, Filter::default(), tampered).await, "invalid_request", "{tampered}");
     }
 }
