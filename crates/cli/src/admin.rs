@@ -3,12 +3,13 @@
 use crate::{
     catalog,
     operator_key::{self, OperatorKeyCommand},
+    outbox,
 };
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use keywright_protocol::{
     KeyId, OrganizationId, Time, UserId,
-    admin::{AdminReply, AdminRequest, MailContent, MailRow, RolesIn},
+    admin::{AdminReply, AdminRequest, RolesIn},
 };
 use std::{path::Path, time::Duration};
 use tokio::{
@@ -40,7 +41,7 @@ pub enum AdminCommand {
     /// Keys for the operator's own programs
     #[command(subcommand)]
     OperatorKey(OperatorKeyCommand),
-    /// Mail that waits to be sent, with its secrets: invitations
+    /// Mail that waits to be sent, with its secrets, and mail that was given up, with the reason
     Outbox,
 }
 
@@ -311,7 +312,7 @@ pub fn render(reply: &AdminReply, format: Format) -> anyhow::Result<String> {
         AdminReply::Members { members } => lines(members.iter().map(|row| format!("{}  {}  {}", row.user_id, row.email, row.roles.join(",")))),
         AdminReply::OperatorKeys { keys } => lines(keys.iter().map(operator_key::line)),
         AdminReply::Chain { links } => lines(links.iter().map(ToString::to_string)),
-        AdminReply::Outbox { mail } => lines(mail.iter().map(mail_lines)),
+        AdminReply::Outbox { mail } => lines(mail.iter().map(outbox::lines)),
         AdminReply::Keys { keys } => lines(keys.iter().map(|row| {
             let state = match (row.revoked_at, row.suspended_at) {
                 (Some(at), _) => format!("revoked {at}"),
@@ -321,24 +322,6 @@ pub fn render(reply: &AdminReply, format: Format) -> anyhow::Result<String> {
             format!("{}  {}  {}  {state}", row.id, row.kind.infix(), row.name)
         })),
     })
-}
-
-/// A piece of mail, with what its recipient has to send.
-fn mail_lines(mail: &MailRow) -> String {
-    let (what, token, expires_at, example) = match &mail.content {
-        MailContent::Invitation { organization, token, expires_at, accept_at } => {
-            let example = format!(r#"curl {accept_at} --json '{{"token": "{token}", "name": "...", "password": "..."}}'"#);
-            (format!("invitation to {organization}"), token, expires_at, example)
-        }
-        MailContent::Unreadable => {
-            return format!("{}  {}  cannot be read: it was altered in the database, or sealed by another key file", mail.created_at, mail.recipient);
-        }
-        MailContent::PasswordReset { token, expires_at, confirm_at } => {
-            let example = format!(r#"curl {confirm_at} --json '{{"token": "{token}", "newPassword": "..."}}'"#);
-            ("password reset".to_owned(), token, expires_at, example)
-        }
-    };
-    format!("{}  {}  {what}, until {expires_at}\n  token {token}\n  {example}", mail.created_at, mail.recipient)
 }
 
 fn lines(rows: impl Iterator<Item = String>) -> String {
@@ -365,24 +348,5 @@ mod tests {
         let refused = AdminReply::Refused { error: "conflict".into(), message: "taken".into() };
         assert!(render(&refused, Format::Json).is_err() && render(&refused, Format::Text).is_err());
         assert_eq!(render(&AdminReply::Users { users: Vec::new() }, Format::Text).unwrap(), "none");
-    }
-
-    #[test]
-    fn mail_says_until_when_and_how_its_link_is_used() {
-        let at = Time::from_seconds(0);
-        let accept_at = "https://auth.example.com/identity/v1/invitations/accept".to_owned();
-        let invitation = MailContent::Invitation { organization: "Acme".into(), token: "q2Jx".into(), expires_at: at, accept_at };
-        let confirm_at = "https://auth.example.com/auth/v1/password-resets/confirm".to_owned();
-        let reset = MailContent::PasswordReset { token: "Zt7w".into(), expires_at: at, confirm_at };
-        let mail = [invitation, reset].map(|content| MailRow { recipient: "p@example.com".into(), created_at: at, content });
-        let text = render(&AdminReply::Outbox { mail: mail.into() }, Format::Text).unwrap();
-        for part in [
-            "p@example.com  invitation to Acme, until 1970-01-01",
-            r#"curl https://auth.example.com/identity/v1/invitations/accept --json '{"token": "q2Jx","#,
-            "p@example.com  password reset, until 1970-01-01",
-            r#"curl https://auth.example.com/auth/v1/password-resets/confirm --json '{"token": "Zt7w","#,
-        ] {
-            assert!(text.contains(part), "{part}\n{text}");
-        }
     }
 }

@@ -3,3 +3,4 @@
 pub mod admin;
 pub mod catalog;
 pub mod operator_key;
+mod outbox;

@@ -28,12 +28,14 @@ pub mod log;
 pub mod members;
 pub mod memory;
 pub mod names;
+pub mod notices;
 pub mod operator;
 pub mod organizations;
 pub mod outbox;
 pub mod passwords;
 pub mod policy;
 pub mod provisioning;
+pub mod reminders;
 pub mod resets;
 pub mod revoke_all;
 pub mod secret;
@@ -83,6 +85,8 @@ pub struct Core {
     /// Requests for a reset that are being carried out.
     resets: Arc<tokio::sync::Semaphore>,
     access_log: AccessLog,
+    /// Rings when there is mail to be sent.
+    mail_put: Arc<tokio::sync::Notify>,
 }
 
 /// How long the end waits for the last events of access to be written.

@@ -202,6 +202,7 @@ impl Core {
             limits: Limits::new(&settings.limits, &clock),
             resets: Arc::new(Semaphore::new(crate::resets::AT_A_TIME)),
             access_log: AccessLog::new(settings.access_events_waiting)?,
+            mail_put: Arc::default(),
             db,
             clock,
             settings,

@@ -159,6 +159,8 @@ impl Core {
         // First: whether a key was used before is asked there.
         for news in gathered.networks.note(tx).await? {
             self.tell_new_network(tx, news.key, news.address, &news.user_agent, news.at).await?;
+            let (key_id, client) = (news.key, news.address);
+            tx.on_commit(move || tracing::info!(%key_id, %client, "a key was used from a new network"));
         }
         usage::add(tx, &gathered.rows().collect::<Vec<_>>()).await?;
         Ok(usage::add_counts(tx, &gathered.counts().collect::<Vec<_>>()).await?)

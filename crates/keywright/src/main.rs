@@ -152,7 +152,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
             let config = place.load(Flags::default())?;
             config.check_transport(config.listen.ip())?;
             listen::check_tls(&config)?;
-            config.settings(config.issuer(config.listen)?)?;
+            let issuer = config.issuer(config.listen)?;
+            config.mail.route(&issuer, config.data_dir.clone())?;
+            config.settings(issuer)?;
             println!("the configuration can be used");
             Ok(())
         }

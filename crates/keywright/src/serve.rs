@@ -23,10 +23,10 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let flags = Flags { public_url: args.public_url, listen: args.listen, insecure_http: args.insecure_http.then_some(true), data_dir: None };
     let config = args.place.load(flags)?;
     logging::start(&config.log);
-    // What can be wrong with address and certificate is said before the folder is touched.
+    // What can be wrong with address, certificate and mail is said before the folder is touched.
     config.check_transport(config.listen.ip())?;
     listen::check_tls(&config)?;
-    config.issuer(config.listen)?;
+    config.mail.route(&config.issuer(config.listen)?, config.data_dir.clone())?;
     let data_dir = DataDir::take(&config.data_dir)?;
     let prepared = run::prepare(config, data_dir, Clock::System).await?;
     let core = Arc::clone(&prepared.core);

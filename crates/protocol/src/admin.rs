@@ -3,6 +3,7 @@
 use crate::{
     catalog::Document,
     ids::{KeyId, OrganizationId, UserId},
+    mail::MailRow,
     operator::OperatorScope,
     secret::KeyKind,
     time::Time,
@@ -261,7 +262,7 @@ pub enum AdminReply {
         /// In order.
         links: Vec<serde_json::Value>,
     },
-    /// Mail that waits.
+    /// Mail that waits, or was given up.
     Outbox {
         /// Oldest first.
         mail: Vec<MailRow>,
@@ -464,56 +465,4 @@ pub struct HoldersIn {
     pub keys: u64,
     /// Invitations that may still be accepted.
     pub invitations: u64,
-}
-
-/// A piece of mail that waits to be sent. What it says is a secret: whoever reads it can do what it is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MailRow {
-    /// To whom.
-    pub recipient: String,
-    /// Since when it waits.
-    pub created_at: Time,
-    /// What it says.
-    #[serde(flatten)]
-    pub content: MailContent,
-}
-
-/// What a piece of mail says, and where its link's secret goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "content", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-pub enum MailContent {
-    /// Somebody is invited.
-    Invitation {
-        /// The name of the organization.
-        organization: String,
-        /// The secret of the link.
-        token: String,
-        /// When it stops working.
-        expires_at: Time,
-        /// Where it is accepted, by `POST`.
-        accept_at: String,
-    },
-    /// Somebody forgot his password.
-    PasswordReset {
-        /// The secret of the link.
-        token: String,
-        /// When it stops working.
-        expires_at: Time,
-        /// Where the new password is set, by `POST`.
-        confirm_at: String,
-    },
-    /// The row was altered in the database, or sealed by another key file.
-    Unreadable,
-}
-
-impl MailContent {
-    /// The secret of the link; empty if it cannot be read.
-    #[must_use]
-    pub fn token(&self) -> &str {
-        match self {
-            Self::Invitation { token, .. } | Self::PasswordReset { token, .. } => token,
-            Self::Unreadable => "",
-        }
-    }
 }

@@ -13,6 +13,7 @@ pub mod claims;
 pub mod error;
 pub mod ids;
 pub mod jwk;
+pub mod mail;
 pub mod operator;
 pub mod paths;
 pub mod position;

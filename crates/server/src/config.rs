@@ -1,9 +1,11 @@
 //! Configuration: a TOML file, then the environment (`KEYWRIGHT_SECTION__KEY`), then flags. Unknown keys are refused.
 
 mod limits;
+mod mail;
 mod retention;
 
 pub use limits::Limits;
+pub use mail::{Mail, MailRoute, MailTarget, Security, SmtpServer};
 pub use retention::Retention;
 
 use figment::{
@@ -63,6 +65,8 @@ pub struct Config {
     pub memory: MemoryBounds,
     /// Limits against guessing and floods.
     pub limits: Limits,
+    /// Mail.
+    pub mail: Mail,
     /// The distribution API in this process.
     pub distribution: DistributionMount,
     /// Pages of other origins.
@@ -94,6 +98,7 @@ impl Default for Config {
             organizations: Organizations::default(),
             memory: MemoryBounds::default(),
             limits: Limits::default(),
+            mail: Mail::default(),
             distribution: DistributionMount::default(),
             cors: Cors::default(),
             openapi: OpenApiPage::default(),
@@ -416,6 +421,7 @@ impl Config {
             return wrong("memory.keys must be at least 1");
         }
         self.limits.check()?;
+        self.mail.check()?;
         if let Some(origin) = self.cors.origins.iter().find(|origin| !is_origin(origin)) {
             return Err(ConfigError(format!("cors.origins: `{origin}` must be scheme, host and port alone, such as https://app.example.com")));
         }
@@ -487,7 +493,7 @@ mod tests {
             .collect();
         let config = read(&uncommented).unwrap();
         // Optional ones have no default to compare; they must be named all the same.
-        for name in ["public_url", "cert", "preset", "file", "managers_give_any_role", "specs"] {
+        for name in ["public_url", "cert", "preset", "file", "managers_give_any_role", "specs", "smtp", "user", "password_file", "from", "ca_file"] {
             assert!(REFERENCE.contains(&format!("#{name} =")), "{name}");
         }
         let named = Config {
@@ -497,6 +503,7 @@ mod tests {
             openapi: OpenApiPage::default(),
             members: Members { managers_give_any_role: None, ..config.members.clone() },
             organizations: Organizations::default(),
+            mail: Mail { insecure_smtp: config.mail.insecure_smtp, ..Mail::default() },
             ..config
         };
         assert_eq!(serde_json::to_value(&named).unwrap(), serde_json::to_value(Config::default()).unwrap());
@@ -527,6 +534,12 @@ mod tests {
             ("[limits]\nbuckets = 999", "limits.buckets"),
             ("[limits]\nkeys = 5", "limits.keys"),
             ("trusted_proxies = ['10.0.0.0/99']", "trusted_proxies"),
+            ("[mail]\nsmtp = 'mail.example.com'", "mail.smtp"),
+            ("[mail]\nsmtp = 'smtps://mail.example.com'", "mail.from is required"),
+            ("[mail]\nsmtp = 'smtps://mail.example.com'\nfrom = 'auth'", "mail.from"),
+            ("[mail]\nsmtp = 'smtps://mail.example.com'\nfrom = 'a@b.example'\nuser = 'u'", "mail.password_file"),
+            ("[mail]\nuser = 'u'", "mail.smtp"),
+            ("[mail]\npassword = 'x'", "password"),
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

@@ -13,6 +13,7 @@ const DISTRIBUTION_DATABASE: &str = "distribution.sqlite3";
 const KEY_FILE: &str = "keywright.key";
 const LOCK: &str = "keywright.lock";
 const SOCKET: &str = "admin.sock";
+const MAIL: &str = "mail";
 
 /// Why a data folder cannot be used; one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -93,13 +94,25 @@ impl DataDir {
     /// The identity database.
     #[must_use]
     pub fn database(&self) -> Location {
-        Location::Sqlite { path: self.path.join(DATABASE) }
+        Self::database_in(&self.path)
+    }
+
+    /// The identity database of a data folder, whoever holds it.
+    #[must_use]
+    pub fn database_in(path: &Path) -> Location {
+        Location::Sqlite { path: path.join(DATABASE) }
     }
 
     /// The distribution API's own database.
     #[must_use]
     pub fn distribution_database(&self) -> Location {
         Location::Sqlite { path: self.path.join(DISTRIBUTION_DATABASE) }
+    }
+
+    /// Where mail is written if there is no mail server; made when there is some.
+    #[must_use]
+    pub fn mail_folder(&self) -> PathBuf {
+        self.path.join(MAIL)
     }
 
     /// The administration socket.
@@ -157,10 +170,18 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 /// # Errors
 /// Whatever the system says.
 pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    write_private_bytes(path, text.as_bytes())
+}
+
+/// The same with content that is no text.
+///
+/// # Errors
+/// Those.
+pub(crate) fn write_private_bytes(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let mut file = private(OpenOptions::new().create(true).truncate(true).write(true)).open(path)?;
     // A file that was there before keeps its mode otherwise.
     file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     file.sync_all()
 }

@@ -18,6 +18,7 @@ mod json;
 mod limits;
 pub mod listen;
 pub mod logging;
+pub mod mail;
 mod metrics;
 pub mod openapi;
 mod openapi_examples;

@@ -18,23 +18,31 @@ struct Answer {
     status: u16,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Mail {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
 /// The metrics of one server; no globals, so that several live in one process.
 pub struct Metrics {
     registry: Registry,
     exchanges: Family<Exchange, Counter>,
     answers: Family<Answer, Counter>,
+    mail: Family<Mail, Counter>,
     duration: Histogram,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let (exchanges, answers) = (Family::default(), Family::default());
+        let (exchanges, answers, mail) = (Family::default(), Family::default(), Family::default());
         let duration = Histogram::new([0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]);
         let mut registry = Registry::with_prefix("keywright");
         registry.register("exchanges", "Exchanges of keys by endpoint and outcome (`issued`, or the error code)", exchanges.clone());
         registry.register("http_answers", "Answers by status", answers.clone());
+        registry.register("mail", "Attempts to send mail by its kind and outcome (`sent`, `deferred`, `given_up`)", mail.clone());
         registry.register("http_request_duration_seconds", "From the end of the request's headers to the answer's headers", duration.clone());
-        Self { registry, exchanges, answers, duration }
+        Self { registry, exchanges, answers, mail, duration }
     }
 }
 
@@ -46,6 +54,10 @@ impl Metrics {
     pub(crate) fn answered(&self, status: u16, duration: Duration) {
         self.answers.get_or_create(&Answer { status }).inc();
         self.duration.observe(duration.as_secs_f64());
+    }
+
+    pub(crate) fn mailed(&self, kind: &'static str, outcome: &'static str) {
+        self.mail.get_or_create(&Mail { kind, outcome }).inc();
     }
 
     pub(crate) fn text(&self) -> Option<String> {

@@ -6,6 +6,7 @@ use crate::{
     data_dir::{DataDir, DataDirError},
     documentation::Documentation,
     limits, listen,
+    mail::{Courier, Outgoing},
     openapi::{self, Spec, SpecAt},
     outer::Outer,
     tasks::{self, EndSignals, Stop, StopHandle},
@@ -49,6 +50,8 @@ pub struct Prepared {
     pub core: Arc<Core>,
     /// Routes' state, with the verifier for whatever is mounted.
     pub app: Arc<App>,
+    /// Whoever sends mail. Without one it waits in the outbox.
+    pub courier: Option<Courier>,
     listener: TcpListener,
 }
 
@@ -60,10 +63,12 @@ pub async fn prepare(config: Config, data_dir: DataDir, clock: Clock) -> Result<
     config.check_transport(config.listen.ip())?;
     let (listener, address) = listen::bind(config.listen).await?;
     let issuer = config.issuer(address)?;
+    let outgoing = Outgoing::new(config.mail.route(&issuer, data_dir.mail_folder())?)?;
     let settings = config.settings(issuer)?;
     let core = Core::start(&data_dir.database(), data_dir.key_file()?, settings, clock).await?;
     let app = App::new(Arc::clone(&core), &config);
-    Ok(Prepared { config, address, data_dir, core, app, listener })
+    let courier = Some(Courier::new(Arc::clone(&core), Arc::clone(&app.metrics), outgoing));
+    Ok(Prepared { config, address, data_dir, core, app, courier, listener })
 }
 
 /// A server that answers.
@@ -72,6 +77,7 @@ pub struct Running {
     http: tokio::task::JoinHandle<Result<(), ConfigError>>,
     socket: tokio::task::JoinHandle<()>,
     access_log: tokio::task::JoinHandle<()>,
+    courier: Option<tokio::task::JoinHandle<()>>,
     core: Arc<Core>,
     _data_dir: DataDir,
 }
@@ -100,9 +106,10 @@ impl Prepared {
         drop(tasks::spawn(limits::forget_full_buckets(Arc::clone(&self.core), sign.clone())));
         drop(tasks::spawn(tasks::prune(Arc::clone(&self.core), sign.clone())));
         let access_log = tasks::spawn(tasks::flush_access_log(Arc::clone(&self.core), sign.clone()));
+        let courier = self.courier.map(|courier| tasks::spawn(courier.run(sign.clone())));
         let (listener, config) = (self.listener, self.config);
         let http = tasks::spawn(async move { listen::serve(listener, &config, outer, sign).await });
-        Ok(Running { stop, http, socket, access_log, core: self.core, _data_dir: self.data_dir })
+        Ok(Running { stop, http, socket, access_log, courier, core: self.core, _data_dir: self.data_dir })
     }
 }
 
@@ -140,6 +147,9 @@ impl Running {
         let _ = self.socket.await;
         let served = self.http.await;
         let _ = self.access_log.await;
+        if let Some(courier) = self.courier {
+            let _ = courier.await;
+        }
         // It writes the last events of access, of which there are no more now.
         self.core.close().await;
         if let Ok(served) = served {

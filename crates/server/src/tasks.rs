@@ -40,6 +40,12 @@ impl Stop {
     pub async fn wait(&mut self) {
         let _ = self.0.wait_for(|stop| *stop).await;
     }
+
+    /// Whether it was given.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        *self.0.borrow()
+    }
 }
 
 /// Gives the sign to stop.

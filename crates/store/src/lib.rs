@@ -8,6 +8,7 @@ pub mod brought_in;
 pub mod catalogs;
 pub mod changes;
 pub mod generations;
+pub mod hearers;
 pub mod holders;
 pub mod idempotency_keys;
 pub mod invitations;
@@ -24,6 +25,7 @@ pub mod outbox;
 pub mod page;
 pub mod password_resets;
 pub mod policies;
+pub mod reminders;
 pub mod root_organizations;
 pub mod sessions;
 pub mod settings;
@@ -66,6 +68,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0005_logs.sql"),
         postgres: include_str!("../migrations/postgres/0005_logs.sql"),
     },
+    Migration {
+        version: 6,
+        name: "mail",
+        sqlite: include_str!("../migrations/sqlite/0006_mail.sql"),
+        postgres: include_str!("../migrations/postgres/0006_mail.sql"),
+    },
 ];
 
 /// Defines the statements of one file and the list of them, so that a test can prepare each on both engines.
@@ -87,6 +95,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         catalogs::STATEMENTS,
         changes::STATEMENTS,
         generations::STATEMENTS,
+        hearers::STATEMENTS,
         holders::STATEMENTS,
         idempotency_keys::STATEMENTS,
         invitations::STATEMENTS,
@@ -102,6 +111,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         outbox::STATEMENTS,
         password_resets::STATEMENTS,
         policies::STATEMENTS,
+        reminders::STATEMENTS,
         root_organizations::STATEMENTS,
         sessions::STATEMENTS,
         settings::STATEMENTS,

@@ -5,18 +5,20 @@
 #![expect(clippy::expect_used, reason = "a test's support fails the test")]
 
 use keywright_core::{Context, Core, demo, demo::DemoWorld};
+use keywright_db::{Db, Writes};
 use keywright_distribution::{Distribution, demo::DemoOrganizations};
-use keywright_protocol::{Clock, Time, auth::TokenResponse, paths};
+use keywright_protocol::{Clock, KeyId, Time, auth::TokenResponse, paths};
 use keywright_server::{
     Mounted,
     config::{CatalogFrom, Config, Limits},
     data_dir::DataDir,
+    mail::Courier,
     openapi::{Spec, SpecAt},
     run,
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
 /// A running server.
@@ -29,10 +31,12 @@ pub struct TestServer {
     pub clock: Clock,
     /// Everything that was made.
     pub demo: DemoWorld,
+    /// Sends what waits in the outbox when it is told to, and not by itself.
+    pub courier: Courier,
     client: reqwest::Client,
     running: run::Running,
     distribution: Distribution,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Who calls.
@@ -122,7 +126,7 @@ impl TestServer {
         };
         configure(&mut config);
         let data_dir = DataDir::take(folder.path()).expect("the folder is free");
-        let prepared = run::prepare(config, data_dir, clock.clone()).await.expect("the server can start");
+        let mut prepared = run::prepare(config, data_dir, clock.clone()).await.expect("the server can start");
         let ctx = Context::system(clock.now()).expect("randomness");
         let demo = demo::build(&prepared.core, &ctx).await.expect("the demo's world");
         let distribution = Distribution::open(&prepared.data_dir.distribution_database()).await.expect("the distribution database");
@@ -133,10 +137,11 @@ impl TestServer {
             spec: Spec { name: "distribution".to_owned(), at: SpecAt::Here(Box::new(keywright_distribution::openapi())) },
         };
         let (base, core) = (format!("http://{}", prepared.address), Arc::clone(&prepared.core));
+        let courier = prepared.courier.take().expect("a server sends mail");
         let running = prepared.start(vec![mounted]).expect("the server starts");
         let client =
             reqwest::Client::builder().timeout(Duration::from_secs(20)).redirect(reqwest::redirect::Policy::none()).no_proxy().build().expect("a client");
-        Self { base, core, clock, demo, client, running, distribution, _folder: folder }
+        Self { base, core, clock, demo, courier, client, running, distribution, folder }
     }
 
     /// Stops it in good order.
@@ -145,10 +150,29 @@ impl TestServer {
         self.distribution.close().await;
     }
 
+    /// Where the data is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The context of an act on the host.
     #[must_use]
     pub fn host(&self) -> Context {
         Context::system(self.clock.now()).expect("randomness")
+    }
+
+    /// What a use of a key from a network that is new to it has written into the outbox.
+    ///
+    /// # Panics
+    /// If the database cannot be written.
+    pub async fn use_from_elsewhere(&self, key: KeyId, address: IpAddr, user_agent: &'static str) {
+        let location = DataDir::database_in(self.folder.path());
+        let db = Db::open(&location, Writes::Revisioned, keywright_store::MIGRATIONS).await.expect("the database opens once more");
+        let (core, now) = (Arc::clone(&self.core), self.clock.now());
+        let told = db.write(move |tx| Box::pin(async move { core.tell_new_network(tx, key, address, user_agent, now).await }));
+        told.await.expect("the mail is written");
+        db.close().await;
     }
 
     /// A request to build on.

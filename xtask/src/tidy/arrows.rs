@@ -35,9 +35,9 @@ const ROOMS: &[Room] = &[
 /// Crates of others that only these rooms may name.
 const RESERVED: &[(&str, &[&str])] = &[("sqlx", &["db"]), ("libsqlite3-sys", &["db"])];
 
-/// Crates of others that these rooms must not name. `core` means something without HTTP; `protocol` is compiled by strangers.
+/// Crates of others that these rooms must not name. `core` means something without HTTP and SMTP; `protocol` is compiled by strangers.
 const FORBIDDEN: &[(&str, &[&str])] = &[
-    ("core", &["axum", "http", "http-body-util", "hyper", "hyper-util", "reqwest", "tower"]),
+    ("core", &["axum", "http", "http-body-util", "hyper", "hyper-util", "lettre", "reqwest", "tower"]),
     ("store", &["axum", "http", "hyper", "reqwest"]),
     ("db", &["axum", "http", "hyper", "reqwest"]),
     ("protocol", &["tokio", "axum", "http", "hyper", "reqwest"]),

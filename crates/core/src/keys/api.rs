@@ -16,7 +16,7 @@ use crate::{
     organizations::taken,
 };
 use keywright_db::{Committed, Tx};
-use keywright_protocol::{KeyId, KeyKind, OperatorScope, OrganizationId, Time, admin::RolesIn};
+use keywright_protocol::{KeyId, KeyKind, OperatorScope, OrganizationId, Time, admin::RolesIn, mail::NewSecret};
 use keywright_store::{
     changes::{self, ChangeKind},
     generations, key_lists, keys, managed_keys,
@@ -146,6 +146,7 @@ impl Core {
                 write_roles(tx, row.id, &grants, grants.shown().iter().map(|grant| grant.organization_id)).await?;
                 let told = (row.id.to_string(), format!("{}: {}", row.name, in_words(&grants)));
                 log::change(tx, &ctx, &authority.by, Where::In(&authority.place), Action::ApiKeyCreate, told).await?;
+                core.tell_new_secret(tx, &ctx, &authority.by, (&record, NewSecret::OfNewKey)).await?;
                 Ok((record, grants.shown(), secret))
             })
         });

@@ -10,7 +10,7 @@ use crate::{
     policy::require_personal_keys,
 };
 use keywright_db::Committed;
-use keywright_protocol::{KeyId, KeyKind, OperatorScope, OrganizationId, Time, UserId};
+use keywright_protocol::{KeyId, KeyKind, OperatorScope, OrganizationId, Time, UserId, mail::NewSecret};
 use keywright_store::{
     changes::{self, ChangeKind},
     key_lists, keys, managed_keys,
@@ -77,6 +77,7 @@ impl Core {
                 let told = (new.id.to_string(), format!("{} of {}", new.name, member.email));
                 log::change(tx, &ctx, &authority.by, Where::In(&authority.place), Action::PatCreate, told).await?;
                 let record = managed_keys::find(tx, new.id, organization).await?.ok_or(KEY)?;
+                core.tell_new_secret(tx, &ctx, &authority.by, (&record, NewSecret::OfNewKey)).await?;
                 Ok((record, Vec::new(), secret))
             })
         });

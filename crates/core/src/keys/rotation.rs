@@ -7,7 +7,7 @@ use crate::{
     secret::{Bound, KeySecret},
 };
 use keywright_db::Tx;
-use keywright_protocol::{KeyId, KeyKind, OrganizationId, Position, Time};
+use keywright_protocol::{KeyId, KeyKind, OrganizationId, Position, Time, mail::NewSecret};
 use keywright_store::{
     changes::{self, ChangeKind},
     generations, keys,
@@ -72,6 +72,7 @@ impl Core {
                 let until = old_secret_ends_at.map_or_else(|| "the old secret is dead".to_owned(), |at| format!("the old secret until {at}"));
                 let told = (id.to_string(), format!("{}: version {version}, expires {}, {until}", key.name, key.expires_at));
                 log::change(tx, &ctx, &authority.by, Where::In(&authority.place), Action::ApiKeyRotate, told).await?;
+                core.tell_new_secret(tx, &ctx, &authority.by, (&key, NewSecret::OfRotation)).await?;
                 Ok((secret, version, key.expires_at, old_secret_ends_at))
             })
         });

@@ -1,7 +1,7 @@
 //! From which networks keys are used, and when one comes from where it has not been.
 
 use super::{Seen, retention::NETWORKS_KEPT};
-use crate::{Core, Error};
+use crate::Error;
 use ipnet::IpNet;
 use keywright_db::Tx;
 use keywright_protocol::{KeyId, Time};
@@ -84,14 +84,5 @@ impl Sightings {
             }
         }
         Ok(news)
-    }
-}
-
-impl Core {
-    /// Tells that a key was used from a new network: once for each key and network, as long as that is kept.
-    #[expect(clippy::unused_async, reason = "whoever is told by mail is looked up in the transaction")]
-    pub(super) async fn tell_new_network(&self, tx: &mut Tx, key: KeyId, address: IpAddr, _user_agent: &str, _at: Time) -> Result<(), Error> {
-        tx.on_commit(move || tracing::info!(key_id = %key, client = %address, "a key was used from a new network"));
-        Ok(())
     }
 }

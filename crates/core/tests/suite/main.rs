@@ -25,17 +25,23 @@ mod members;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod operator;
 #[cfg(test)]
 mod operator_scopes;
 #[cfg(test)]
 mod organizations;
 #[cfg(test)]
+mod outbox;
+#[cfg(test)]
 mod promises;
 #[cfg(test)]
 mod provisioning;
 #[cfg(test)]
 mod races;
+#[cfg(test)]
+mod reminders;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

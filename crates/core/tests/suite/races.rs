@@ -195,7 +195,7 @@ async fn an_invitation_brings_one_member(mut race: Race) {
         let email = format!("new{round}@example.com");
         core.invite(&host, mobile, &email, brings.clone()).await.unwrap();
         let token = core.list_outbox(&host).await.unwrap().pop().unwrap().content.token().to_owned();
-        race.db.write(|tx| Box::pin(async move { tx.execute_one("DELETE FROM outbox WHERE sent_at IS NULL", &[]).await })).await.unwrap();
+        race.db.write(|tx| Box::pin(async move { tx.execute("DELETE FROM outbox WHERE sent_at IS NULL", &[]).await })).await.unwrap();
         let accept = async |core: &Arc<Core>| core.accept_invitation(&anonymous, &token, Some("New"), Zeroizing::new("correct horse battery".to_owned())).await;
         // Now twice, now against being taken back.
         if round % 3 == 2 {

@@ -9,8 +9,8 @@ use keywright_core::{
 use keywright_db::{Committed, Db, Writes, on_both_engines};
 use keywright_protocol::{
     KeyKind, OrganizationId,
-    admin::MailContent,
     admin::{AdminReply, AdminRequest},
+    mail::MailContent,
 };
 use keywright_store::users::Password;
 use std::time::Duration;
@@ -315,6 +315,7 @@ async fn a_link_sets_a_password_once_within_an_hour(db: Db) {
 /// Reddens when a row that does not open ends the list, or a link opens under another address or kind.
 async fn one_altered_piece_of_mail_hides_no_other(db: Db) {
     let world = world(db.clone()).await;
+    world.read_mail().await;
     for part in ["owner", "viewer", "manager"] {
         world.ask_for_link(&world.demo.users[part].email).await;
     }

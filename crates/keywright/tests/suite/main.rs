@@ -19,6 +19,8 @@ mod http;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod refusals;

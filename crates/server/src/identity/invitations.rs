@@ -28,7 +28,7 @@ const INVITATION: &str = r#"{"userEmail": "person@example.com", "organizationsAn
     tag = "Invitations",
     operation_id = "invite",
     summary = "Invite somebody, or send an invitation again",
-    description = "With `action=invite` the body says who gets what where; with `action=re-invite` the address is in the body or in `userEmail`. The mail waits in the outbox.",
+    description = "With `action=invite` the body says who gets what where; with `action=re-invite` the address is in the body or in `userEmail`. The mail is sent as soon as the mail server takes it.",
     params(
         ("action" = String, Query, description = "`invite` or `re-invite`.", example = "invite"),
         ("organizationId" = Option<String>, Query, description = "The organization's id; without it the token's.", example = "6f9619ff-8b86-4011-b42d-00c04fc964ff"),

@@ -9,6 +9,8 @@ mod limits;
 #[cfg(test)]
 mod liveness;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod routes;

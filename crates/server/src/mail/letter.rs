@@ -1,0 +1,173 @@
+//! What mail says to people, before it is HTML or text.
+
+use keywright_protocol::{
+    KeyKind, Time,
+    mail::{MailContent, MailKey, NewSecret},
+};
+
+/// A letter. None of its texts is escaped; all of them may contain what somebody typed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Letter {
+    pub(super) subject: String,
+    pub(super) title: String,
+    /// Paragraphs above everything else.
+    pub(super) before: Vec<String>,
+    /// Names and values.
+    pub(super) facts: Vec<(&'static str, String)>,
+    /// What may be done.
+    pub(super) call: Option<Call>,
+    /// Paragraphs below.
+    pub(super) after: Vec<String>,
+}
+
+/// A line to paste into a terminal.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) what: String,
+    pub(super) line: String,
+}
+
+impl Letter {
+    /// What a piece of mail says; `None` for what is not to be sent at all.
+    pub(super) fn of(content: &MailContent, issuer: &str) -> Option<Self> {
+        let mut letter = match content {
+            MailContent::Invitation { organization, token, expires_at, accept_at } => invitation(organization, token, *expires_at, accept_at),
+            MailContent::PasswordReset { token, expires_at, confirm_at } => password_reset(token, *expires_at, confirm_at),
+            MailContent::NewKey { key, made, made_by, address, at, expires_at, .. } => {
+                new_key(key, (*made, made_by), &[("At", shown(*at)), ("From", address.clone()), ("Expires", shown(*expires_at))])
+            }
+            MailContent::KeyExpiring { key, expires_at } => key_expiring(key, *expires_at),
+            MailContent::NewNetwork { key, address, user_agent, at, .. } => new_network(key, (address, user_agent), *at),
+            MailContent::OutOfDate | MailContent::Unreadable => return None,
+        };
+        if letter.call.as_ref().is_some_and(|call| call.line.contains("$SESSION")) {
+            letter
+                .after
+                .push(format!("SESSION is what {issuer}/auth/v1/sessions answers as sessionToken when you sign in; {issuer}/openapi/index.html says more."));
+        }
+        if let MailContent::NewKey { last_for_now: true, .. } | MailContent::NewNetwork { last_for_now: true, .. } = content {
+            letter.after.push(
+                "You have got many mails of this kind within an hour. What else happens in this hour you are not told by mail; look at your keys.".to_owned(),
+            );
+        }
+        Some(letter)
+    }
+}
+
+fn invitation(organization: &str, token: &str, expires_at: Time, accept_at: &str) -> Letter {
+    Letter {
+        subject: format!("Invitation to {organization}"),
+        title: format!("You are invited to {organization}"),
+        call: Some(Call {
+            what: "To accept, run this line in a terminal, with your name and a password in place of the dots. If you have an account here already, give its \
+                   password."
+                .to_owned(),
+            line: format!(r#"curl {accept_at} --json '{{"token": "{token}", "name": "...", "password": "..."}}'"#),
+        }),
+        after: vec![
+            format!("The invitation can be accepted until {}. Whoever has this mail can accept it: keep it to yourself.", shown(expires_at)),
+            format!("If you do not know {organization}, there is nothing for you to do."),
+        ],
+        ..Letter::default()
+    }
+}
+
+fn password_reset(token: &str, expires_at: Time, confirm_at: &str) -> Letter {
+    Letter {
+        subject: "Choose a new password".to_owned(),
+        title: "Choose a new password".to_owned(),
+        before: vec!["Somebody asked for a new password for the account with this address.".to_owned()],
+        call: Some(Call {
+            what: "If it was you, run this line in a terminal, with the new password in place of the dots:".to_owned(),
+            line: format!(r#"curl {confirm_at} --json '{{"token": "{token}", "newPassword": "..."}}'"#),
+        }),
+        after: vec![
+            format!("It works once, until {}. All of your sessions end then.", shown(expires_at)),
+            "If it was not you, there is nothing for you to do: your password stays as it is. Show this mail to nobody.".to_owned(),
+        ],
+        ..Letter::default()
+    }
+}
+
+fn new_key(key: &MailKey, (made, made_by): (NewSecret, &str), more: &[(&'static str, String)]) -> Letter {
+    let subject = match made {
+        NewSecret::OfNewKey => format!("New {} of {}", named(key), key.organization),
+        NewSecret::OfRotation => format!("New secret for {} of {}", named(key), key.organization),
+    };
+    let said = match (made, key.kind) {
+        (NewSecret::OfRotation, _) => "This key has a new secret.",
+        (NewSecret::OfNewKey, KeyKind::PersonalAccessKey) => "This key was made in your name.",
+        (NewSecret::OfNewKey, KeyKind::ApiKey | KeyKind::OperatorKey | KeyKind::Session) => "This key was made in your organization.",
+    };
+    let mut facts = about(key);
+    facts.push(("Made by", made_by.to_owned()));
+    facts.extend(more.iter().filter(|(_, value)| !value.is_empty()).cloned());
+    Letter {
+        title: subject.clone(),
+        subject,
+        before: vec![said.to_owned()],
+        facts,
+        call: Some(revoke(key, "If you expected this, there is nothing for you to do. If not, revoke the key, and change your password:")),
+        after: Vec::new(),
+    }
+}
+
+fn key_expiring(key: &MailKey, expires_at: Time) -> Letter {
+    let subject = format!("{} of {} expires on {}", named(key), key.organization, day(expires_at));
+    let mut facts = about(key);
+    facts.push(("Expires", shown(expires_at)));
+    let call = if key.kind == KeyKind::PersonalAccessKey {
+        Call {
+            what: "If you still need it, make another one and put that in its place:".to_owned(),
+            line: format!(r#"curl {} -H "Authorization: $SESSION" --json '{{"name": "..."}}'"#, key.manage_at),
+        }
+    } else {
+        Call {
+            what: "If it is still needed, give it a new secret and a later expiry. The old secret goes on for a day, or as long as you say by overlapSeconds:"
+                .to_owned(),
+            line: format!(r#"curl {}/rotate -H "Authorization: $SESSION" --json '{{"expiresAt": "..."}}'"#, key.manage_at),
+        }
+    };
+    let before = vec!["Whatever uses this key stops working when it expires.".to_owned()];
+    Letter { title: subject.clone(), subject, before, facts, call: Some(call), after: Vec::new() }
+}
+
+fn new_network(key: &MailKey, (address, user_agent): (&str, &str), at: Time) -> Letter {
+    let subject = format!("{} of {} was used from a new network", named(key), key.organization);
+    let mut facts = about(key);
+    facts.extend([("From", address.to_owned()), ("Client", user_agent.to_owned()), ("At", shown(at))].into_iter().filter(|(_, value)| !value.is_empty()));
+    Letter {
+        title: subject.clone(),
+        subject,
+        before: vec!["This key was used from a network where it has not been used in the last 90 days.".to_owned()],
+        facts,
+        call: Some(revoke(key, "If you expected this, there is nothing for you to do. If not, revoke the key:")),
+        after: Vec::new(),
+    }
+}
+
+fn about(key: &MailKey) -> Vec<(&'static str, String)> {
+    vec![("Key", key.name.clone()), ("Id", key.id.to_string()), ("Organization", key.organization.clone())]
+}
+
+fn revoke(key: &MailKey, what: &str) -> Call {
+    // A Personal Access Key is managed where all of them are read.
+    let at = if key.kind == KeyKind::PersonalAccessKey { format!("{}/{}", key.manage_at, key.id) } else { key.manage_at.clone() };
+    Call { what: what.to_owned(), line: format!(r#"curl -X DELETE {at} -H "Authorization: $SESSION""#) }
+}
+
+fn named(key: &MailKey) -> String {
+    let kind = if key.kind == KeyKind::PersonalAccessKey { "Personal Access Key" } else { "API Key" };
+    format!("{kind} \"{}\"", key.name)
+}
+
+/// A time for people: to the minute, in UTC.
+fn shown(at: Time) -> String {
+    let text = at.to_string();
+    let time = text.get(11..16).unwrap_or_default();
+    format!("{} {time} UTC", day(at))
+}
+
+fn day(at: Time) -> String {
+    at.to_string().get(..10).unwrap_or_default().to_owned()
+}
