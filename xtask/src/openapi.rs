@@ -51,7 +51,14 @@ fn document(printed: &str) -> anyhow::Result<String> {
     ensure!(value.get("openapi").is_some() && value.get("paths").is_some(), "printed no OpenAPI document");
     let text = printed.trim();
     ensure!(text.lines().count() > 1, "must print indented JSON");
-    Ok(format!("{text}\n"))
+    Ok(text.lines().map(half_indented).collect())
+}
+
+/// A line with half of its indentation: of these documents a quarter is spaces.
+fn half_indented(line: &str) -> String {
+    let rest = line.trim_start_matches(' ');
+    let indentation = " ".repeat((line.len() - rest.len()) / 2);
+    format!("{indentation}{rest}\n")
 }
 
 fn compare(name: &str, committed: &str, generated: &str) -> anyhow::Result<()> {
