@@ -66,7 +66,7 @@ impl Core {
     ///
     /// # Errors
     /// Whatever keeps the database from writing.
-    pub async fn tell_new_network(&self, tx: &mut Tx, key: KeyId, address: IpAddr, user_agent: &str, now: Time) -> Result<(), Error> {
+    pub(crate) async fn tell_new_network(&self, tx: &mut Tx, key: KeyId, address: IpAddr, user_agent: &str, now: Time) -> Result<(), Error> {
         let Some(heard) = hearers::find_key(tx, key).await? else { return Ok(()) };
         let told = NetworkMail {
             key: KeyFacts::from(&heard),
@@ -82,7 +82,7 @@ impl Core {
 
     /// Puts the same mail for several people, unless one has got too much of its kind within the hour.
     async fn put_notices(&self, tx: &mut Tx, recipients: &[String], mail: impl Fn(bool) -> Mail + Send + Sync, now: Time) -> Result<(), Error> {
-        let since = Time::from_millis(now.as_millis().saturating_sub(i64::try_from(HOUR.as_millis()).unwrap_or(i64::MAX)));
+        let since = now.minus(HOUR);
         for recipient in recipients {
             let before = outbox::count_since(tx, recipient, mail(false).kind(), since).await?;
             if before < NOTICES_AN_HOUR {

@@ -45,8 +45,7 @@ impl Core {
 
     async fn mail_reset(&self, tx: &mut Tx, email: &str, now: Time) -> Result<(), Error> {
         let Some(user) = users::find_by_email(tx, email).await?.filter(|user| user.disabled_at.is_none()) else { return Ok(()) };
-        let since = now.as_millis().saturating_sub(i64::try_from(ONE_MAIL_IN.as_millis()).unwrap_or(i64::MAX));
-        if password_resets::exists_since(tx, user.id, Time::from_millis(since)).await? {
+        if password_resets::exists_since(tx, user.id, now.minus(ONE_MAIL_IN)).await? {
             return Ok(());
         }
         let token = chance::link_secret()?;

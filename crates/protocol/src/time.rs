@@ -43,9 +43,18 @@ impl Time {
     /// Later by `duration`; the end of time where that would overflow.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
-        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        Self(self.0.saturating_add(millis))
+        Self(self.0.saturating_add(millis(duration)))
     }
+
+    /// Earlier by `duration`; the beginning of time where that would overflow.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(duration)))
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl fmt::Display for Time {
@@ -122,7 +131,7 @@ impl Clock {
     /// Moves a stepped clock; the system's clock is nobody's to move, there it does nothing.
     pub fn advance(&self, by: Duration) {
         if let Self::Stepped(at) = self {
-            at.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+            at.fetch_add(millis(by), Ordering::SeqCst);
         }
     }
 }

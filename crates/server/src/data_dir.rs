@@ -94,13 +94,7 @@ impl DataDir {
     /// The identity database.
     #[must_use]
     pub fn database(&self) -> Location {
-        Self::database_in(&self.path)
-    }
-
-    /// The identity database of a data folder, whoever holds it.
-    #[must_use]
-    pub fn database_in(path: &Path) -> Location {
-        Location::Sqlite { path: path.join(DATABASE) }
+        Location::Sqlite { path: self.path.join(DATABASE) }
     }
 
     /// The distribution API's own database.

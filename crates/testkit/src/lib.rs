@@ -5,9 +5,8 @@
 #![expect(clippy::expect_used, reason = "a test's support fails the test")]
 
 use keywright_core::{Context, Core, demo, demo::DemoWorld};
-use keywright_db::{Db, Writes};
 use keywright_distribution::{Distribution, demo::DemoOrganizations};
-use keywright_protocol::{Clock, KeyId, Time, auth::TokenResponse, paths};
+use keywright_protocol::{Clock, Time, auth::TokenResponse, paths};
 use keywright_server::{
     Mounted,
     config::{CatalogFrom, Config, Limits},
@@ -18,7 +17,7 @@ use keywright_server::{
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
-use std::{net::IpAddr, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
 /// A running server.
@@ -160,19 +159,6 @@ impl TestServer {
     #[must_use]
     pub fn host(&self) -> Context {
         Context::system(self.clock.now()).expect("randomness")
-    }
-
-    /// What a use of a key from a network that is new to it has written into the outbox.
-    ///
-    /// # Panics
-    /// If the database cannot be written.
-    pub async fn use_from_elsewhere(&self, key: KeyId, address: IpAddr, user_agent: &'static str) {
-        let location = DataDir::database_in(self.folder.path());
-        let db = Db::open(&location, Writes::Revisioned, keywright_store::MIGRATIONS).await.expect("the database opens once more");
-        let (core, now) = (Arc::clone(&self.core), self.clock.now());
-        let told = db.write(move |tx| Box::pin(async move { core.tell_new_network(tx, key, address, user_agent, now).await }));
-        told.await.expect("the mail is written");
-        db.close().await;
     }
 
     /// A request to build on.

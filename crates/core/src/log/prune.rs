@@ -6,7 +6,7 @@ use super::{
     chain::{FIRST, Pruned},
     change,
 };
-use crate::{Context, Core, Error, authorize::By};
+use crate::{Context, Core, Error, authorize::By, usage::Period};
 use keywright_db::Tx;
 use keywright_protocol::{OrganizationId, Time};
 use keywright_store::log::{self, LinkKind};
@@ -15,7 +15,6 @@ use uuid::Uuid;
 
 /// Links of each log that one transaction removes. Other writes wait for it.
 const BATCH: i64 = 1_000;
-const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 
 /// How long events are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +40,8 @@ impl Core {
     /// [`Error::Unavailable`], [`Error::Internal`]; what was removed before stays so.
     pub async fn prune_logs(self: &Arc<Self>, now: Time) -> Result<u64, Error> {
         let Keeping { changes, accesses } = self.settings.keeping;
-        let bounds = (day_before(now, changes), day_before(now, accesses));
+        let [changes, accesses] = [changes, accesses].map(|keep| Period::Day.beginning(now.minus(keep)));
+        let bounds = (changes, accesses);
         let roots = self.db.read(move |tx| Box::pin(async move { Ok::<_, Error>(log::list_roots_before(tx, bounds.0, least_id(bounds.1)).await?) })).await?;
         let mut removed = 0;
         for root in roots {
@@ -57,12 +57,6 @@ impl Core {
         }
         Ok(removed)
     }
-}
-
-/// The beginning of the day until which something is kept that long.
-fn day_before(now: Time, keep: Duration) -> Time {
-    let millis = now.as_millis().saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
-    Time::from_millis(millis - millis.rem_euclid(DAY_MILLIS))
 }
 
 /// No event of a batch from that time or later has a lesser id.

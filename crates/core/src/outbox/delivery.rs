@@ -141,7 +141,7 @@ impl Core {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn prune_mail(&self, now: Time) -> Result<(), Error> {
-        let before = Time::from_millis(now.as_millis().saturating_sub(i64::try_from(KEPT_FOR.as_millis()).unwrap_or(i64::MAX)));
+        let before = now.minus(KEPT_FOR);
         loop {
             let old = self.db.read(move |tx| Box::pin(async move { outbox::has_old(tx, before).await.map_err(Error::from) }));
             if !old.await? {

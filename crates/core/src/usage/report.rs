@@ -236,7 +236,7 @@ impl Core {
                     core.require_usage(tx, &ctx, organization, (id, kind)).await?;
                     let (from, until) = query.range(ctx.now)?;
                     let counts = usage::list_counts(tx, id, query.by, (from, until)).await?;
-                    let oldest = retention::before(ctx.now, retention::kept(query.by));
+                    let oldest = ctx.now.minus(retention::kept(query.by));
                     let kept_since = query.by.beginning(Time::from_millis(oldest.as_millis().saturating_add(query.by.millis() - 1)));
                     Ok(Usage { as_of, by: query.by, from, until, kept_since, counts, ways: usage::list(tx, id).await? })
                 })

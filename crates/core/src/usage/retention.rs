@@ -20,11 +20,6 @@ pub(super) const fn kept(period: Period) -> Duration {
     }
 }
 
-/// A time before another one.
-pub(super) fn before(now: Time, by: Duration) -> Time {
-    Time::from_millis(now.as_millis().saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
-}
-
 /// What there is too much of.
 #[derive(Clone, Copy)]
 enum Old {
@@ -39,9 +34,9 @@ impl Core {
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Internal`]; what was deleted so far stays deleted.
     pub async fn prune_usage(&self, now: Time) -> Result<u64, Error> {
-        let counts = Period::ALL.map(|period| Old::Counts(period, before(now, kept(period))));
+        let counts = Period::ALL.map(|period| Old::Counts(period, now.minus(kept(period))));
         let mut deleted = 0;
-        for old in counts.into_iter().chain([Old::Networks(before(now, NETWORKS_KEPT))]) {
+        for old in counts.into_iter().chain([Old::Networks(now.minus(NETWORKS_KEPT))]) {
             while self.has(old).await? {
                 deleted += self.delete(old).await?;
             }

@@ -25,7 +25,7 @@ use keywright_core::{
 use keywright_protocol::{OrganizationId, RequestId, Time};
 use serde::Serialize;
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// Events of one page of an export.
@@ -38,6 +38,34 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/identity/v1/organizations/{id}/activity/export", get(export))
         .route("/identity/v1/organizations/{id}/activity/head", get(head))
         .route("/identity/v1/organizations/{id}/activity/chain", get(chain))
+}
+
+/// Which events are asked for; what is given must hold together.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "for the spec; what is read is in `filter`")]
+pub(crate) struct FilterParameters {
+    /// `changes` or `access`; both without it.
+    #[param(example = "changes")]
+    log: Option<String>,
+    /// Events from this time on (RFC 3339).
+    #[param(format = DateTime, example = "2026-11-01T00:00:00Z")]
+    from: Option<String>,
+    /// Events before this time (RFC 3339).
+    #[param(format = DateTime, example = "2026-12-01T00:00:00Z")]
+    until: Option<String>,
+    /// Also those of the sub-organizations; for Owners of a root.
+    #[param(rename = "subOrganizations", example = true)]
+    sub_organizations: Option<bool>,
+    /// What was done, in the words of the log.
+    #[param(example = "API Key Create")]
+    action: Option<String>,
+    /// A part of the name or the e-mail address of whoever did it, in any case of letters, or his id.
+    #[param(example = "owner")]
+    actor: Option<String>,
+    /// `done`, `issued`, `refused` or `lost`.
+    #[param(example = "done")]
+    outcome: Option<String>,
 }
 
 /// Who did something.
@@ -136,13 +164,7 @@ pub(crate) struct ActivityPage {
     description = "Both logs, latest first, in the order in which they were written: changes with sign-ins, and accesses (exchanges of keys, refusals of known ones, gaps). An access is there at most a second after it happened, as long as the database answers. A page looks through a bounded part of the log: with a filter that little matches it may hold few events or none, and the list goes on as long as there is a `nextCursor`.",
     params(
         ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
-        ("log" = Option<String>, Query, description = "`changes` or `access`; both without it.", example = "changes"),
-        ("from" = Option<String>, Query, description = "Events from this time on (RFC 3339).", example = "2026-11-01T00:00:00Z"),
-        ("until" = Option<String>, Query, description = "Events before this time (RFC 3339).", example = "2026-12-01T00:00:00Z"),
-        ("subOrganizations" = Option<bool>, Query, description = "Also those of the sub-organizations; for Owners of a root.", example = true),
-        ("action" = Option<String>, Query, description = "What was done, in the words of the log.", example = "API Key Create"),
-        ("actor" = Option<String>, Query, description = "A part of the name or the e-mail address of whoever did it, in any case of letters, or his id.", example = "owner"),
-        ("outcome" = Option<String>, Query, description = "`done`, `issued`, `refused` or `lost`.", example = "done"),
+        FilterParameters,
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "How many events at most; 50 by default.", example = 50),
         ("cursor" = Option<String>, Query, description = "The `nextCursor` of an earlier page of the same list.")
     ),
@@ -173,13 +195,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id):
     params(
         ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
         ("format" = Option<String>, Query, description = "`csv`, the default, or `jsonl`.", example = "jsonl"),
-        ("log" = Option<String>, Query, description = "`changes` or `access`; both without it.", example = "changes"),
-        ("from" = Option<String>, Query, description = "Events from this time on (RFC 3339).", example = "2026-11-01T00:00:00Z"),
-        ("until" = Option<String>, Query, description = "Events before this time (RFC 3339).", example = "2026-12-01T00:00:00Z"),
-        ("subOrganizations" = Option<bool>, Query, description = "Also those of the sub-organizations; for Owners of a root.", example = true),
-        ("action" = Option<String>, Query, description = "What was done, in the words of the log.", example = "API Key Create"),
-        ("actor" = Option<String>, Query, description = "A part of the name or the e-mail address of whoever did it, or his id.", example = "owner"),
-        ("outcome" = Option<String>, Query, description = "`done`, `issued`, `refused` or `lost`.", example = "done")
+        FilterParameters
     ),
     security(("token" = [])),
     responses((status = 200, description = "The file.", content(
@@ -332,11 +348,7 @@ impl Format {
 
 /// What the query asks for.
 fn filter(query: &Query) -> Result<Filter, ApiError> {
-    let time = |name: &str| {
-        let wrong = || ApiError::BadRequest(format!("{name} must be a time as in RFC 3339, for example 2026-11-24T09:00:00Z"));
-        query.get(name).map(|text| text.parse::<Time>().map_err(|_| wrong())).transpose()
-    };
-    let (from, until) = (time("from")?, time("until")?);
+    let (from, until) = (query.time("from")?, query.time("until")?);
     if from.zip(until).is_some_and(|(from, until)| from >= until) {
         return Err(ApiError::BadRequest("from must be before until".to_owned()));
     }

@@ -9,7 +9,7 @@ use crate::error::ApiError;
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use keywright_core::Error;
-use keywright_protocol::{KeyId, UserId};
+use keywright_protocol::{KeyId, Time, UserId};
 use serde::de::DeserializeOwned;
 
 /// What a path names. What cannot be decoded is as unknown as any other name.
@@ -59,6 +59,12 @@ impl Query {
         let Some(text) = self.get(name) else { return Ok(default) };
         let wrong = || ApiError::BadRequest(format!("{name} must be a number from {} to {}", range.start(), range.end()));
         text.parse().ok().filter(|number| range.contains(number)).ok_or_else(wrong)
+    }
+
+    /// A time.
+    pub(crate) fn time(&self, name: &'static str) -> Result<Option<Time>, ApiError> {
+        let wrong = |error| ApiError::BadRequest(format!("{name} {error}"));
+        self.get(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 
     /// The one action that a route knows.

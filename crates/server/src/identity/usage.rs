@@ -9,8 +9,25 @@ use crate::{app::App, error::ApiError};
 use axum::{Router, extract::State, response::Response, routing::get};
 use http::StatusCode;
 use keywright_core::usage::{Period, UsageQuery};
-use keywright_protocol::{KeyKind, Time};
+use keywright_protocol::KeyKind;
 use std::sync::Arc;
+use utoipa::IntoParams;
+
+/// Which counts are asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "for the spec; what is read is in `asked`")]
+pub(crate) struct Periods {
+    /// `hour` (without it) or `day`.
+    #[param(example = "hour")]
+    by: Option<String>,
+    /// From the hour or day on that this is in. Without it 24 hours, or 30 days.
+    #[param(format = DateTime, example = "2026-11-24T00:00:00Z")]
+    from: Option<String>,
+    /// Hours or days that begin before. Without it the present one is the last.
+    #[param(format = DateTime, example = "2026-11-25T00:00:00Z")]
+    until: Option<String>,
+}
 
 /// Their routes.
 pub(super) fn router() -> Router<Arc<App>> {
@@ -61,9 +78,7 @@ pub(crate) async fn secrets(State(app): State<Arc<App>>, caller: Caller, Named((
     params(
         ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
         ("key" = String, Path, description = "The key's id.", example = "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11"),
-        ("by" = Option<String>, Query, description = "`hour` (without it) or `day`.", example = "hour"),
-        ("from" = Option<String>, Query, format = DateTime, description = "From the hour or day on that this is in. Without it 24 hours, or 30 days.", example = "2026-11-24T00:00:00Z"),
-        ("until" = Option<String>, Query, format = DateTime, description = "Hours or days that begin before. Without it the present one is the last.", example = "2026-11-25T00:00:00Z")
+        Periods
     ),
     security(("token" = [])),
     responses((status = 200, description = "Counts, oldest first, and ways in.", body = UsageBody, example = json!({
@@ -96,9 +111,7 @@ pub(crate) async fn of_api_key(
     params(
         ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
         ("key" = String, Path, description = "The key's id.", example = "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11"),
-        ("by" = Option<String>, Query, description = "`hour` (without it) or `day`.", example = "day"),
-        ("from" = Option<String>, Query, format = DateTime, description = "From the hour or day on that this is in. Without it 24 hours, or 30 days.", example = "2026-11-01T00:00:00Z"),
-        ("until" = Option<String>, Query, format = DateTime, description = "Hours or days that begin before. Without it the present one is the last.", example = "2026-12-01T00:00:00Z")
+        Periods
     ),
     security(("token" = [])),
     responses((status = 200, description = "Counts, oldest first, and ways in.", body = UsageBody, example = json!({
@@ -121,14 +134,10 @@ pub(crate) async fn of_personal_access_key(
 
 /// Which counts a query asks for.
 fn asked(query: &Query) -> Result<UsageQuery, ApiError> {
-    let time = |name: &'static str| {
-        let wrong = |error| ApiError::BadRequest(format!("{name}: {error}"));
-        query.get(name).map(|text| text.parse::<Time>().map_err(wrong)).transpose()
-    };
     let by = match query.get("by") {
         None | Some("hour") => Period::Hour,
         Some("day") => Period::Day,
         Some(_) => return Err(ApiError::BadRequest("by must be hour or day".to_owned())),
     };
-    Ok(UsageQuery { from: time("from")?, until: time("until")?, by })
+    Ok(UsageQuery { from: query.time("from")?, until: query.time("until")?, by })
 }

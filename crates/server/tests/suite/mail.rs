@@ -1,6 +1,6 @@
 //! Mail against a mail server that nobody here wrote, and into a folder without one.
 
-use keywright_core::Context;
+use keywright_core::{Context, Credential};
 use keywright_protocol::{OrganizationId, admin::RolesIn, mail::MailContent};
 use keywright_server::config::{Config, Mail};
 use keywright_testkit::{Actor, TestServer};
@@ -200,8 +200,12 @@ async fn each_mail_arrives_in_html_and_text() {
     invite(&server, "new@example.com").await;
     reset(&server, "viewer@acme.example").await;
     api_key(&server, acme, "<script>alert(1)</script>", 30).await;
-    let key = server.demo.api_keys["acme-ci"].id;
-    server.use_from_elsewhere(key, "203.0.113.7".parse().unwrap(), "<img src=x>").await;
+    for address in ["192.0.2.1", "203.0.113.7"] {
+        let from = Context { client_ip: Some(address.parse().unwrap()), user_agent: Some("<img src=x>".into()), ..server.host() };
+        let key = Credential::ApiKey { name: "acme-ci", secret: &server.demo.api_keys["acme-ci"].secret };
+        server.core.exchange(&from, key, None).await.unwrap();
+        server.core.flush_access_log(server.clock.now()).await.unwrap();
+    }
     let tokens: Vec<String> = server.core.list_outbox(&server.host()).await.unwrap().iter().map(|mail| mail.content.token().to_owned()).collect();
     server.courier.deliver().await.unwrap();
     let mut seen = Vec::new();
