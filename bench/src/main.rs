@@ -3,6 +3,7 @@
 //! - `limit`: bare hyper that does an exchange's cryptography and nothing else: no database, no liveness, no limits, no log.
 //! - `load`: a bounded number of requests over kept-alive connections.
 //! - `check`: the cost of one verification, in process.
+//! - `log`: what the logs cost on disk and to read, in process.
 
 #![expect(clippy::print_stdout, reason = "a command line tool talks to its user")]
 
@@ -10,6 +11,7 @@ mod check;
 mod issue;
 mod limit;
 mod load;
+mod log;
 
 use clap::{Parser, Subcommand};
 use keywright_protocol::jwk::Algorithm;
@@ -57,6 +59,19 @@ enum Command {
         #[arg(long, default_value_t = 1_000_000)]
         count: u32,
     },
+    /// Fills the logs of a new database with exchanges, the time stepped, and prints what they take, what a page costs, and what is
+    /// left when they are pruned.
+    Log {
+        /// A folder that is empty or not there.
+        #[arg(long)]
+        folder: std::path::PathBuf,
+        /// How long.
+        #[arg(long, default_value_t = 20_000)]
+        seconds: u32,
+        /// Exchanges a second.
+        #[arg(long, default_value_t = 500)]
+        per_second: u32,
+    },
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {
@@ -81,6 +96,7 @@ fn run() -> anyhow::Result<()> {
             load::run(&request, connections, requests)
         }
         Command::Check { count } => check::run(count),
+        Command::Log { folder, seconds, per_second } => log::run(&folder, seconds, per_second),
     }
 }
 

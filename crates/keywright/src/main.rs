@@ -75,10 +75,10 @@ enum Command {
 #[derive(Args, Clone)]
 struct Place {
     /// Configuration file; without it keywright.toml, if there is one
-    #[arg(long)]
+    #[arg(long, global = true)]
     config: Option<PathBuf>,
     /// Folder of database, key file and administration socket
-    #[arg(long)]
+    #[arg(long, global = true)]
     data_dir: Option<PathBuf>,
 }
 

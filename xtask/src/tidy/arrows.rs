@@ -27,8 +27,9 @@ const ROOMS: &[Room] = &[
     // `verify`: a distribution that runs by itself gets a verifier over HTTP, made where the binary is put together.
     Room { name: "keywright", licence: APACHE, may_name: &["server", "core", "distribution", "cli", "verify", "protocol"] },
     Room { name: "testkit", licence: APACHE, may_name: &["protocol", "verify", "client", "db", "store", "core", "server", "distribution"] },
-    // `verify` and `protocol`: a limit program that checks and issues the same tokens as the service does.
-    Room { name: "bench", licence: APACHE, may_name: &["client", "testkit", "verify", "protocol"] },
+    // `verify` and `protocol`: a limit program that checks and issues the same tokens as the service does. `core`: a day of exchanges
+    // in process, with the time stepped.
+    Room { name: "bench", licence: APACHE, may_name: &["client", "testkit", "core", "verify", "protocol"] },
     Room { name: "xtask", licence: APACHE, may_name: &["client"] },
 ];
 

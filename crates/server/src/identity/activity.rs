@@ -177,6 +177,7 @@ pub(crate) struct ActivityPage {
         "requestId": "8a0a5f2a-6a52-4a0c-a2ab-2a4a1de0e1a4", "revision": 42}], "nextCursor": null})), Refusals)
 )]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, query: Query) -> Result<Response, ApiError> {
+    query.require_known(&["log", "from", "until", "subOrganizations", "action", "actor", "outcome", "limit", "cursor"])?;
     let (organization, filter) = (caller.named(&id)?, filter(&query)?);
     let limit = query.number("limit", 50, 1..=200)?;
     let page = told(app.core.activity(&caller.ctx, Some(organization), filter, query.get("cursor"), limit).await)?;
@@ -203,6 +204,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id):
         (String = "application/jsonl"))), Refusals)
 )]
 pub(crate) async fn export(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, query: Query) -> Result<Response, ApiError> {
+    query.require_known(&["log", "from", "until", "subOrganizations", "action", "actor", "outcome", "format"])?;
     let (organization, filter) = (caller.named(&id)?, filter(&query)?);
     let format = match query.get("format").unwrap_or("csv") {
         "csv" => Format::Csv,
@@ -273,6 +275,7 @@ pub(crate) struct HeadItem {
     responses((status = 200, description = "The links.", content((String = "application/jsonl"))), Refusals)
 )]
 pub(crate) async fn chain(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, query: Query) -> Result<Response, ApiError> {
+    query.require_known(&["after"])?;
     let (root, after) = (caller.named(&id)?, query.number("after", 0, 0..=i64::MAX)?);
     let ctx = caller.ctx;
     let first = told(app.core.chain(&ctx, Some(root), after).await)?;

@@ -51,6 +51,18 @@ impl Query {
         self.0.iter().find(|(known, value)| known.eq_ignore_ascii_case(name) && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
+    /// Refuses what a route does not know: a misspelled filter must not pass for none. For whom an operator key acts may stand anywhere.
+    pub(crate) fn require_known(&self, known: &[&str]) -> Result<(), ApiError> {
+        let is_known = |name: &str| known.iter().chain(&["onBehalfOf"]).any(|known| known.eq_ignore_ascii_case(name));
+        match self.0.iter().find(|(name, _)| !is_known(name)) {
+            Some((name, _)) => {
+                let name: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
+                Err(ApiError::BadRequest(format!("there is no parameter `{name}` here; there are: {}", known.join(", "))))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// A number with a default, cut to a range.
     pub(crate) fn number<T>(&self, name: &'static str, default: T, range: std::ops::RangeInclusive<T>) -> Result<T, ApiError>
     where

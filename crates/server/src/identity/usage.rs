@@ -134,6 +134,7 @@ pub(crate) async fn of_personal_access_key(
 
 /// Which counts a query asks for.
 fn asked(query: &Query) -> Result<UsageQuery, ApiError> {
+    query.require_known(&["by", "from", "until"])?;
     let by = match query.get("by") {
         None | Some("hour") => Period::Hour,
         Some("day") => Period::Day,

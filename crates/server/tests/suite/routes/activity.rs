@@ -55,6 +55,7 @@ async fn what_is_asked_wrongly_is_told_in_a_sentence() {
     let owner = server.session("owner").await;
     let root = server.demo.acme.id;
     for (query, part) in [
+        ("frm=2026-11-01T00:00:00Z", "there is no parameter `frm` here; there are: log, from, until"),
         ("from=yesterday", "from must be a time as in RFC 3339"),
         ("until=2026-13-01T00:00:00Z", "until must be a time"),
         ("from=2026-12-01T00:00:00Z&until=2026-11-01T00:00:00Z", "from must be before until"),
