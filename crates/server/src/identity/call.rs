@@ -75,7 +75,7 @@ impl Query {
 
     /// A time.
     pub(crate) fn time(&self, name: &'static str) -> Result<Option<Time>, ApiError> {
-        let wrong = |error| ApiError::BadRequest(format!("{name} {error}"));
+        let wrong = |error| ApiError::BadRequest(format!("{name}: {error}"));
         self.get(name).map(|text| text.parse().map_err(wrong)).transpose()
     }
 

@@ -56,8 +56,8 @@ async fn what_is_asked_wrongly_is_told_in_a_sentence() {
     let root = server.demo.acme.id;
     for (query, part) in [
         ("frm=2026-11-01T00:00:00Z", "there is no parameter `frm` here; there are: log, from, until"),
-        ("from=yesterday", "from must be a time as in RFC 3339"),
-        ("until=2026-13-01T00:00:00Z", "until must be a time"),
+        ("from=yesterday", "from: must be a time as in RFC 3339"),
+        ("until=2026-13-01T00:00:00Z", "until: must be a time"),
         ("from=2026-12-01T00:00:00Z&until=2026-11-01T00:00:00Z", "from must be before until"),
         ("log=all", "log must be changes or access"),
         ("action=Organisation%20Create", "action must be one of: Organization Create"),
