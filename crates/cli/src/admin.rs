@@ -311,6 +311,7 @@ pub fn render(reply: &AdminReply, format: Format) -> anyhow::Result<String> {
         })),
         AdminReply::Members { members } => lines(members.iter().map(|row| format!("{}  {}  {}", row.user_id, row.email, row.roles.join(",")))),
         AdminReply::OperatorKeys { keys } => lines(keys.iter().map(operator_key::line)),
+        AdminReply::Revocations { section } => lines(section.iter().map(ToString::to_string)),
         AdminReply::Chain { links } => lines(links.iter().map(ToString::to_string)),
         AdminReply::Outbox { mail } => lines(mail.iter().map(outbox::lines)),
         AdminReply::Keys { keys } => lines(keys.iter().map(|row| {

@@ -75,6 +75,10 @@ impl Core {
                 let links = links.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(|_| Error::Internal("a link cannot be written"))?;
                 Ok(AdminReply::Chain { links })
             }
+            AdminRequest::ListRevocations { after } => {
+                let section = self.list_revocations(ctx, after).await?.as_ref().map(serde_json::to_value).transpose();
+                Ok(AdminReply::Revocations { section: section.map_err(|_| Error::Internal("a section cannot be written"))? })
+            }
             AdminRequest::ListOutbox => Ok(AdminReply::Outbox { mail: self.list_outbox(ctx).await? }),
             AdminRequest::RotateKey { key, overlap_seconds, expires_at } => {
                 let home = self.home_of_key(ctx, key).await?;

@@ -96,11 +96,13 @@ pub enum Action {
     LogGap,
     /// Events were removed when their time was over.
     LogPrune,
+    /// The database was restored from a backup.
+    Restore,
 }
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::OrganizationCreate,
         Self::OrganizationUpdate,
         Self::OrganizationSuspend,
@@ -139,6 +141,7 @@ impl Action {
         Self::TokenExchange,
         Self::LogGap,
         Self::LogPrune,
+        Self::Restore,
     ];
 
     /// As it stands in the log.
@@ -183,6 +186,7 @@ impl Action {
             Self::TokenExchange => "Token Exchange",
             Self::LogGap => "Log Gap",
             Self::LogPrune => "Log Prune",
+            Self::Restore => "Restore",
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::{
 use keywright_db::{Committed, Tx};
 use keywright_protocol::{KeyId, KeyKind, OperatorScope, Time};
 use keywright_store::{
+    changes::{self, ChangeKind},
     keys::{self, NewVersion},
     managed_keys,
     operator_keys::{self, OperatorCredential, OperatorKeyRow},
@@ -171,6 +172,7 @@ impl Core {
                     None => managed_keys::end_versions_before(tx, id, version, ctx.now).await?,
                     Some(at) => managed_keys::limit_versions_before(tx, id, version, at).await?,
                 }
+                changes::insert(tx, ChangeKind::Key, id.as_uuid(), &[]).await?;
                 let told = (id.to_string(), format!("{}: version {version}, expires {}", row.name, row.expires_at));
                 log::change(tx, &ctx, &by, Where::Installation, Action::OperatorKeyRotate, told).await?;
                 Ok((secret, version, row.expires_at, old_ends_at.map(|at| at.min(row.expires_at))))
@@ -192,6 +194,7 @@ impl Core {
                 let by = core.installation_owner(tx, &ctx, "revoking an operator key").await?;
                 let row = operator_keys::find(tx, id).await?.ok_or(KEY)?;
                 if keys::revoke(tx, id, ctx.now).await? {
+                    changes::insert(tx, ChangeKind::Key, id.as_uuid(), &[]).await?;
                     log::change(tx, &ctx, &by, Where::Installation, Action::OperatorKeyRevoke, (id.to_string(), row.name)).await?;
                 }
                 Ok(())

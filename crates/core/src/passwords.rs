@@ -6,6 +6,12 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
+use keywright_db::Tx;
+use keywright_protocol::{Time, UserId};
+use keywright_store::{
+    changes::{self, ChangeKind},
+    password_resets, users,
+};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
@@ -81,6 +87,16 @@ impl Hashing {
 /// [`Error::Internal`] if the system gives no randomness.
 pub fn generate() -> Result<Zeroizing<String>, Error> {
     chance::text().map(Zeroizing::new)
+}
+
+/// Gives somebody another password, as a hash. Links for new passwords end with the old one.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub(crate) async fn replace(tx: &mut Tx, user: UserId, hash: &str, now: Time) -> Result<(), Error> {
+    users::update_password(tx, user, hash).await?;
+    password_resets::end_of_user(tx, user, now).await?;
+    Ok(changes::insert(tx, ChangeKind::User, user.as_uuid(), &[]).await?)
 }
 
 /// Whether a password may be chosen; `field` is its name on the wire.

@@ -70,8 +70,7 @@ impl Core {
             Box::pin(async move {
                 let id = password_resets::consume(tx, &digest, ctx.now).await?.ok_or_else(gone)?;
                 let user = users::find(tx, id).await?.filter(|user| user.disabled_at.is_none()).ok_or_else(gone)?;
-                users::update_password(tx, id, &hash).await?;
-                password_resets::end_of_user(tx, id, ctx.now).await?;
+                passwords::replace(tx, id, &hash, ctx.now).await?;
                 sessions::end_of_user(tx, id, ctx.now).await?;
                 let by = By::Person { id, confirmed_at: None };
                 log::change(tx, &ctx, &by, Where::Installation, Action::PasswordChange, (user.email, "by a link".to_owned())).await

@@ -22,7 +22,6 @@ pub use keywright_store::sessions::SessionRow;
 use keywright_store::{
     changes, memberships,
     organizations::{self, OrganizationRow},
-    password_resets,
     sessions::{self, NewSession},
     users::{self, Credentials},
 };
@@ -219,8 +218,7 @@ impl Core {
             Box::pin(async move {
                 let session = live_session(tx, (&person).into(), ctx.now).await?;
                 unchanged(tx, &account).await?;
-                users::update_password(tx, session.user_id, &hash).await?;
-                password_resets::end_of_user(tx, session.user_id, ctx.now).await?;
+                passwords::replace(tx, session.user_id, &hash, ctx.now).await?;
                 sessions::end_others(tx, session.user_id, session.id, ctx.now).await?;
                 sessions::renew(tx, session.id, digest.as_bytes(), ctx.now).await?;
                 note(tx, &ctx, &session, Action::PasswordChange, "").await?;
@@ -369,8 +367,7 @@ async fn begin(
     let told = || (user.email.clone(), String::new());
     let at = place.as_ref().map_or(Where::Installation, Where::In);
     if let Some(hash) = new_hash {
-        users::update_password(tx, user.id, &hash).await?;
-        password_resets::end_of_user(tx, user.id, ctx.now).await?;
+        passwords::replace(tx, user.id, &hash, ctx.now).await?;
         sessions::end_of_user(tx, user.id, ctx.now).await?;
         log::change(tx, ctx, &by, at, Action::PasswordChange, told()).await?;
     }

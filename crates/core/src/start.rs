@@ -211,7 +211,7 @@ impl Core {
 }
 
 /// Whether the key file opens what was sealed at the first start.
-fn check_key_file(key_file: &KeyFile, sealed: Option<String>) -> Result<(), StartError> {
+pub(crate) fn check_key_file(key_file: &KeyFile, sealed: Option<String>) -> Result<(), StartError> {
     let sealed = sealed.and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
     key_file.open(SEAL_CHECK, &sealed).map(|_| ()).map_err(|_| StartError::OtherKeyFile)
 }

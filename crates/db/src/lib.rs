@@ -77,6 +77,15 @@ pub struct Committed<T> {
     pub position: Position,
 }
 
+/// Writes what a SQLite database holds at one moment into a new file, which only its owner can read. Others may go on writing
+/// meanwhile, also in other processes; the file that they write to is not touched.
+///
+/// # Errors
+/// [`OpenError`] about either file.
+pub async fn copy_sqlite(from: &std::path::Path, to: &std::path::Path) -> Result<(), OpenError> {
+    sqlite::copy(from, to).await
+}
+
 /// A database: cheap to clone, shared by all clones.
 #[derive(Clone)]
 pub struct Db {

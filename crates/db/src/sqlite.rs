@@ -99,6 +99,17 @@ fn explain(path: &Path, error: &sqlx::Error) -> OpenError {
     }
 }
 
+/// Writes what a database holds at one moment into a new file, while others may go on writing.
+pub(crate) async fn copy(from: &Path, to: &Path) -> Result<(), OpenError> {
+    let target = to.to_str().ok_or_else(|| OpenError::NotWritable(to.to_owned()))?.to_owned();
+    let mut connection = options(from).read_only(true).connect().await.map_err(|error| explain(from, &error))?;
+    // SQLite takes an empty file for a new one, and keeps its mode.
+    create(to).await.map_err(|_| OpenError::NotWritable(to.to_owned()))?;
+    let copied = sqlx::query("VACUUM INTO $1").bind(target).execute(&mut connection).await;
+    copied.map_err(|error| explain(if is_about_the_file(&error) { to } else { from }, &error))?;
+    connection.close().await.map_err(|error| explain(from, &error))
+}
+
 /// Folds the log back into the file and closes.
 pub(crate) async fn close(mut connection: SqliteConnection) {
     let done = async {

@@ -4,15 +4,19 @@ use crate::{Place, admin::ask};
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use keywright_cli::admin::{Format, render};
-use keywright_core::log::chain::{Checker, Head, Link, Whole};
+use keywright_core::{
+    log::chain::{Checker, Head, Link, Whole},
+    recovery::Section,
+};
 use keywright_protocol::{
-    OrganizationId,
+    OrganizationId, Position,
     admin::{AdminReply, AdminRequest},
 };
 use keywright_server::config::{Config, Flags};
 use std::{
-    fs::File,
-    io::{BufRead, BufReader, BufWriter, Write, stdin, stdout},
+    fs::{File, OpenOptions},
+    io::{BufRead, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write, stdin, stdout},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -27,6 +31,13 @@ pub(crate) enum AuditCommand {
         #[arg(long)]
         organization: Option<OrganizationId>,
     },
+    /// Write down what has been taken away from anybody, behind what the file has: a restored backup is told of it. To be run often
+    Revocations {
+        #[command(flatten)]
+        place: Place,
+        /// The file; made if it is not there
+        file: PathBuf,
+    },
     /// Check an exported chain, without server and database
     Verify {
         /// The file; - for the standard input
@@ -40,6 +51,7 @@ pub(crate) enum AuditCommand {
 pub(crate) async fn run(command: AuditCommand) -> anyhow::Result<()> {
     match command {
         AuditCommand::Export { place, organization } => export(&place.load(Flags::default())?, organization).await,
+        AuditCommand::Revocations { place, file } => revocations(&place.load(Flags::default())?, &file).await,
         AuditCommand::Verify { file, head } => {
             let told = if file == Path::new("-") { verify(stdin().lock(), head) } else { verify(BufReader::new(open(&file)?), head) };
             println!("{}", told.with_context(|| file.display().to_string())?);
@@ -65,6 +77,30 @@ async fn export(config: &Config, organization: Option<OrganizationId>) -> anyhow
         }
         out.flush()?;
     }
+}
+
+/// Adds sections to a file. What a crash left of the last one is written anew.
+async fn revocations(config: &Config, path: &Path) -> anyhow::Result<()> {
+    let told = || format!("{} cannot be written", path.display());
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).with_context(told)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).with_context(|| format!("{} cannot be read", path.display()))?;
+    let whole = text.rfind('\n').map_or(0, |at| at + 1);
+    file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0))).with_context(told)?;
+    text.truncate(whole);
+    let last: Option<Section> =
+        text.lines().last().map(serde_json::from_str).transpose().with_context(|| format!("{} is no log of revocations", path.display()))?;
+    let (mut after, mut count) = (last.map_or(Position { history: 0, n: 0 }, |section| section.to), 0);
+    loop {
+        let reply = ask(config, AdminRequest::ListRevocations { after }).await?;
+        let AdminReply::Revocations { section } = &reply else { bail!("{}", render(&reply, Format::Text)?) };
+        let Some(section) = section else { break };
+        after = serde_json::from_value::<Section>(section.clone()).context("a section cannot be read")?.to;
+        writeln!(file, "{section}").and_then(|()| file.sync_data()).with_context(told)?;
+        count += 1;
+    }
+    println!("{}: {count} more sections, up to position {after}", path.display());
+    Ok(())
 }
 
 /// Checks a chain, a link a line. Answers a sentence.

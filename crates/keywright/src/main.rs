@@ -4,6 +4,7 @@
 
 mod admin;
 mod audit;
+mod backup;
 mod catalog;
 mod demo;
 mod distribution;
@@ -60,6 +61,10 @@ enum Command {
     /// The logs: export their chain, check it
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Write everything into one encrypted file, while the server runs or not
+    Backup(backup::BackupArgs),
+    /// Put a backup into an empty folder, without what was taken away since
+    Restore(backup::RestoreArgs),
     /// Configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -148,12 +153,15 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Admin { place, json, command } => admin::run(&place, if json { Format::Json } else { Format::Text }, command).await,
         Command::Catalog { place, json, command } => catalog::run(&place, if json { Format::Json } else { Format::Text }, command).await,
         Command::Audit(command) => audit::run(command).await,
+        Command::Backup(args) => backup::back_up_or_make_key(args).await,
+        Command::Restore(args) => backup::restore_into(args).await,
         Command::Config(ConfigCommand::Check { place }) => {
             let config = place.load(Flags::default())?;
             config.check_transport(config.listen.ip())?;
             listen::check_tls(&config)?;
             let issuer = config.issuer(config.listen)?;
             config.mail.route(&issuer, config.data_dir.clone())?;
+            config.backup.recipients()?;
             config.settings(issuer)?;
             println!("the configuration can be used");
             Ok(())

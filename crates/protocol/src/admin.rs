@@ -5,6 +5,7 @@ use crate::{
     ids::{KeyId, OrganizationId, UserId},
     mail::MailRow,
     operator::OperatorScope,
+    position::Position,
     secret::KeyKind,
     time::Time,
 };
@@ -127,6 +128,11 @@ pub enum AdminRequest {
         organization: Option<OrganizationId>,
         /// The number of the last link that is known; 0 for none.
         after: i64,
+    },
+    /// What was taken away from anybody behind a position, some of it.
+    ListRevocations {
+        /// The position up to which it is known.
+        after: Position,
     },
     /// Gives an API Key another secret.
     RotateKey {
@@ -261,6 +267,11 @@ pub enum AdminReply {
     Chain {
         /// In order.
         links: Vec<serde_json::Value>,
+    },
+    /// What was taken away; none if nothing has changed since.
+    Revocations {
+        /// One stretch of the log of changes.
+        section: Option<serde_json::Value>,
     },
     /// Mail that waits, or was given up.
     Outbox {

@@ -1,9 +1,11 @@
 //! Configuration: a TOML file, then the environment (`KEYWRIGHT_SECTION__KEY`), then flags. Unknown keys are refused.
 
+mod backup;
 mod limits;
 mod mail;
 mod retention;
 
+pub use backup::Backup;
 pub use limits::Limits;
 pub use mail::{Mail, MailRoute, MailTarget, Security, SmtpServer};
 pub use retention::Retention;
@@ -79,6 +81,8 @@ pub struct Config {
     pub log: Log,
     /// How long what happened is kept.
     pub retention: Retention,
+    /// For whom backups are encrypted.
+    pub backup: Backup,
 }
 
 impl Default for Config {
@@ -105,6 +109,7 @@ impl Default for Config {
             metrics: MetricsExposure::default(),
             log: Log::default(),
             retention: Retention::default(),
+            backup: Backup::default(),
         }
     }
 }

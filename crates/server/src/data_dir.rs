@@ -14,6 +14,8 @@ const KEY_FILE: &str = "keywright.key";
 const LOCK: &str = "keywright.lock";
 const SOCKET: &str = "admin.sock";
 const MAIL: &str = "mail";
+const BACKUP: &str = "backup.tmp";
+const BACKUP_LOCK: &str = "backup.lock";
 
 /// Why a data folder cannot be used; one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +42,55 @@ pub enum DataDirError {
         /// Why.
         reason: String,
     },
-    /// The demo wants a fresh one.
-    #[error("the folder {path} is not empty; the demo starts in a fresh one. To go on with what an earlier demo left there, use serve: keywright serve --config {path}/keywright.toml", path = .0.display())]
+    /// The demo and a restore want a fresh one.
+    #[error("the folder {path} is not empty, and only an empty one is written to; give another one with --data-dir. To go on with what an earlier demo left there, use serve: keywright serve --config {path}/keywright.toml", path = .0.display())]
     NotEmpty(PathBuf),
+    /// Another backup is being made.
+    #[error("another backup of {path} is being made; wait until it is done", path = .0.display())]
+    BackupRuns(PathBuf),
+}
+
+/// Where things are in a data folder, whether this process holds it or not.
+pub(crate) struct Layout {
+    folder: PathBuf,
+    /// The identity database.
+    pub(crate) database: PathBuf,
+    /// The distribution API's.
+    pub(crate) distribution_database: PathBuf,
+    /// The key file.
+    pub(crate) key_file: PathBuf,
+    /// Where a backup puts its copies.
+    pub(crate) backup: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn of(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            database: folder.join(DATABASE),
+            distribution_database: folder.join(DISTRIBUTION_DATABASE),
+            key_file: folder.join(KEY_FILE),
+            backup: folder.join(BACKUP),
+        }
+    }
+
+    /// Whether a file in a folder of copies is one of those, or SQLite's beside them.
+    pub(crate) fn is_ours(name: &str) -> bool {
+        [DATABASE, DISTRIBUTION_DATABASE, KEY_FILE]
+            .iter()
+            .any(|known| name.strip_prefix(known).is_some_and(|rest| ["", "-wal", "-shm", "-journal"].contains(&rest)))
+    }
+
+    /// Keeps a second backup away, as long as the file lives.
+    pub(crate) fn lock_backup(&self) -> Result<File, DataDirError> {
+        let not_writable = |error| DataDirError::NotWritable { path: self.folder.clone(), error };
+        let lock = private(OpenOptions::new().create(true).truncate(false).write(true)).open(self.folder.join(BACKUP_LOCK)).map_err(not_writable)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(TryLockError::WouldBlock) => Err(DataDirError::BackupRuns(self.folder.clone())),
+            Err(TryLockError::Error(error)) => Err(not_writable(error)),
+        }
+    }
 }
 
 /// A data folder that this process holds.
@@ -73,16 +121,23 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError::NotEmpty`] and the others.
     pub fn take_empty(path: &Path) -> Result<Self, DataDirError> {
-        match std::fs::read_dir(path) {
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    return Err(DataDirError::NotEmpty(path.to_owned()));
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(DataDirError::NotWritable { path: path.to_owned(), error }),
-        }
+        Self::check_empty(path)?;
         Self::take(path)
+    }
+
+    /// Whether a folder is empty or not there yet.
+    ///
+    /// # Errors
+    /// [`DataDirError::NotEmpty`], and [`DataDirError::NotWritable`] if it cannot be looked into.
+    pub(crate) fn check_empty(path: &Path) -> Result<(), DataDirError> {
+        match std::fs::read_dir(path) {
+            Ok(mut entries) => match entries.next() {
+                None => Ok(()),
+                Some(_) => Err(DataDirError::NotEmpty(path.to_owned())),
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(DataDirError::NotWritable { path: path.to_owned(), error }),
+        }
     }
 
     /// Where it is.
@@ -165,6 +220,16 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 /// Whatever the system says.
 pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     write_private_bytes(path, text.as_bytes())
+}
+
+/// Writes a file that only this user may read, and that is not there yet.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn write_private_new(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = private(OpenOptions::new().create_new(true).write(true)).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 /// The same with content that is no text.

@@ -6,6 +6,7 @@
 pub mod admin_socket;
 pub mod app;
 mod auth;
+pub mod backup;
 mod caller;
 pub mod config;
 pub mod data_dir;

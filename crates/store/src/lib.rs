@@ -25,6 +25,7 @@ pub mod outbox;
 pub mod page;
 pub mod password_resets;
 pub mod policies;
+pub mod recovery;
 pub mod reminders;
 pub mod root_organizations;
 pub mod sessions;
@@ -111,6 +112,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         outbox::STATEMENTS,
         password_resets::STATEMENTS,
         policies::STATEMENTS,
+        recovery::STATEMENTS,
         reminders::STATEMENTS,
         root_organizations::STATEMENTS,
         sessions::STATEMENTS,

@@ -55,6 +55,18 @@ impl AddressList {
         self.networks().iter().all(|network| wider.iter().any(|wide| wide.contains(network)))
     }
 
+    /// What both allow; `None` if that is no address at all. Two networks are one within the other, or have nothing in common.
+    pub(crate) fn common(&self, other: &Self) -> Option<Self> {
+        if self.0.is_empty() || other.0.is_empty() {
+            return Some(if self.0.is_empty() { other.clone() } else { self.clone() });
+        }
+        let within = |some: &Self, wide: &Self| some.0.iter().filter(|network| wide.0.iter().any(|wide| wide.contains(*network))).copied().collect::<Vec<_>>();
+        let mut networks = [within(self, other), within(other, self)].concat();
+        networks.sort_unstable();
+        networks.dedup();
+        (!networks.is_empty()).then_some(Self(networks))
+    }
+
     /// Whether a key is taken from an address. An address that nobody knows is on no list; one of IPv4 that comes mapped into IPv6
     /// (RFC 4291, section 2.5.5.2) is taken for what it is.
     ///
@@ -133,6 +145,17 @@ mod tests {
         assert_eq!(mixed.to_texts(), ["10.0.0.0/8", "192.0.2.7/32", "198.51.100.0/24", "2001:db8::/32"]);
         assert_eq!(AddressList::load(&mixed.to_stored()).unwrap(), mixed);
         assert!(AddressList::load("10.0.0.0/8 nonsense").is_err(), "it must not count as an empty list");
+    }
+
+    #[test]
+    fn what_two_lists_have_in_common() {
+        let common = |one: &[&str], other: &[&str]| list(one).common(&list(other)).map(|both| both.to_texts().join(" "));
+        assert_eq!(common(&[], &["10.0.0.0/8"]).as_deref(), Some("10.0.0.0/8"), "none allows all");
+        assert_eq!(
+            common(&["10.0.0.0/8", "2001:db8::/32"], &["10.1.0.0/16", "10.2.0.1", "2001:db8::/32", "192.0.2.0/24"]).as_deref(),
+            Some("10.1.0.0/16 10.2.0.1/32 2001:db8::/32")
+        );
+        assert_eq!(common(&["10.0.0.0/8"], &["192.0.2.0/24", "::/0"]), None);
     }
 
     #[test]

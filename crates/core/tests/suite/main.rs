@@ -41,6 +41,8 @@ mod provisioning;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod reminders;
 #[cfg(test)]
 mod sessions;

@@ -8,7 +8,7 @@ mod compare;
 pub(crate) mod operations;
 pub(crate) mod reference;
 pub(crate) mod resolver;
-mod world;
+pub(crate) mod world;
 
 use crate::support;
 use keywright_db::{Db, Location, Writes, testing};

@@ -197,13 +197,18 @@ impl Model<'_> {
     }
 
     /// A key may do no more than its maker may himself, in each organization; only an Owner has one that is Owner. Where a suspended
-    /// organization lets nobody in, the Owners of its root stand for it.
+    /// organization lets nobody in, a person stands as he will when it is resumed.
     fn covered(&self, actor: &Actor, grants: &Grants) -> bool {
-        grants.iter().all(|(place, roles)| match self.standing(actor, *place) {
-            Ok(there) => (there.owner || !roles.contains(OWNER)) && there.covers(self.resolver.permissions(roles).iter()),
-            Err(_) => {
-                let below = self.organizations.get(*place).filter(|it| it.suspended && it.root != *place);
-                below.is_some_and(|it| self.standing(actor, it.root).is_ok_and(|root| root.owner))
+        grants.iter().all(|(place, roles)| {
+            let wanted = self.resolver.permissions(roles);
+            let covers = |owner: bool, permits: &dyn Fn(&String) -> bool| (owner || !roles.contains(OWNER)) && wanted.iter().all(permits);
+            match (self.standing(actor, *place), actor) {
+                (Ok(there), _) => covers(there.owner, &|permission| there.may(permission)),
+                (Err(_), Actor::Person(session)) if *place < self.organizations.len() => self.roles(*place, self.sessions[*session].user).is_some_and(|held| {
+                    let permissions = self.resolver.permissions(&held);
+                    covers(held.contains(OWNER), &|permission| permissions.contains(permission))
+                }),
+                (Err(_), _) => false,
             }
         })
     }

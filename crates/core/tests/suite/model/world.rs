@@ -34,7 +34,10 @@ pub(crate) struct Bench {
     pub(crate) db: Db,
     /// How often which operation had which outcome.
     pub(crate) tally: RefCell<BTreeMap<(&'static str, &'static str), usize>>,
-    clock: Clock,
+    /// What another core on a copy of the database needs.
+    pub(crate) key_file: String,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
     rules: Rules,
     resolver: Resolver,
 }
@@ -59,9 +62,10 @@ impl Bench {
             api_keys_per_root: i64::try_from(rules.api_limit).unwrap(),
             ..Settings::new(support::ISSUER)
         };
-        let core = Core::start_on(db.clone(), KeyFile::generate().unwrap(), settings, clock.clone()).await.unwrap();
+        let key_file = KeyFile::generate().unwrap().to_text().unwrap().to_string();
+        let core = Core::start_on(db.clone(), KeyFile::parse(&key_file).unwrap(), settings.clone(), clock.clone()).await.unwrap();
         let resolver = Resolver::new(core.catalog().catalog.document().clone());
-        Self { core, db, tally: RefCell::default(), clock, rules, resolver }
+        Self { core, db, tally: RefCell::default(), key_file, settings, clock, rules, resolver }
     }
 
     /// Carries a history out, in a world of its own.
@@ -124,7 +128,7 @@ enum Made {
 
 impl<'a> World<'a> {
     /// Two roots with two sub-organizations each, and five people with a few keys.
-    async fn begin(bench: &'a Bench, seed: u64) -> Self {
+    pub(crate) async fn begin(bench: &'a Bench, seed: u64) -> Self {
         let model = Model::new(&bench.resolver, bench.rules, bench.clock.now().as_millis());
         let mut world = Self {
             bench,

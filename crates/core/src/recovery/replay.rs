@@ -1,0 +1,391 @@
+//! A restored database is told what was taken away after its backup, or that nobody knows.
+
+use super::{
+    KeyState, OrganizationState, Section, State, Subject, UserState, fingerprint,
+    membership::{Left, Seat, Seats, left, less},
+};
+use crate::{
+    Context, Error, KeyFile,
+    authorize::By,
+    chance, keyring,
+    keys::addresses::AddressList,
+    log::{self, Action, Where},
+    secret::{Bound, OperatorBound, Pepper},
+    start::check_key_file,
+};
+use keywright_db::{Db, Location, OpenError, Tx, Writes};
+use keywright_protocol::{
+    Catalog, Clock, KeyKind, OrganizationId, Position, Time, UserId,
+    admin::RolesIn,
+    catalog::Document,
+    jwk::{Algorithm, Purpose},
+};
+use keywright_store::{
+    MIGRATIONS, generations, keys,
+    managed_keys::{self, VersionRow},
+    memberships,
+    recovery::{self, KeyRow, OrganizationRow, UserRow},
+    settings, signing_keys,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+/// Status indices that are left out: more than are given between two backups, and whole lists.
+const INDICES_LEFT_OUT: i64 = 16 << 20;
+
+/// What is known of the time after the backup.
+pub enum Later {
+    /// Everything that was taken away, as far as the sections go.
+    Known(Vec<Section>),
+    /// Nothing: all signing keys are revoked, so that no token that is out opens anything.
+    Lost,
+}
+
+/// What a restore did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// The position of the backup.
+    pub backup: Position,
+    /// The position and the time up to which revocations are known.
+    pub known_to: Option<(Position, Time)>,
+    /// Keys, users and organizations that were narrowed.
+    pub narrowed: usize,
+}
+
+/// Why a restored database is of no use, in one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// It does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The key file is another one's.
+    #[error("the key file does not belong to this database")]
+    OtherKeyFile,
+    /// The database is empty.
+    #[error("the database in the backup was never started with; there is nothing to restore")]
+    NeverStarted,
+    /// The log is another installation's.
+    #[error("the log of revocations is of {found}, and the backup of {known}; give the one of this installation")]
+    OtherInstallation {
+        /// Its issuer.
+        found: String,
+        /// The backup's.
+        known: String,
+    },
+    /// Sections do not follow each other.
+    #[error("in the log of revocations something is missing between {0} and {1}; give the whole one")]
+    Gap(Position, Position),
+    /// The log does not reach the backup.
+    #[error("the log of revocations covers {from} to {to}, and the backup is of {backup}: what was taken away after it is not all there; give the whole log")]
+    NotCovered {
+        /// Where it begins.
+        from: Position,
+        /// Where it ends.
+        to: Position,
+        /// The position of the backup.
+        backup: Position,
+    },
+    /// Something in it is not usable.
+    #[error(transparent)]
+    Core(#[from] Error),
+}
+
+impl From<keywright_db::StoreError> for RestoreError {
+    fn from(error: keywright_db::StoreError) -> Self {
+        Self::Core(error.into())
+    }
+}
+
+/// Opens a restored SQLite database for the first time, brings it to this program's schema, and takes away what was taken away since. All
+/// sessions, invitations and links for new passwords end in any case. All or nothing is written.
+///
+/// # Errors
+/// [`RestoreError`].
+pub async fn restore(location: &Location, key_file: KeyFile, later: Later, clock: &Clock) -> Result<Restored, RestoreError> {
+    let db = Db::open(location, Writes::Revisioned, MIGRATIONS).await?;
+    let now = clock.now();
+    let told = db.write(move |tx| Box::pin(async move { Replay::begin(tx, key_file, now).await?.run(tx, later).await })).await;
+    db.close().await;
+    Ok(told?.value)
+}
+
+struct Replay {
+    key_file: Arc<KeyFile>,
+    pepper: Pepper,
+    issuer: String,
+    algorithm: Algorithm,
+    backup: Position,
+    now: Time,
+    narrowed: usize,
+}
+
+impl Replay {
+    async fn begin(tx: &mut Tx, key_file: KeyFile, now: Time) -> Result<Self, RestoreError> {
+        let issuer = settings::find(tx, settings::ISSUER).await?.ok_or(RestoreError::NeverStarted)?;
+        check_key_file(&key_file, settings::find(tx, settings::SEAL_CHECK).await?).map_err(|_| RestoreError::OtherKeyFile)?;
+        let active = signing_keys::list(tx).await?.into_iter().find(|key| key.retired_at.is_none());
+        let algorithm = active.map_or(Algorithm::ES256, |key| key.algorithm);
+        // This transaction has raised the revision by one.
+        let position = tx.position();
+        let backup = Position { n: position.n - 1, ..position };
+        Ok(Self { pepper: key_file.pepper(), key_file: Arc::new(key_file), issuer, algorithm, backup, now, narrowed: 0 })
+    }
+
+    async fn run(mut self, tx: &mut Tx, later: Later) -> Result<Restored, RestoreError> {
+        let (known_to, reason) = match later {
+            Later::Known(sections) => {
+                let (to, at) = self.check(&sections)?;
+                self.replay(tx, sections).await?;
+                (Some((to, at)), format!("what was taken away up to {to}, {at}, is taken away again: {} narrowed", self.narrowed))
+            }
+            Later::Lost => {
+                for kid in recovery::list_signing_keys(tx).await? {
+                    recovery::revoke_signing_key(tx, &kid, self.now).await?;
+                }
+                (None, "what was taken away since is not known; the signing keys are revoked".to_owned())
+            }
+        };
+        // A copy of the backup may be in other hands.
+        for purpose in [Purpose::AccessToken, Purpose::Document] {
+            signing_keys::retire(tx, purpose, self.now).await?;
+        }
+        keyring::ensure(tx, &self.key_file, self.algorithm, self.now).await?;
+        recovery::end_passing_things(tx, self.now).await?;
+        recovery::skip_indices(tx, INDICES_LEFT_OUT).await?;
+        let (ctx, told) = (Context::system(self.now)?, (self.backup.to_string(), reason));
+        log::change(tx, &ctx, &By::Host, Where::Installation, Action::Restore, told).await?;
+        recovery::begin_history(tx).await?;
+        Ok(Restored { backup: self.backup, known_to, narrowed: self.narrowed })
+    }
+
+    /// Whether the sections are all that came after the backup, as far as they go. Answers how far.
+    fn check(&self, sections: &[Section]) -> Result<(Position, Time), RestoreError> {
+        let (Some(first), Some(last)) = (sections.first(), sections.last()) else {
+            let nowhere = Position { history: 0, n: 0 };
+            return Err(RestoreError::NotCovered { from: nowhere, to: nowhere, backup: self.backup });
+        };
+        if let Some(other) = sections.iter().find(|section| section.issuer != self.issuer) {
+            return Err(RestoreError::OtherInstallation { found: other.issuer.clone(), known: self.issuer.clone() });
+        }
+        if let Some((one, next)) = sections.iter().zip(sections.iter().skip(1)).find(|(one, next)| one.to != next.from) {
+            return Err(RestoreError::Gap(one.to, next.from));
+        }
+        if self.backup < first.from || last.to < self.backup {
+            return Err(RestoreError::NotCovered { from: first.from, to: last.to, backup: self.backup });
+        }
+        Ok((last.to, last.at))
+    }
+
+    async fn replay(&mut self, tx: &mut Tx, sections: Vec<Section>) -> Result<(), Error> {
+        let backup = self.backup;
+        let mut latest: BTreeMap<Subject, State> = BTreeMap::new();
+        for section in sections.into_iter().filter(|section| backup < section.to) {
+            for index in section.ended {
+                recovery::end_generation(tx, index, self.now).await?;
+            }
+            latest.extend(section.states.into_iter().map(|state| (state.subject(), state)));
+        }
+        // What roles are worth is judged by the later catalog: that is the one that comes into force at the start.
+        let document = match latest.remove(&Subject::Catalog) {
+            Some(State::Catalog { document }) => *document,
+            Some(_) | None => self.own_catalog(tx).await?,
+        };
+        let catalog = Catalog::new(document)?;
+        for state in latest.into_values() {
+            let narrowed = match state {
+                State::Organization(later) => self.organization(tx, later).await?,
+                State::Key(later) => self.key(tx, later, &catalog).await?,
+                State::User(later) => self.user(tx, later, &catalog).await?,
+                State::SigningKeys { kids } => self.signing_keys(tx, &kids).await?,
+                State::Catalog { .. } => false,
+            };
+            self.narrowed += usize::from(narrowed);
+        }
+        Ok(())
+    }
+
+    async fn own_catalog(&self, tx: &mut Tx) -> Result<Document, Error> {
+        super::catalog(tx).await?.ok_or(Error::Internal("there is no catalog"))
+    }
+
+    async fn signing_keys(&self, tx: &mut Tx, kids: &[String]) -> Result<bool, Error> {
+        let mut any = false;
+        for kid in recovery::list_signing_keys(tx).await?.into_iter().filter(|kid| !kids.contains(kid)) {
+            recovery::revoke_signing_key(tx, &kid, self.now).await?;
+            any = true;
+        }
+        Ok(any)
+    }
+
+    async fn organization(&self, tx: &mut Tx, later: OrganizationState) -> Result<bool, Error> {
+        let Some(before) = recovery::find_organization(tx, later.id).await? else { return Ok(false) };
+        let since = |at: Option<Time>, is_so: bool| at.or(is_so.then_some(self.now));
+        let addresses = self.addresses(&before.allowed_addresses, &later.allowed_addresses)?;
+        let after = OrganizationRow {
+            // Addresses of which none is left let nobody in, which no list can say.
+            suspended_at: since(before.suspended_at, later.suspended || addresses.is_none()),
+            deleted_at: since(before.deleted_at, later.deleted),
+            longest_key_life: before.longest_key_life.into_iter().chain(later.longest_key_life).min(),
+            allowed_addresses: addresses.unwrap_or_else(|| before.allowed_addresses.clone()),
+            personal_keys_off_at: since(before.personal_keys_off_at, later.personal_keys_off),
+            members_by_keys_off_at: since(before.members_by_keys_off_at, later.members_by_keys_off),
+            ..before.clone()
+        };
+        let mut narrowed = after != before;
+        if narrowed {
+            recovery::narrow_organization(tx, &after).await?;
+            generations::end_of_organization(tx, later.id, self.now).await?;
+        }
+        for key in recovery::list_living_keys(tx, later.id).await?.into_iter().filter(|key| !later.keys.contains(key)) {
+            keys::revoke(tx, key, self.now).await?;
+            generations::end_of_key(tx, key, self.now).await?;
+            narrowed = true;
+        }
+        Ok(narrowed)
+    }
+
+    /// The addresses that both lists allow; `None` if there is none.
+    fn addresses(&self, before: &str, later: &str) -> Result<Option<String>, Error> {
+        Ok(AddressList::load(before)?.common(&AddressList::load(later)?).map(|list| list.to_stored()))
+    }
+
+    async fn key(&self, tx: &mut Tx, later: KeyState, catalog: &Catalog) -> Result<bool, Error> {
+        let Some(before) = recovery::find_key(tx, later.id).await?.filter(|key| key.revoked_at.is_none()) else { return Ok(false) };
+        let scopes = before.operator_scopes.as_deref().map(|scopes| words_in_both(scopes, later.scopes.as_deref().unwrap_or_default()));
+        let addresses = self.addresses(&before.allowed_addresses, &later.allowed_addresses)?;
+        let opens_nothing = scopes.as_ref().is_some_and(String::is_empty) || (addresses.is_none() && before.kind == KeyKind::OperatorKey);
+        if later.revoked || opens_nothing {
+            keys::revoke(tx, before.id, self.now).await?;
+            generations::end_of_key(tx, before.id, self.now).await?;
+            return Ok(true);
+        }
+        let after = KeyRow {
+            not_before: before.not_before.max(later.not_before),
+            expires_at: before.expires_at.min(later.expires_at),
+            suspended_at: before.suspended_at.or((later.suspended || addresses.is_none()).then_some(self.now)),
+            allowed_addresses: addresses.unwrap_or_else(|| before.allowed_addresses.clone()),
+            operator_scopes: scopes,
+            ..before.clone()
+        };
+        let mut narrowed = after != before;
+        if narrowed {
+            recovery::narrow_key(tx, &after).await?;
+        }
+        for version in managed_keys::list_versions(tx, before.id).await? {
+            let known = later.versions.iter().find(|known| known.version == version.version);
+            let ended_at = version.ended_at.or(known.is_none().then_some(self.now));
+            let ends_at = version.ends_at.into_iter().chain(known.and_then(|known| known.ends_at)).min();
+            if narrowed || (ends_at, ended_at) != (version.ends_at, version.ended_at) {
+                let tag = self.tag(&version, &before, &after);
+                recovery::narrow_version(tx, before.id, version.version, &tag, (ends_at, ended_at)).await?;
+                narrowed = true;
+            }
+        }
+        narrowed |= self.grants(tx, &before, &later.roles, catalog).await?;
+        if narrowed {
+            generations::end_of_key(tx, before.id, self.now).await?;
+        }
+        Ok(narrowed)
+    }
+
+    /// Binds a secret to what its key is now. One whose tag was not right before does not become good by this.
+    fn tag(&self, version: &VersionRow, before: &KeyRow, after: &KeyRow) -> Vec<u8> {
+        fn bound(key: &KeyRow, organization_id: OrganizationId) -> Bound {
+            Bound { key_id: key.id, organization_id, not_before: key.not_before, expires_at: key.expires_at }
+        }
+        fn operator_bound(key: &KeyRow) -> OperatorBound<'_> {
+            let scopes = key.operator_scopes.as_deref().unwrap_or_default();
+            OperatorBound { key_id: key.id, not_before: key.not_before, expires_at: key.expires_at, scopes, allowed_addresses: &key.allowed_addresses }
+        }
+        let digest = version.digest.as_slice();
+        let again = match before.organization_id {
+            Some(home) => self.pepper.is_tag(&version.tag, digest, &bound(before, home)).then(|| self.pepper.tag(digest, &bound(after, home))),
+            None => {
+                self.pepper.is_operator_tag(&version.tag, digest, &operator_bound(before)).then(|| self.pepper.operator_tag(digest, &operator_bound(after)))
+            }
+        };
+        again.map_or_else(|| version.tag.clone(), |tag| tag.to_vec())
+    }
+
+    /// An API Key's roles, organization by organization. Where nothing is left there is no grant.
+    async fn grants(&self, tx: &mut Tx, key: &KeyRow, later: &[RolesIn], catalog: &Catalog) -> Result<bool, Error> {
+        let mut any = false;
+        for RolesIn { organization_id, roles } in super::grants(managed_keys::list_roles_of(tx, key.id).await?) {
+            let later = later.iter().find(|grant| grant.organization_id == organization_id).map(|grant| grant.roles.as_slice()).unwrap_or_default();
+            let left = less(catalog, &roles, later).unwrap_or_default();
+            if left != roles {
+                managed_keys::delete_roles(tx, key.id, organization_id).await?;
+                for role in &left {
+                    keys::insert_role(tx, key.id, organization_id, role).await?;
+                }
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    async fn user(&self, tx: &mut Tx, later: UserState, catalog: &Catalog) -> Result<bool, Error> {
+        let Some(before) = recovery::find_user(tx, later.id).await? else { return Ok(false) };
+        let since = |at: Option<Time>, is_so: bool| at.or(is_so.then_some(self.now));
+        let same_password = before.password_hash.as_deref().map(fingerprint) == later.password;
+        let after = UserRow {
+            disabled_at: since(before.disabled_at, later.disabled),
+            deleted_at: since(before.deleted_at, later.deleted),
+            password_hash: before.password_hash.clone().filter(|_| same_password),
+            ..before.clone()
+        };
+        let mut narrowed = after != before;
+        if narrowed {
+            recovery::narrow_user(tx, &after).await?;
+        }
+        let mut trees: HashMap<OrganizationId, (Seats, Seats)> = HashMap::new();
+        for row in recovery::list_memberships(tx, later.id).await? {
+            trees.entry(row.root_id).or_default().0.insert(row.organization_id, Seat { id: row.id, roles: row.roles });
+        }
+        for row in later.memberships {
+            // What is not there in the backup came later, with all that hangs on it.
+            if recovery::find_organization(tx, row.organization_id).await?.is_some_and(|place| place.root_id == row.root_id) {
+                trees.entry(row.root_id).or_default().1.insert(row.organization_id, Seat { id: row.id, roles: row.roles });
+            }
+        }
+        for (root, (earlier, later_seats)) in trees.into_iter().filter(|(_, (earlier, later))| !earlier.is_empty() && earlier != later) {
+            let left = left(catalog, root, &earlier, &later_seats).unwrap_or_default();
+            self.seat(tx, later.id, (&earlier, &later_seats), &left).await?;
+            narrowed = true;
+        }
+        if narrowed {
+            generations::end_of_user(tx, later.id, self.now).await?;
+        }
+        Ok(narrowed)
+    }
+
+    /// Writes what is left. A membership that ended since stays dead, with its keys: what is left of it is another one.
+    async fn seat(&self, tx: &mut Tx, user: UserId, (earlier, later): (&Seats, &Seats), left: &Left) -> Result<(), Error> {
+        let places: BTreeSet<OrganizationId> = earlier.keys().chain(left.keys()).copied().collect();
+        for place in places {
+            let roles = left.get(&place).cloned().flatten();
+            let (had, has) = (earlier.get(&place), later.get(&place));
+            let stays = had.is_some_and(|had| has.is_some_and(|has| had.id == has.id)) && roles.is_some();
+            if let Some(had) = had.filter(|_| !stays) {
+                memberships::end(tx, had.id, self.now).await?;
+            }
+            let Some(roles) = roles else { continue };
+            let id = match (stays, had, has) {
+                (true, Some(had), _) => had.id,
+                (_, _, Some(has)) => has.id,
+                (_, _, None) => chance::id()?,
+            };
+            if !stays {
+                memberships::insert(tx, id, place, user, self.now).await?;
+            }
+            memberships::update_roles(tx, id, &roles).await?;
+        }
+        Ok(())
+    }
+}
+
+fn words_in_both(some: &str, others: &str) -> String {
+    some.split_whitespace().filter(|word| others.split_whitespace().any(|other| other == *word)).collect::<Vec<_>>().join(" ")
+}
