@@ -25,6 +25,7 @@ const NEEDS: &[Need] = &[
     Need { what: "setpriv", is_there: || works("setpriv", &["--version"]), packages: &["util-linux"] },
     Need { what: "PostgreSQL's initdb", is_there: || postgres::programs().is_some(), packages: &["postgresql"] },
     Need { what: "Python with venv", is_there: || python().is_some(), packages: &["python3", "python3-venv"] },
+    Need { what: "age and tar", is_there: || works("age", &["--version"]) && works("tar", &["--version"]), packages: &["age", "tar"] },
     Need { what: "npm", is_there: || works("npm", &["--version"]), packages: &["npm"] },
 ];
 

@@ -72,12 +72,11 @@ impl Core {
             }
             AdminRequest::ListChain { organization, after } => {
                 let links = self.chain(ctx, organization, after).await?;
-                let links = links.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(|_| Error::Internal("a link cannot be written"))?;
-                Ok(AdminReply::Chain { links })
+                Ok(AdminReply::Chain { links: links.iter().map(written).collect::<Result<_, _>>()? })
             }
             AdminRequest::ListRevocations { after } => {
-                let section = self.list_revocations(ctx, after).await?.as_ref().map(serde_json::to_value).transpose();
-                Ok(AdminReply::Revocations { section: section.map_err(|_| Error::Internal("a section cannot be written"))? })
+                let section = self.list_revocations(ctx, after).await?;
+                Ok(AdminReply::Revocations { section: section.as_ref().map(written).transpose()? })
             }
             AdminRequest::ListOutbox => Ok(AdminReply::Outbox { mail: self.list_outbox(ctx).await? }),
             AdminRequest::RotateKey { key, overlap_seconds, expires_at } => {
@@ -146,6 +145,11 @@ impl Core {
 
 fn done<T>(committed: Committed<T>) -> AdminReply {
     AdminReply::Done { revision: committed.position.to_string() }
+}
+
+/// As it goes through the socket, which knows no more of it.
+fn written<T: serde::Serialize>(value: &T) -> Result<serde_json::Value, Error> {
+    serde_json::to_value(value).map_err(|_| Error::Internal("a reply cannot be written"))
 }
 
 fn created(key: CreatedKey) -> AdminReply {

@@ -56,7 +56,7 @@ impl KeyFile {
         let body = Zeroizing::new(toml::to_string(&text).map_err(|_| Error::Internal("the key file cannot be composed"))?);
         Ok(Zeroizing::new(format!(
             "# Keywright's key file. Without it no key and no signing key in the database beside it is of any use:\n\
-             # keep a copy in a safe place, apart from the database's backups, and show it to nobody.\n{}",
+             # keep a copy in a safe place, apart from copies of the database, and show it to nobody.\n{}",
             body.as_str()
         )))
     }

@@ -32,22 +32,24 @@ pub(crate) async fn json<T: DeserializeOwned>(body: Body, example: &str) -> Resu
 
 /// The same of bytes that were read.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], example: &str) -> Result<T, ApiError> {
-    // What serde says of a wrong member names it; it quotes no values of ours.
     deserialize(bytes).map_err(|wrong| wrong.told(example, |told| told))
 }
 
-/// A JSON body with a secret in it: what is said of a mistake names members and never quotes a value.
+/// A JSON body with a secret in it: what is said of a mistake names members that there are, and never quotes a value.
 pub(crate) async fn secret_json<T: DeserializeOwned>(body: Body, example: &str) -> Result<T, ApiError> {
     deserialize(&read(body).await?).map_err(|wrong| {
         wrong.told(example, |told| {
-            if ["unknown field", "missing field", "duplicate field"].iter().any(|start| told.starts_with(start)) {
-                told
-            } else {
-                "is of the wrong type".to_owned()
+            // Where a secret was to be its value, a name may be one too.
+            if let Some((_, known)) = told.strip_prefix("unknown field `").and_then(|rest| rest.rsplit_once("`, expected")) {
+                return format!("{UNKNOWN}, expected{known}");
             }
+            if ["missing field", "duplicate field"].iter().any(|start| told.starts_with(start)) { told } else { "is of the wrong type".to_owned() }
         })
     })
 }
+
+/// A member that there is not, unnamed.
+const UNKNOWN: &str = "a member is unknown";
 
 /// Why a body is not the object that was asked for.
 enum Wrong {
@@ -71,8 +73,10 @@ impl Wrong {
             // serde_json quotes nothing here; where it stands is all that one can know.
             Self::NoJson(error) => format!("the body is not well-formed JSON ({error}); send an object such as {example}"),
             Self::Member { path, error } => {
-                let told = tell(without_position(&error));
-                let member = if path.is_empty() { told } else { format!("{path}: {told}") };
+                let told = tell(without_long_words(&without_position(&error)));
+                // What is unknown and not named is not named by its path either.
+                let nameless = path.is_empty() || told.starts_with(UNKNOWN);
+                let member = if nameless { told } else { format!("{}: {told}", without_long_words(&path)) };
                 format!("{member}; send an object such as {example}")
             }
         })
@@ -93,6 +97,13 @@ fn deserialize<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Wrong> {
     })?;
     deserializer.end().map_err(Wrong::NoJson)?;
     Ok(read)
+}
+
+/// serde repeats what it was sent. No name of ours is this long, and keys are longer: they are not repeated.
+const LONGEST_WORD: usize = 32;
+
+fn without_long_words(text: &str) -> String {
+    text.split(' ').map(|word| if word.len() > LONGEST_WORD { "..." } else { word }).collect::<Vec<_>>().join(" ")
 }
 
 /// What serde_json says of a member, without line and column: the member is named.

@@ -5,6 +5,10 @@ mod admin;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
+mod canary;
+#[cfg(test)]
 mod catalog;
 #[cfg(test)]
 mod config;
