@@ -11,7 +11,7 @@ use keywright_protocol::{Clock, Position, Time};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, BufReader, BufWriter, Read, Write},
+    io::{self, BufReader, BufWriter, ErrorKind, Read, Write},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
@@ -138,7 +138,12 @@ fn write(output: &Path, recipients: &[Recipient], manifest: &Manifest, files: &[
     part.push(".part");
     let part = PathBuf::from(part);
     let done = || {
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(at(&part))?;
+        // Of an interrupted run; and nothing is written through a link that somebody put there.
+        match fs::remove_file(&part) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(at(&part)(error)),
+            Ok(()) | Err(_) => {}
+        }
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part).map_err(at(&part))?;
         let file = archive(file, recipients, manifest, files)?;
         file.sync_all().map_err(at(&part))?;
         fs::rename(&part, output).map_err(at(output))?;
@@ -177,19 +182,14 @@ fn header(length: u64, time: Time) -> tar::Header {
     header
 }
 
-/// Restores a backup into a data folder that is empty or not there. It appears whole, or not at all. `input` of `-` is the standard
+/// Restores a backup into a data folder that is empty or not there. Nobody can use it before it is whole. `input` of `-` is the standard
 /// input.
 ///
 /// # Errors
 /// [`BackupError`]; then nothing is left behind.
 pub async fn restore(input: &Path, identity: Identity, data_dir: &Path, later: Later, clock: &Clock) -> Result<(Manifest, Restored), BackupError> {
-    // The name of a folder is what is put in the end; one with a slash behind it or a dot in it has none.
-    let target = std::path::absolute(data_dir).map_err(at(data_dir))?;
-    DataDir::check_empty(&target)?;
-    let mut draft = target.clone().into_os_string();
-    draft.push(".restoring");
-    let draft = Folder::make(Path::new(&draft))?;
-    let (from, to) = (input.to_owned(), draft.0.clone());
+    let draft = Draft::begin(data_dir)?;
+    let (from, to) = (input.to_owned(), draft.copies_at().to_owned());
     let read = tokio::task::spawn_blocking(move || {
         if from == Path::new("-") {
             return extract(io::stdin().lock(), &identity, &to);
@@ -197,11 +197,11 @@ pub async fn restore(input: &Path, identity: Identity, data_dir: &Path, later: L
         extract(BufReader::new(File::open(&from).map_err(at(&from))?), &identity, &to)
     });
     let manifest = read.await.map_err(|_| BackupError::Content("it was interrupted".to_owned()))??;
-    let layout = Layout::of(&draft.0);
+    let layout = Layout::of(draft.copies_at());
     let key_file = zeroize::Zeroizing::new(fs::read_to_string(&layout.key_file).map_err(at(&layout.key_file))?);
     let key_file = KeyFile::parse(&key_file).map_err(|_| BackupError::Content("the key file in it cannot be read".to_owned()))?;
     let restored = recovery::restore(&Location::Sqlite { path: layout.database }, key_file, later, clock).await?;
-    draft.put(&target)?;
+    draft.finish()?;
     Ok((manifest, restored))
 }
 
@@ -244,36 +244,102 @@ fn extract(input: impl io::BufRead, identity: &Identity, to: &Path) -> Result<Ma
     Ok(manifest)
 }
 
-/// A folder that goes away again, unless it is put in its place.
+/// A folder of copies, which goes away again.
 struct Folder(PathBuf);
 
 impl Folder {
     /// What an interrupted run left there is removed; what is foreign is not.
     fn make(path: &Path) -> Result<Self, BackupError> {
-        if let Ok(entries) = fs::read_dir(path) {
-            for entry in entries {
-                let name = entry.map_err(at(path))?.file_name();
-                if !Layout::is_ours(&name.to_string_lossy()) {
-                    return Err(BackupError::Foreign(path.to_owned()));
-                }
-            }
+        if path.exists() {
+            require_ours(path)?;
             fs::remove_dir_all(path).map_err(at(path))?;
         }
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))?;
+        DirBuilder::new().mode(0o700).create(path).map_err(at(path))?;
         Ok(Self(path.to_owned()))
-    }
-
-    /// Renaming puts all of it there at once, in the place of an empty folder too.
-    fn put(self, target: &Path) -> Result<(), BackupError> {
-        File::open(&self.0).and_then(|folder| folder.sync_all()).map_err(at(&self.0))?;
-        fs::rename(&self.0, target).map_err(at(target))?;
-        sync_folder(target)
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // After `put` there is none.
         drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+fn require_ours(folder: &Path) -> Result<(), BackupError> {
+    for entry in fs::read_dir(folder).map_err(at(folder))? {
+        let name = entry.map_err(at(folder))?.file_name();
+        if !Layout::is_ours(&name.to_string_lossy()) {
+            return Err(BackupError::Foreign(folder.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// A data folder that is being restored: it is put together in a folder inside of it, and as long as that is there nobody starts on it.
+/// (Renaming a whole folder would be simpler, and fails where the data folder is a file system of its own.)
+struct Draft {
+    layout: Layout,
+    copies: Option<Folder>,
+    /// Held to the end.
+    _held: DataDir,
+    /// Whether the data folder was not there before.
+    is_new: bool,
+    target: PathBuf,
+}
+
+impl Draft {
+    fn begin(target: &Path) -> Result<Self, BackupError> {
+        let (layout, is_new) = (Layout::of(target), !target.exists());
+        if layout.restore.exists() {
+            // Nobody has used what an interrupted restore has put there already.
+            let held = DataDir::take_as_it_is(target)?;
+            require_ours(&layout.restore)?;
+            for part in layout.parts().into_iter().filter(|part| part.exists()) {
+                fs::remove_file(part).map_err(at(part))?;
+            }
+            let copies = Some(Folder::make(&layout.restore)?);
+            return Ok(Self { layout, copies, _held: held, is_new, target: target.to_owned() });
+        }
+        DataDir::check_empty(target)?;
+        let held = DataDir::take_as_it_is(target)?;
+        let mut draft = Self { layout, copies: None, _held: held, is_new, target: target.to_owned() };
+        draft.copies = Some(Folder::make(&draft.layout.restore)?);
+        Ok(draft)
+    }
+
+    fn copies_at(&self) -> &Path {
+        &self.layout.restore
+    }
+
+    fn finish(mut self) -> Result<(), BackupError> {
+        let copies = Layout::of(&self.layout.restore);
+        // What is taken away stands in the file itself, and not in a log beside it that is left behind.
+        let log = copies.database.with_extension("sqlite3-wal");
+        if log.metadata().is_ok_and(|log| log.len() > 0) {
+            return Err(BackupError::Content("the restored database was not closed in good order; try again".to_owned()));
+        }
+        for (from, to) in copies.parts().into_iter().zip(self.layout.parts()).filter(|(from, _)| from.exists()) {
+            fs::rename(from, to).map_err(at(to))?;
+        }
+        sync_folder(&self.layout.database)?;
+        // From here on it is whole.
+        drop(self.copies.take());
+        self.is_new = false;
+        sync_folder(&self.layout.database)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Something went wrong: nothing is left. After the end there are no copies any more.
+        if self.copies.take().is_some() {
+            for part in self.layout.parts() {
+                drop(fs::remove_file(part));
+            }
+            DataDir::forget_lock(&self.target);
+            if self.is_new {
+                drop(fs::remove_dir(&self.target));
+            }
+        }
     }
 }

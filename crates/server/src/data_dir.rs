@@ -16,6 +16,7 @@ const SOCKET: &str = "admin.sock";
 const MAIL: &str = "mail";
 const BACKUP: &str = "backup.tmp";
 const BACKUP_LOCK: &str = "backup.lock";
+const RESTORE: &str = "restore.tmp";
 
 /// Why a data folder cannot be used; one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,9 @@ pub enum DataDirError {
     /// The demo and a restore want a fresh one.
     #[error("the folder {path} is not empty, and only an empty one is written to; give another one with --data-dir. To go on with what an earlier demo left there, use serve: keywright serve --config {path}/keywright.toml", path = .0.display())]
     NotEmpty(PathBuf),
+    /// A restore did not come to its end.
+    #[error("a restore into the folder {path} was interrupted; run it again", path = .0.display())]
+    HalfRestored(PathBuf),
     /// Another backup is being made.
     #[error("another backup of {path} is being made; wait until it is done", path = .0.display())]
     BackupRuns(PathBuf),
@@ -61,6 +65,8 @@ pub(crate) struct Layout {
     pub(crate) key_file: PathBuf,
     /// Where a backup puts its copies.
     pub(crate) backup: PathBuf,
+    /// What a restore puts together, as long as it is not done.
+    pub(crate) restore: PathBuf,
 }
 
 impl Layout {
@@ -71,12 +77,18 @@ impl Layout {
             distribution_database: folder.join(DISTRIBUTION_DATABASE),
             key_file: folder.join(KEY_FILE),
             backup: folder.join(BACKUP),
+            restore: folder.join(RESTORE),
         }
     }
 
-    /// Whether a file in a folder of copies is one of those, or SQLite's beside them.
+    /// What a backup holds, in the order in which a restore puts it in its place: the database is the last one.
+    pub(crate) fn parts(&self) -> [&Path; 3] {
+        [&self.key_file, &self.distribution_database, &self.database]
+    }
+
+    /// Whether a file is one of those, or SQLite's beside them, or the lock.
     pub(crate) fn is_ours(name: &str) -> bool {
-        [DATABASE, DISTRIBUTION_DATABASE, KEY_FILE]
+        [DATABASE, DISTRIBUTION_DATABASE, KEY_FILE, LOCK]
             .iter()
             .any(|known| name.strip_prefix(known).is_some_and(|rest| ["", "-wal", "-shm", "-journal"].contains(&rest)))
     }
@@ -106,6 +118,15 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError`].
     pub fn take(path: &Path) -> Result<Self, DataDirError> {
+        let taken = Self::take_as_it_is(path)?;
+        if Layout::of(path).restore.exists() {
+            return Err(DataDirError::HalfRestored(path.to_owned()));
+        }
+        Ok(taken)
+    }
+
+    /// The same, whether a restore has come to its end there or not.
+    pub(crate) fn take_as_it_is(path: &Path) -> Result<Self, DataDirError> {
         let not_writable = |error| DataDirError::NotWritable { path: path.to_owned(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(not_writable)?;
         let lock = private(OpenOptions::new().create(true).truncate(false).write(true)).open(path.join(LOCK)).map_err(not_writable)?;
@@ -138,6 +159,11 @@ impl DataDir {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(DataDirError::NotWritable { path: path.to_owned(), error }),
         }
+    }
+
+    /// Removes the lock of a folder that this process holds and has nothing in.
+    pub(crate) fn forget_lock(path: &Path) {
+        drop(std::fs::remove_file(path.join(LOCK)));
     }
 
     /// Where it is.
