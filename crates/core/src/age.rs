@@ -21,6 +21,7 @@ use std::{
 use zeroize::Zeroizing;
 
 const VERSION: &str = "age-encryption.org/v1";
+const ARMOR: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 const X25519_LABEL: &str = "age-encryption.org/v1/X25519";
 const RECIPIENT_PREFIX: &str = "age";
 const IDENTITY_PREFIX: &str = "age-secret-key-";
@@ -50,6 +51,9 @@ pub enum AgeError {
     /// Another kind of file.
     #[error("this is no encrypted backup")]
     NotEncrypted,
+    /// It is written as text.
+    #[error("this is an armored file; take the armor off first: age --decrypt --identity KEY FILE, and encrypt it again without --armor")]
+    Armored,
     /// It was encrypted for somebody else.
     #[error("this key does not open it; give the key whose recipient it was made for")]
     OtherKey,
@@ -188,9 +192,9 @@ impl<W: Write> Encryptor<W> {
     fn seal(&mut self, last: Last) -> io::Result<()> {
         self.cipher.seal_in_place_append_tag(nonce_of(self.counter, last), Aad::empty(), &mut *self.buffer).map_err(|_| AgeError::Unable)?;
         self.counter += 1;
-        self.out.write_all(&self.buffer)?;
+        let written = self.out.write_all(&self.buffer);
         self.buffer.clear();
-        Ok(())
+        written
     }
 }
 
@@ -303,8 +307,10 @@ impl Header {
     /// Stanzas of other kinds are skipped.
     fn read(from: &mut impl BufRead) -> io::Result<Self> {
         let mut text = String::new();
-        if line(from, &mut text)?.as_deref() != Some(VERSION) {
-            return Err(AgeError::NotEncrypted.into());
+        match line(from, &mut text)?.as_deref() {
+            Some(VERSION) => {}
+            Some(ARMOR) => return Err(AgeError::Armored.into()),
+            Some(_) | None => return Err(AgeError::NotEncrypted.into()),
         }
         let mut stanzas = Vec::new();
         let mut open: Option<([u8; KEY], String)> = None;

@@ -32,7 +32,7 @@ pub enum StoreError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file or its folder.
-    #[error("cannot write the database {}: create its folder and make both writable for the user that runs this program", .0.display())]
+    #[error("cannot write the database {}: create its folder, make both writable for the user that runs this program, and see that there is room", .0.display())]
     NotWritable(PathBuf),
     /// The file is something else.
     #[error("{} is not a SQLite database: name another file, or restore this one from a backup", .0.display())]

@@ -86,13 +86,13 @@ fn is_older(version: &str) -> bool {
 
 /// A file that cannot be written, or is no database, may show it only when the first table is made.
 fn is_about_the_file(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(sqlite_code).is_some_and(|code| matches!(code, 3 | 8 | 11 | 14 | 26))
+    error.as_database_error().and_then(sqlite_code).is_some_and(|code| matches!(code, 3 | 8 | 10 | 11 | 13 | 14 | 26))
 }
 
 fn explain(path: &Path, error: &sqlx::Error) -> OpenError {
     match error.as_database_error().and_then(sqlite_code) {
-        // PERM, READONLY, CANTOPEN.
-        Some(3 | 8 | 14) => OpenError::NotWritable(path.to_owned()),
+        // PERM, READONLY, IOERR, FULL, CANTOPEN.
+        Some(3 | 8 | 10 | 13 | 14) => OpenError::NotWritable(path.to_owned()),
         // CORRUPT, NOTADB.
         Some(11 | 26) => OpenError::NotADatabase(path.to_owned()),
         _ => OpenError::Unreachable(error.to_string()),

@@ -15,7 +15,7 @@ use keywright_protocol::{
 use keywright_server::config::{Config, Flags};
 use std::{
     fs::{File, OpenOptions},
-    io::{BufRead, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write, stdin, stdout},
+    io::{BufRead, BufReader, BufWriter, ErrorKind, Read as _, Seek as _, SeekFrom, Write, stdin, stdout},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -81,27 +81,65 @@ async fn export(config: &Config, organization: Option<OrganizationId>) -> anyhow
 
 /// Adds sections to a file. What a crash left of the last one is written anew.
 async fn revocations(config: &Config, path: &Path) -> anyhow::Result<()> {
-    let told = || format!("{} cannot be written", path.display());
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).with_context(told)?;
-    let mut text = String::new();
-    file.read_to_string(&mut text).with_context(|| format!("{} cannot be read", path.display()))?;
-    let whole = text.rfind('\n').map_or(0, |at| at + 1);
-    file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0))).with_context(told)?;
-    text.truncate(whole);
-    let last: Option<Section> =
-        text.lines().last().map(serde_json::from_str).transpose().with_context(|| format!("{} is no log of revocations", path.display()))?;
-    let (mut after, mut count) = (last.map_or(Position { history: 0, n: 0 }, |section| section.to), 0);
+    let mut log = RevocationLog { path, file: None };
+    let mut last = log.open()?;
+    let (mut after, mut count) = (last.as_ref().map_or(Position { history: 0, n: 0 }, |section| section.to), 0);
     loop {
         let reply = ask(config, AdminRequest::ListRevocations { after }).await?;
         let AdminReply::Revocations { section } = &reply else { bail!("{}", render(&reply, Format::Text)?) };
-        let Some(section) = section else { break };
-        after = serde_json::from_value::<Section>(section.clone()).context("a section cannot be read")?.to;
-        writeln!(file, "{section}").and_then(|()| file.sync_data()).with_context(told)?;
-        count += 1;
+        let Some(text) = section else { break };
+        let section: Section = serde_json::from_value(text.clone()).context("a section cannot be read")?;
+        if let Some(last) = last.filter(|last| last.issuer != section.issuer) {
+            bail!("{} is the log of another installation, {}; name another file", path.display(), last.issuer.escape_debug());
+        }
+        log.write(&format!("{text}\n"))?;
+        (after, count, last) = (section.to, count + 1, Some(section));
     }
     println!("{}: {count} more sections, up to position {after}", path.display());
     Ok(())
 }
+
+/// A file of sections that nobody else writes meanwhile.
+struct RevocationLog<'a> {
+    path: &'a Path,
+    file: Option<File>,
+}
+
+impl RevocationLog<'_> {
+    /// The last section, if the file is there and has one. Only what is left of a section is removed from its end.
+    fn open(&mut self) -> anyhow::Result<Option<Section>> {
+        let path = self.path.display();
+        let mut file = match OpenOptions::new().read(true).write(true).open(self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("{path} cannot be written")),
+        };
+        if file.try_lock().is_err() {
+            bail!("{path} is being written by another run; wait until it is done");
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).with_context(|| format!("{path} cannot be read"))?;
+        let (whole, rest) = text.split_at_checked(text.rfind('\n').map_or(0, |at| at + 1)).context("it has an end")?;
+        let lines = whole.lines().map(serde_json::from_str::<Section>).collect::<Result<Vec<_>, _>>();
+        let lines = lines.ok().filter(|_| rest.starts_with(FIRST_MEMBER) || FIRST_MEMBER.starts_with(rest));
+        let mut lines = lines.with_context(|| format!("{path} is no log of revocations, or not whole; name another file"))?;
+        file.set_len(whole.len() as u64).and_then(|()| file.seek(SeekFrom::End(0))).with_context(|| format!("{path} cannot be written"))?;
+        self.file = Some(file);
+        Ok(lines.pop())
+    }
+
+    fn write(&mut self, line: &str) -> anyhow::Result<()> {
+        let told = || format!("{} cannot be written", self.path.display());
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.path).with_context(told)?),
+        };
+        file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).with_context(told)
+    }
+}
+
+/// How every section begins.
+const FIRST_MEMBER: &str = "{\"at\":";
 
 /// Checks a chain, a link a line. Answers a sentence.
 fn verify(lines: impl BufRead, noted: Option<Head>) -> anyhow::Result<String> {

@@ -16,6 +16,9 @@ use keywright_server::{
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
+/// How a backup key begins.
+const IDENTITY: &str = "AGE-SECRET-KEY-1";
+
 /// What `keywright backup` takes.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -28,12 +31,8 @@ pub(crate) struct BackupArgs {
     #[arg(long)]
     output: Option<PathBuf>,
     /// For whom it is encrypted: age1…, as `keywright backup key` prints it; repeat it for several. Without it those of backup.recipients
-    #[arg(long = "recipient", value_parser = recipient)]
-    recipients: Vec<Recipient>,
-}
-
-fn recipient(text: &str) -> Result<Recipient, String> {
-    text.parse().map_err(|error: keywright_core::age::AgeError| error.to_string())
+    #[arg(long = "recipient")]
+    recipients: Vec<String>,
 }
 
 #[derive(Subcommand)]
@@ -71,7 +70,9 @@ pub(crate) async fn back_up_or_make_key(args: BackupArgs) -> anyhow::Result<()> 
     }
     let Some(output) = args.output else { bail!("name the file to write with --output; - is the standard output") };
     let config = args.place.load(Flags::default())?;
-    let recipients = if args.recipients.is_empty() { config.backup.recipients()? } else { args.recipients };
+    // What is none is not repeated: it may be a key.
+    let recipients: Vec<Recipient> = args.recipients.iter().map(|text| text.parse().context("--recipient")).collect::<Result<_, _>>()?;
+    let recipients = if recipients.is_empty() { config.backup.recipients()? } else { recipients };
     let told = back_up(&config.data_dir, &output, recipients, &Clock::System).await?;
     let position = told.position.map(|position| position.to_string()).unwrap_or_default();
     // The standard output may be the backup.
@@ -89,6 +90,11 @@ fn make_key(output: &Path) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn restore_into(args: RestoreArgs) -> anyhow::Result<()> {
+    for file in [Some(&args.backup), Some(&args.key), args.revocations.as_ref()].into_iter().flatten() {
+        if file.to_string_lossy().to_ascii_uppercase().contains(IDENTITY) {
+            bail!("a backup key stands where a file's name belongs; write it into a file, name that, and use another key if others may have seen this one");
+        }
+    }
     let later = match (&args.revocations, args.accept_lost_revocations) {
         (Some(file), _) => Later::Known(read_revocations(file)?),
         (None, true) => Later::Lost,
@@ -106,6 +112,7 @@ pub(crate) async fn restore_into(args: RestoreArgs) -> anyhow::Result<()> {
         None => println!("what was taken away since is not known: look through keys and members; all access tokens are dead"),
     }
     println!("everybody signs in again; pending invitations and links for passwords are to be sent anew");
+    println!("configuration and catalog file are no part of a backup; go on with: keywright serve --data-dir {}", args.data_dir.display());
     Ok(())
 }
 
@@ -113,5 +120,5 @@ pub(crate) async fn restore_into(args: RestoreArgs) -> anyhow::Result<()> {
 pub(crate) fn read_revocations(file: &Path) -> anyhow::Result<Vec<Section>> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let told = |number: usize| format!("line {number} of {} is no section of a log of revocations; is it whole?", file.display());
-    text.lines().enumerate().map(|(at, line)| serde_json::from_str(line).with_context(|| told(at + 1))).collect()
+    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(|(at, line)| serde_json::from_str(line).with_context(|| told(at + 1))).collect()
 }

@@ -61,7 +61,7 @@ enum Command {
     /// The logs: export their chain, check it
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// Write everything into one encrypted file, while the server runs or not
+    /// Write databases and key file into one encrypted file, while the server runs or not
     Backup(backup::BackupArgs),
     /// Put a backup into an empty folder, without what was taken away since
     Restore(backup::RestoreArgs),

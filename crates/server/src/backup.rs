@@ -51,7 +51,7 @@ pub enum BackupError {
         error: io::Error,
     },
     /// It is encrypted for somebody else, cut short, altered, or no backup.
-    #[error("the backup cannot be opened: {0}")]
+    #[error("the backup cannot be opened")]
     Age(#[from] AgeError),
     /// It comes from a later program.
     #[error("the backup was made by {0}, and its form is newer than this program knows; restore it with that release, or a newer one")]
@@ -98,7 +98,7 @@ pub async fn back_up(data_dir: &Path, output: &Path, recipients: Vec<Recipient>,
         return Err(BackupError::NoRecipient);
     }
     let layout = Layout::of(data_dir);
-    if !layout.database.exists() {
+    if !layout.database.try_exists().map_err(at(&layout.database))? {
         return Err(BackupError::NoDatabase(data_dir.to_owned()));
     }
     if output != Path::new("-") && output.exists() {
@@ -135,18 +135,18 @@ fn write(output: &Path, recipients: &[Recipient], manifest: &Manifest, files: &[
         return archive(io::stdout().lock(), recipients, manifest, files).map(drop);
     }
     let mut part = output.as_os_str().to_owned();
-    part.push(".part");
+    part.push(format!(".{}.part", std::process::id()));
     let part = PathBuf::from(part);
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part).map_err(at(&part))?;
     let done = || {
-        // Of an interrupted run; and nothing is written through a link that somebody put there.
-        match fs::remove_file(&part) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(at(&part)(error)),
-            Ok(()) | Err(_) => {}
-        }
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part).map_err(at(&part))?;
         let file = archive(file, recipients, manifest, files)?;
         file.sync_all().map_err(at(&part))?;
-        fs::rename(&part, output).map_err(at(output))?;
+        // A second name fails where a new name would overwrite; not every file system has second names.
+        match fs::hard_link(&part, output) {
+            Ok(()) => fs::remove_file(&part).map_err(at(&part))?,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(BackupError::Exists(output.to_owned())),
+            Err(_) => fs::rename(&part, output).map_err(at(output))?,
+        }
         sync_folder(output)
     };
     done().inspect_err(|_| drop(fs::remove_file(&part)))
@@ -206,6 +206,10 @@ pub async fn restore(input: &Path, identity: Identity, data_dir: &Path, later: L
 }
 
 fn extract(input: impl io::BufRead, identity: &Identity, to: &Path) -> Result<Manifest, BackupError> {
+    // What the archive's reader says is of no help to whoever has the wrong file.
+    let at = |_: &Path| {
+        |error: io::Error| found_in(&error).map_or_else(|| BackupError::Content("it is no archive of Keywright's, or not whole".to_owned()), BackupError::Age)
+    };
     let here = Path::new("the backup");
     let mut archive = tar::Archive::new(Decryptor::new(input, identity).map_err(at(here))?);
     let mut entries = archive.entries().map_err(at(here))?;
@@ -218,7 +222,7 @@ fn extract(input: impl io::BufRead, identity: &Identity, to: &Path) -> Result<Ma
     first.take(MAX_MANIFEST).read_to_end(&mut text).map_err(at(here))?;
     let manifest: Manifest = serde_json::from_slice(&text).map_err(|_| broken("its manifest cannot be read"))?;
     if manifest.format > FORMAT {
-        return Err(BackupError::Newer(manifest.program));
+        return Err(BackupError::Newer(manifest.program.escape_debug().to_string()));
     }
     let layout = Layout::of(to);
     let known = [&layout.key_file, &layout.database, &layout.distribution_database].map(|file| name_of(file));
@@ -227,12 +231,14 @@ fn extract(input: impl io::BufRead, identity: &Identity, to: &Path) -> Result<Ma
         let mut entry = entry.map_err(at(here))?;
         let name = entry.path().map_err(at(here))?.to_string_lossy().into_owned();
         if !known.contains(&name) || found.contains(&name) {
-            return Err(BackupError::Content(format!("there is a file `{name}` in it that does not belong there")));
+            return Err(BackupError::Content(format!("there is a file `{}` in it that does not belong there", name.escape_debug())));
         }
         let path = to.join(&name);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(at(&path))?;
-        io::copy(&mut entry, &mut file).map_err(|error| found_in(&error).map_or_else(|| BackupError::File { path: path.clone(), error }, BackupError::Age))?;
-        file.sync_all().map_err(at(&path))?;
+        let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).and_then(|mut file| {
+            io::copy(&mut entry, &mut file)?;
+            file.sync_all()
+        });
+        written.map_err(|error| found_in(&error).map_or_else(|| BackupError::File { path: path.clone(), error }, BackupError::Age))?;
         found.push(name);
     }
     // The end is read too: a cut shows there.
@@ -290,21 +296,32 @@ struct Draft {
 impl Draft {
     fn begin(target: &Path) -> Result<Self, BackupError> {
         let (layout, is_new) = (Layout::of(target), !target.exists());
-        if layout.restore.exists() {
-            // Nobody has used what an interrupted restore has put there already.
-            let held = DataDir::take_as_it_is(target)?;
-            require_ours(&layout.restore)?;
-            for part in layout.parts().into_iter().filter(|part| part.exists()) {
-                fs::remove_file(part).map_err(at(part))?;
-            }
-            let copies = Some(Folder::make(&layout.restore)?);
-            return Ok(Self { layout, copies, _held: held, is_new, target: target.to_owned() });
-        }
-        DataDir::check_empty(target)?;
+        let was_locked = layout.lock.exists();
         let held = DataDir::take_as_it_is(target)?;
         let mut draft = Self { layout, copies: None, _held: held, is_new, target: target.to_owned() };
-        draft.copies = Some(Folder::make(&draft.layout.restore)?);
+        let begun = draft.make_room().and_then(|()| Folder::make(&draft.layout.restore));
+        match begun {
+            Ok(copies) => draft.copies = Some(copies),
+            Err(error) => {
+                if !was_locked {
+                    DataDir::forget_lock(target);
+                }
+                return Err(error);
+            }
+        }
         Ok(draft)
+    }
+
+    /// Nobody has used what an interrupted restore has put there already; everything else stays.
+    fn make_room(&self) -> Result<(), BackupError> {
+        if !self.layout.restore.exists() {
+            return Ok(DataDir::check_nothing_but_lock(&self.target)?);
+        }
+        require_ours(&self.layout.restore)?;
+        for part in self.layout.parts().into_iter().filter(|part| part.exists()) {
+            fs::remove_file(part).map_err(at(part))?;
+        }
+        Ok(())
     }
 
     fn copies_at(&self) -> &Path {

@@ -15,7 +15,6 @@ const LOCK: &str = "keywright.lock";
 const SOCKET: &str = "admin.sock";
 const MAIL: &str = "mail";
 const BACKUP: &str = "backup.tmp";
-const BACKUP_LOCK: &str = "backup.lock";
 const RESTORE: &str = "restore.tmp";
 
 /// Why a data folder cannot be used; one sentence that says what to do.
@@ -67,6 +66,8 @@ pub(crate) struct Layout {
     pub(crate) backup: PathBuf,
     /// What a restore puts together, as long as it is not done.
     pub(crate) restore: PathBuf,
+    /// Held by whoever uses the folder.
+    pub(crate) lock: PathBuf,
 }
 
 impl Layout {
@@ -78,6 +79,7 @@ impl Layout {
             key_file: folder.join(KEY_FILE),
             backup: folder.join(BACKUP),
             restore: folder.join(RESTORE),
+            lock: folder.join(LOCK),
         }
     }
 
@@ -93,10 +95,11 @@ impl Layout {
             .any(|known| name.strip_prefix(known).is_some_and(|rest| ["", "-wal", "-shm", "-journal"].contains(&rest)))
     }
 
-    /// Keeps a second backup away, as long as the file lives.
+    /// Keeps a second backup away, as long as the handle lives.
     pub(crate) fn lock_backup(&self) -> Result<File, DataDirError> {
         let not_writable = |error| DataDirError::NotWritable { path: self.folder.clone(), error };
-        let lock = private(OpenOptions::new().create(true).truncate(false).write(true)).open(self.folder.join(BACKUP_LOCK)).map_err(not_writable)?;
+        // The folder itself: a file would belong to whoever makes the first backup.
+        let lock = File::open(&self.folder).map_err(not_writable)?;
         match lock.try_lock() {
             Ok(()) => Ok(lock),
             Err(TryLockError::WouldBlock) => Err(DataDirError::BackupRuns(self.folder.clone())),
@@ -142,28 +145,35 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError::NotEmpty`] and the others.
     pub fn take_empty(path: &Path) -> Result<Self, DataDirError> {
-        Self::check_empty(path)?;
+        match std::fs::read_dir(path) {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
+                    return Err(DataDirError::NotEmpty(path.to_owned()));
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(DataDirError::NotWritable { path: path.to_owned(), error }),
+        }
         Self::take(path)
     }
 
-    /// Whether a folder is empty or not there yet.
+    /// Removes the lock of a folder that this process holds and leaves as it was.
+    pub(crate) fn forget_lock(path: &Path) {
+        drop(std::fs::remove_file(path.join(LOCK)));
+    }
+
+    /// Whether there is nothing but the lock in a folder that this process holds.
     ///
     /// # Errors
     /// [`DataDirError::NotEmpty`], and [`DataDirError::NotWritable`] if it cannot be looked into.
-    pub(crate) fn check_empty(path: &Path) -> Result<(), DataDirError> {
-        match std::fs::read_dir(path) {
-            Ok(mut entries) => match entries.next() {
-                None => Ok(()),
-                Some(_) => Err(DataDirError::NotEmpty(path.to_owned())),
-            },
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(DataDirError::NotWritable { path: path.to_owned(), error }),
+    pub(crate) fn check_nothing_but_lock(path: &Path) -> Result<(), DataDirError> {
+        let not_writable = |error| DataDirError::NotWritable { path: path.to_owned(), error };
+        for entry in std::fs::read_dir(path).map_err(not_writable)? {
+            if entry.map_err(not_writable)?.file_name() != LOCK {
+                return Err(DataDirError::NotEmpty(path.to_owned()));
+            }
         }
-    }
-
-    /// Removes the lock of a folder that this process holds and has nothing in.
-    pub(crate) fn forget_lock(path: &Path) {
-        drop(std::fs::remove_file(path.join(LOCK)));
+        Ok(())
     }
 
     /// Where it is.

@@ -3,7 +3,7 @@
 
 use crate::{StoreError, memberships::split_roles, statements};
 use keywright_db::Tx;
-use keywright_protocol::OrganizationId;
+use keywright_protocol::{KeyId, OrganizationId, UserId};
 
 statements! {
     LIST = "SELECT 'membership' AS kind, o.id AS organization_id, o.name AS organization_name, string_agg(r.role, ' ') AS roles
@@ -18,6 +18,8 @@ statements! {
             FROM invitation_roles r JOIN invitations i ON i.id = r.invitation_id AND i.accepted_at IS NULL AND i.revoked_at IS NULL
             JOIN organizations o ON o.id = r.organization_id AND o.deleted_at IS NULL
             GROUP BY i.id, o.id, o.name";
+    LIST_USERS_WITH = "SELECT DISTINCT m.user_id FROM membership_roles r JOIN memberships m ON m.id = r.membership_id AND m.ended_at IS NULL WHERE r.role = $1";
+    LIST_KEYS_WITH = "SELECT DISTINCT r.key_id FROM key_roles r JOIN keys k ON k.id = r.key_id AND k.revoked_at IS NULL WHERE r.role = $1";
     DROP_DOUBLE_OF_MEMBERSHIPS = "DELETE FROM membership_roles WHERE role = $1
         AND membership_id IN (SELECT id FROM memberships WHERE ended_at IS NULL)
         AND membership_id IN (SELECT membership_id FROM membership_roles WHERE role = $2)";
@@ -77,6 +79,22 @@ pub async fn list(tx: &mut Tx) -> Result<Vec<HolderRow>, StoreError> {
             Ok(HolderRow { kind, organization_id, organization_name, roles: split_roles(row.get("roles")?) })
         })
         .collect()
+}
+
+/// Who holds a role by a live membership.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_users_with(tx: &mut Tx, role: &str) -> Result<Vec<UserId>, StoreError> {
+    tx.fetch_all(LIST_USERS_WITH, &[role.into()]).await?.iter().map(|row| row.get("user_id")).collect()
+}
+
+/// Which unrevoked API Keys hold a role.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_keys_with(tx: &mut Tx, role: &str) -> Result<Vec<KeyId>, StoreError> {
+    tx.fetch_all(LIST_KEYS_WITH, &[role.into()]).await?.iter().map(|row| row.get("key_id")).collect()
 }
 
 /// Puts one role in another's place for everybody who holds it; who has both keeps one. What has ended stays as it was.

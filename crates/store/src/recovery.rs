@@ -33,8 +33,8 @@ statements! {
     REVOKE_INVITATIONS = "UPDATE invitations SET revoked_at = $1 WHERE accepted_at IS NULL AND revoked_at IS NULL";
     DROP_MAIL_WITH_LINKS = "DELETE FROM outbox WHERE sent_at IS NULL AND kind IN ('invitation', 'password-reset')";
     REVOKE_SIGNING_KEY = "UPDATE signing_keys SET revoked_at = $2 WHERE kid = $1 AND revoked_at IS NULL";
-    SKIP_INDICES = "UPDATE status_indices SET next = next + $1 WHERE id = 1";
-    BEGIN_HISTORY = "UPDATE revision SET history = history + 1 WHERE id = 1";
+    SKIP_INDICES = "UPDATE status_indices SET next = CASE WHEN next < $2 THEN $2 ELSE next END + $1 WHERE id = 1";
+    BEGIN_HISTORY = "UPDATE revision SET history = $1 WHERE id = 1 AND history < $1";
 }
 
 /// One line of the log of changes, with the status indices that it ended.
@@ -304,18 +304,18 @@ pub async fn revoke_signing_key(tx: &mut Tx, kid: &str, now: Time) -> Result<(),
     tx.execute(REVOKE_SIGNING_KEY, &[kid.into(), now.into()]).await.map(drop)
 }
 
-/// Leaves out so many status indices: they may have been given since the backup, and none is ever used again.
+/// Leaves out so many status indices, behind `least`: they may have been given since the backup, and none is ever used again.
 ///
 /// # Errors
 /// Whatever keeps the database from writing.
-pub async fn skip_indices(tx: &mut Tx, count: i64) -> Result<(), StoreError> {
-    tx.execute_one(SKIP_INDICES, &[count.into()]).await
+pub async fn skip_indices(tx: &mut Tx, count: i64, least: i64) -> Result<(), StoreError> {
+    tx.execute_one(SKIP_INDICES, &[count.into(), least.into()]).await
 }
 
-/// Begins another history: its positions are behind every one that may have been given since the backup.
+/// Begins another history: its positions are behind every one of those before.
 ///
 /// # Errors
-/// Whatever keeps the database from writing.
-pub async fn begin_history(tx: &mut Tx) -> Result<(), StoreError> {
-    tx.execute_one(BEGIN_HISTORY, &[]).await
+/// `NotFound` if it is not a later one.
+pub async fn begin_history(tx: &mut Tx, history: i64) -> Result<(), StoreError> {
+    tx.execute_one(BEGIN_HISTORY, &[history.into()]).await
 }

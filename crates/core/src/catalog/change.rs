@@ -80,6 +80,13 @@ async fn put_in_force(tx: &mut Tx, ctx: &Context, after: &Catalog, replace: &Rep
         generations::end(tx, *index, ctx.now).await?;
     }
     for (old, new) in replace {
+        // Whoever holds it is named: what becomes of him is no part of the catalog.
+        for user in holders::list_users_with(tx, old).await? {
+            changes::insert(tx, ChangeKind::User, user.as_uuid(), &[]).await?;
+        }
+        for key in holders::list_keys_with(tx, old).await? {
+            changes::insert(tx, ChangeKind::Key, key.as_uuid(), &[]).await?;
+        }
         holders::replace_role(tx, old, new).await?;
     }
     if !diff.identical {

@@ -2,7 +2,7 @@
 
 use super::{
     KeyState, OrganizationState, Section, State, Subject, UserState, fingerprint,
-    membership::{Left, Seat, Seats, left, less},
+    membership::{Catalogs, Left, Seat, Seats, left, less},
 };
 use crate::{
     Context, Error, KeyFile,
@@ -17,11 +17,10 @@ use keywright_db::{Db, Location, OpenError, Tx, Writes};
 use keywright_protocol::{
     Catalog, Clock, KeyKind, OrganizationId, Position, Time, UserId,
     admin::RolesIn,
-    catalog::Document,
     jwk::{Algorithm, Purpose},
 };
 use keywright_store::{
-    MIGRATIONS, generations, keys,
+    MIGRATIONS, changes, generations, keys,
     managed_keys::{self, VersionRow},
     memberships,
     recovery::{self, KeyRow, OrganizationRow, UserRow},
@@ -32,8 +31,10 @@ use std::{
     sync::Arc,
 };
 
-/// Status indices that are left out: more than are given between two backups, and whole lists.
+/// Status indices that are left out at least: whole lists.
 const INDICES_LEFT_OUT: i64 = 16 << 20;
+/// No installation gives so many for long: what two restores of one backup give are not the same.
+const INDICES_A_SECOND: i64 = 1_024;
 
 /// What is known of the time after the backup.
 pub enum Later {
@@ -77,11 +78,22 @@ pub enum RestoreError {
     /// Sections do not follow each other.
     #[error("in the log of revocations something is missing between {0} and {1}; give the whole one")]
     Gap(Position, Position),
-    /// The log does not reach the backup.
-    #[error("the log of revocations covers {from} to {to}, and the backup is of {backup}: what was taken away after it is not all there; give the whole log")]
-    NotCovered {
+    /// The log is empty.
+    #[error("there is nothing in the log of revocations; give the one that `keywright audit revocations` wrote, or --accept-lost-revocations")]
+    Empty,
+    /// The log begins too late.
+    #[error("the log of revocations begins at {from}, behind the backup's {backup}: what was taken away between is not in it; give the whole one")]
+    BeginsLater {
         /// Where it begins.
         from: Position,
+        /// The position of the backup.
+        backup: Position,
+    },
+    /// The log ends too early.
+    #[error(
+        "the log of revocations ends at {to}, before the backup's {backup}; let `keywright audit revocations` write on, or, if that machine is gone, restore an earlier backup, which the log covers"
+    )]
+    EndsBefore {
         /// Where it ends.
         to: Position,
         /// The position of the backup.
@@ -99,16 +111,24 @@ impl From<keywright_db::StoreError> for RestoreError {
 }
 
 /// Opens a restored SQLite database for the first time, brings it to this program's schema, and takes away what was taken away since. All
-/// sessions, invitations and links for new passwords end in any case. All or nothing is written.
+/// sessions, invitations and links for new passwords end in any case. After an error the database is of no use.
 ///
 /// # Errors
 /// [`RestoreError`].
 pub async fn restore(location: &Location, key_file: KeyFile, later: Later, clock: &Clock) -> Result<Restored, RestoreError> {
     let db = Db::open(location, Writes::Revisioned, MIGRATIONS).await?;
     let now = clock.now();
-    let told = db.write(move |tx| Box::pin(async move { Replay::begin(tx, key_file, now).await?.run(tx, later).await })).await;
+    let restored = async {
+        let replay = db.read(move |tx| Box::pin(async move { Replay::begin(tx, key_file, now).await })).await?;
+        let last = replay.check(&later)?;
+        // Whatever this restore changes is a change of the new history.
+        let history = replay.history(last.map(|(position, _)| position));
+        db.write(move |tx| Box::pin(async move { recovery::begin_history(tx, history).await })).await?;
+        Ok::<_, RestoreError>(db.write(move |tx| Box::pin(async move { replay.run(tx, later, last).await })).await?.value)
+    };
+    let restored = restored.await;
     db.close().await;
-    Ok(told?.value)
+    restored
 }
 
 struct Replay {
@@ -127,55 +147,58 @@ impl Replay {
         check_key_file(&key_file, settings::find(tx, settings::SEAL_CHECK).await?).map_err(|_| RestoreError::OtherKeyFile)?;
         let active = signing_keys::list(tx).await?.into_iter().find(|key| key.retired_at.is_none());
         let algorithm = active.map_or(Algorithm::ES256, |key| key.algorithm);
-        // This transaction has raised the revision by one.
-        let position = tx.position();
-        let backup = Position { n: position.n - 1, ..position };
+        let backup = changes::position(tx).await?;
         Ok(Self { pepper: key_file.pepper(), key_file: Arc::new(key_file), issuer, algorithm, backup, now, narrowed: 0 })
     }
 
-    async fn run(mut self, tx: &mut Tx, later: Later) -> Result<Restored, RestoreError> {
-        let (known_to, reason) = match later {
+    /// One that no other restore of this backup began, and none that the log knows of: the second in which it begins.
+    fn history(&self, last: Option<Position>) -> i64 {
+        let known = last.map_or(0, |last| last.history).max(self.backup.history);
+        known.saturating_add(1).max(self.now.as_seconds())
+    }
+
+    async fn run(mut self, tx: &mut Tx, later: Later, last: Option<(Position, Time)>) -> Result<Restored, RestoreError> {
+        let reason = match later {
             Later::Known(sections) => {
-                let (to, at) = self.check(&sections)?;
                 self.replay(tx, sections).await?;
-                (Some((to, at)), format!("what was taken away up to {to}, {at}, is taken away again: {} narrowed", self.narrowed))
+                let told = last.map(|(to, at)| format!("{to}, {at}")).unwrap_or_default();
+                format!("what was taken away up to {told} is taken away again: {} narrowed", self.narrowed)
             }
             Later::Lost => {
                 for kid in recovery::list_signing_keys(tx).await? {
                     recovery::revoke_signing_key(tx, &kid, self.now).await?;
                 }
-                (None, "what was taken away since is not known; the signing keys are revoked".to_owned())
+                "what was taken away since is not known; the signing keys are revoked".to_owned()
             }
         };
-        // A copy of the backup may be in other hands.
         for purpose in [Purpose::AccessToken, Purpose::Document] {
             signing_keys::retire(tx, purpose, self.now).await?;
         }
         keyring::ensure(tx, &self.key_file, self.algorithm, self.now).await?;
         recovery::end_passing_things(tx, self.now).await?;
-        recovery::skip_indices(tx, INDICES_LEFT_OUT).await?;
+        recovery::skip_indices(tx, INDICES_LEFT_OUT, self.now.as_seconds().saturating_mul(INDICES_A_SECOND)).await?;
         let (ctx, told) = (Context::system(self.now)?, (self.backup.to_string(), reason));
         log::change(tx, &ctx, &By::Host, Where::Installation, Action::Restore, told).await?;
-        recovery::begin_history(tx).await?;
-        Ok(Restored { backup: self.backup, known_to, narrowed: self.narrowed })
+        Ok(Restored { backup: self.backup, known_to: last, narrowed: self.narrowed })
     }
 
     /// Whether the sections are all that came after the backup, as far as they go. Answers how far.
-    fn check(&self, sections: &[Section]) -> Result<(Position, Time), RestoreError> {
-        let (Some(first), Some(last)) = (sections.first(), sections.last()) else {
-            let nowhere = Position { history: 0, n: 0 };
-            return Err(RestoreError::NotCovered { from: nowhere, to: nowhere, backup: self.backup });
-        };
+    fn check(&self, later: &Later) -> Result<Option<(Position, Time)>, RestoreError> {
+        let Later::Known(sections) = later else { return Ok(None) };
+        let (Some(first), Some(last)) = (sections.first(), sections.last()) else { return Err(RestoreError::Empty) };
         if let Some(other) = sections.iter().find(|section| section.issuer != self.issuer) {
-            return Err(RestoreError::OtherInstallation { found: other.issuer.clone(), known: self.issuer.clone() });
+            return Err(RestoreError::OtherInstallation { found: other.issuer.escape_debug().to_string(), known: self.issuer.clone() });
         }
         if let Some((one, next)) = sections.iter().zip(sections.iter().skip(1)).find(|(one, next)| one.to != next.from) {
             return Err(RestoreError::Gap(one.to, next.from));
         }
-        if self.backup < first.from || last.to < self.backup {
-            return Err(RestoreError::NotCovered { from: first.from, to: last.to, backup: self.backup });
+        if self.backup < first.from {
+            return Err(RestoreError::BeginsLater { from: first.from, backup: self.backup });
         }
-        Ok((last.to, last.at))
+        if last.to < self.backup {
+            return Err(RestoreError::EndsBefore { to: last.to, backup: self.backup });
+        }
+        Ok(Some((last.to, last.at)))
     }
 
     async fn replay(&mut self, tx: &mut Tx, sections: Vec<Section>) -> Result<(), Error> {
@@ -187,27 +210,23 @@ impl Replay {
             }
             latest.extend(section.states.into_iter().map(|state| (state.subject(), state)));
         }
-        // What roles are worth is judged by the later catalog: that is the one that comes into force at the start.
-        let document = match latest.remove(&Subject::Catalog) {
-            Some(State::Catalog { document }) => *document,
-            Some(_) | None => self.own_catalog(tx).await?,
+        let own = super::catalog(tx).await?.ok_or(Error::Internal("there is no catalog"))?;
+        let later = match latest.remove(&Subject::Catalog) {
+            Some(State::Catalog { document }) => Some(Catalog::new(*document)?),
+            Some(_) | None => None,
         };
-        let catalog = Catalog::new(document)?;
+        let catalogs = Catalogs { own: Catalog::new(own)?, later };
         for state in latest.into_values() {
             let narrowed = match state {
                 State::Organization(later) => self.organization(tx, later).await?,
-                State::Key(later) => self.key(tx, later, &catalog).await?,
-                State::User(later) => self.user(tx, later, &catalog).await?,
+                State::Key(later) => self.key(tx, later, &catalogs).await?,
+                State::User(later) => self.user(tx, later, &catalogs).await?,
                 State::SigningKeys { kids } => self.signing_keys(tx, &kids).await?,
                 State::Catalog { .. } => false,
             };
             self.narrowed += usize::from(narrowed);
         }
         Ok(())
-    }
-
-    async fn own_catalog(&self, tx: &mut Tx) -> Result<Document, Error> {
-        super::catalog(tx).await?.ok_or(Error::Internal("there is no catalog"))
     }
 
     async fn signing_keys(&self, tx: &mut Tx, kids: &[String]) -> Result<bool, Error> {
@@ -227,7 +246,7 @@ impl Replay {
             // Addresses of which none is left let nobody in, which no list can say.
             suspended_at: since(before.suspended_at, later.suspended || addresses.is_none()),
             deleted_at: since(before.deleted_at, later.deleted),
-            longest_key_life: before.longest_key_life.into_iter().chain(later.longest_key_life).min(),
+            longest_key_life: before.longest_key_life.into_iter().chain(later.longest_key_life.filter(|seconds| *seconds > 0)).min(),
             allowed_addresses: addresses.unwrap_or_else(|| before.allowed_addresses.clone()),
             personal_keys_off_at: since(before.personal_keys_off_at, later.personal_keys_off),
             members_by_keys_off_at: since(before.members_by_keys_off_at, later.members_by_keys_off),
@@ -251,7 +270,7 @@ impl Replay {
         Ok(AddressList::load(before)?.common(&AddressList::load(later)?).map(|list| list.to_stored()))
     }
 
-    async fn key(&self, tx: &mut Tx, later: KeyState, catalog: &Catalog) -> Result<bool, Error> {
+    async fn key(&self, tx: &mut Tx, later: KeyState, catalogs: &Catalogs) -> Result<bool, Error> {
         let Some(before) = recovery::find_key(tx, later.id).await?.filter(|key| key.revoked_at.is_none()) else { return Ok(false) };
         let scopes = before.operator_scopes.as_deref().map(|scopes| words_in_both(scopes, later.scopes.as_deref().unwrap_or_default()));
         let addresses = self.addresses(&before.allowed_addresses, &later.allowed_addresses)?;
@@ -283,7 +302,7 @@ impl Replay {
                 narrowed = true;
             }
         }
-        narrowed |= self.grants(tx, &before, &later.roles, catalog).await?;
+        narrowed |= self.grants(tx, &before, &later.roles, catalogs).await?;
         if narrowed {
             generations::end_of_key(tx, before.id, self.now).await?;
         }
@@ -310,11 +329,11 @@ impl Replay {
     }
 
     /// An API Key's roles, organization by organization. Where nothing is left there is no grant.
-    async fn grants(&self, tx: &mut Tx, key: &KeyRow, later: &[RolesIn], catalog: &Catalog) -> Result<bool, Error> {
+    async fn grants(&self, tx: &mut Tx, key: &KeyRow, later: &[RolesIn], catalogs: &Catalogs) -> Result<bool, Error> {
         let mut any = false;
         for RolesIn { organization_id, roles } in super::grants(managed_keys::list_roles_of(tx, key.id).await?) {
             let later = later.iter().find(|grant| grant.organization_id == organization_id).map(|grant| grant.roles.as_slice()).unwrap_or_default();
-            let left = less(catalog, &roles, later).unwrap_or_default();
+            let left = less(catalogs, &roles, later);
             if left != roles {
                 managed_keys::delete_roles(tx, key.id, organization_id).await?;
                 for role in &left {
@@ -326,7 +345,7 @@ impl Replay {
         Ok(any)
     }
 
-    async fn user(&self, tx: &mut Tx, later: UserState, catalog: &Catalog) -> Result<bool, Error> {
+    async fn user(&self, tx: &mut Tx, later: UserState, catalogs: &Catalogs) -> Result<bool, Error> {
         let Some(before) = recovery::find_user(tx, later.id).await? else { return Ok(false) };
         let since = |at: Option<Time>, is_so: bool| at.or(is_so.then_some(self.now));
         let same_password = before.password_hash.as_deref().map(fingerprint) == later.password;
@@ -351,7 +370,7 @@ impl Replay {
             }
         }
         for (root, (earlier, later_seats)) in trees.into_iter().filter(|(_, (earlier, later))| !earlier.is_empty() && earlier != later) {
-            let left = left(catalog, root, &earlier, &later_seats).unwrap_or_default();
+            let left = left(catalogs, root, &earlier, &later_seats).unwrap_or_default();
             self.seat(tx, later.id, (&earlier, &later_seats), &left).await?;
             narrowed = true;
         }

@@ -17,7 +17,10 @@ use keywright_core::{
     recovery::{Later, RestoreError, Restored, Section, copy, restore},
 };
 use keywright_db::{Db, Location, Writes, on_both_engines};
-use keywright_protocol::{OperatorScope, Position, admin::RolesIn};
+use keywright_protocol::{
+    OperatorScope, Position,
+    admin::{RoleReplacement, RolesIn},
+};
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -214,7 +217,7 @@ async fn what_is_no_key_and_no_role_does_not_come_back_either() {
     assert_eq!(outcome(&again.exchange("manager", None).await), "accepted");
     // What was made for one cannot be taken for the other: the history is another one, and the log tells of it.
     let after = sections(&core, NOWHERE).await;
-    assert_eq!(after.last().unwrap().to.history, 2);
+    assert_eq!(after.last().unwrap().to.history, again.clock.now().as_seconds());
     let told = core.activity(&again.host(), None, Filter::default(), None, 5).await.unwrap();
     assert!(told.events.iter().any(|event| event.event.action == "Restore"), "{told:?}");
 }
@@ -271,6 +274,54 @@ async fn whoever_left_and_came_back_has_none_of_his_old_keys() {
     let members = again.list_members(&world.host(), acme).await.unwrap();
     let own = members.iter().find(|member| member.user.id == viewer).and_then(|member| member.own.clone());
     assert_eq!(own, Some(vec!["view-build".to_owned()]), "he is the member that he was later");
+}
+
+/// Reddens when a role that was replaced for everybody comes back: no change of anybody's own took it.
+#[tokio::test]
+async fn a_role_that_another_one_took_the_place_of_does_not_come_back() {
+    let drill = Drill::begin().await;
+    let (world, acme) = (&drill.world, drill.world.demo.acme.id);
+    let (host, whole) = (world.host(), world.core.catalog().catalog.document().clone());
+    let viewer = world.demo.users["viewer"].id;
+    world.core.change_roles(&host, acme, viewer, RoleChange::Replace(vec!["manage-codepush".to_owned()])).await.unwrap();
+    let grants = [RolesIn { organization_id: acme, roles: vec!["manage-codepush".to_owned()] }];
+    let key = world.core.create_api_key(&world.person("owner", 0).await, acme, "builder", &grants, None).await.unwrap();
+    drill.back_up().await;
+    let mut without = whole.clone();
+    without.roles.remove("manage-codepush").unwrap();
+    let replace = vec![RoleReplacement { old: "manage-codepush".to_owned(), new: "view-codepush".to_owned() }];
+    world.core.apply_catalog(&host, without, replace).await.unwrap();
+    world.core.apply_catalog(&host, whole, Vec::new()).await.unwrap();
+    drill.restore(drill.known().await).await.unwrap();
+    let again = drill.start().await;
+    let secret = key.secret.reveal();
+    for credential in [Credential::PersonalAccessKey(&world.demo.personal_access_keys["viewer"]), Credential::ApiKey { name: "builder", secret }] {
+        let token = again.exchange(&world.host(), credential, None).await.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(claims(&token)["roles"], serde_json::json!(["view-codepush"]));
+    }
+}
+
+/// Reddens when two restores of one backup give the same positions or the same status indices, or when what a restore itself changes is no
+/// change of its own history.
+#[tokio::test]
+async fn every_restore_begins_a_history_of_its_own() {
+    let drill = Drill::begin().await;
+    let world = &drill.world;
+    let backup = drill.back_up().await;
+    let mut seen = Vec::new();
+    for name in ["first", "second"] {
+        let location = at(&drill.folder, name);
+        copy(path(&at(&drill.folder, "restored")), path(&location)).await.unwrap();
+        world.clock.advance(Duration::from_secs(1));
+        restore(&location, KeyFile::parse(&world.key_file).unwrap(), Later::Lost, &world.clock).await.unwrap();
+        let db = Db::open(&location, Writes::Revisioned, keywright_store::MIGRATIONS).await.unwrap();
+        let next = db.read(|tx| Box::pin(async move { tx.fetch_one("SELECT next FROM status_indices", &[]).await?.get::<i64>("next") })).await.unwrap();
+        let lines = db.read(move |tx| Box::pin(async move { keywright_store::recovery::list_changes(tx, backup, 100).await })).await.unwrap();
+        assert!(!lines.is_empty() && lines.iter().all(|line| line.position.history == world.clock.now().as_seconds()), "{lines:?}");
+        seen.push((lines[0].position.history, next));
+        db.close().await;
+    }
+    assert!(seen[0].0 < seen[1].0 && seen[0].1 + 1_000 < seen[1].1, "{seen:?}");
 }
 
 /// Reddens when a revocation of all keys in a tree, which names the root alone, is not told of the keys below.

@@ -103,7 +103,29 @@ async fn what_cannot_be_restored_leaves_nothing() {
     let from_configuration = [("KEYWRIGHT_BACKUP__RECIPIENTS", format!("[\"{recipient}\"]"))];
     place.run(&backup_of(&["--output", &output]), &[(from_configuration[0].0, &from_configuration[0].1)]).await.succeeded();
     place.run(&backup_of(&["--recipient", &recipient, "--output", &output]), &[]).await.assert_refused(&["is there already"]);
-    place.run(&["config", "check"], &[("KEYWRIGHT_BACKUP__RECIPIENTS", "[\"age1nobody\"]")]).await.assert_refused(&["backup.recipients", "age1nobody"]);
+    place
+        .run(&["config", "check"], &[("KEYWRIGHT_BACKUP__RECIPIENTS", "[\"age1nobody\"]")])
+        .await
+        .assert_refused(&["backup.recipients, entry 1", "no recipient"]);
+    // A key that stands where a recipient or a name belongs is not repeated.
+    let secret = fs::read_to_string(&key).unwrap().lines().last().unwrap().to_owned();
+    let misplaced = [
+        backup_of(&["--recipient", &secret, "--output", &place.text("x")]),
+        ["restore", &output, "--key", &secret, "--data-dir", &none, "--accept-lost-revocations"].map(str::to_owned).to_vec(),
+        ["restore", &secret, "--key", &key, "--data-dir", &none, "--accept-lost-revocations"].map(str::to_owned).to_vec(),
+    ];
+    for arguments in misplaced {
+        let ended = place.run(&arguments, &[]).await;
+        ended.assert_refused(&[]);
+        assert!(!ended.log.contains(&secret), "{}", ended.log);
+    }
+    let ended = place.run(&["config", "check"], &[("KEYWRIGHT_BACKUP__RECIPIENTS", &format!("[\"{secret}\"]"))]).await;
+    ended.assert_refused(&["entry 1"]);
+    assert!(!ended.log.contains(&secret), "{}", ended.log);
+    // A full disk is an error, and no panic.
+    let to_nowhere = format!("{} backup --data-dir {data} --recipient {recipient} --output - 2>&1 >/dev/full || true", env!("CARGO_BIN_EXE_keywright"));
+    let told = shell(&to_nowhere).await;
+    assert!(told.contains("No space left") && !told.contains("panicked"), "{told}");
 
     let whole = fs::read(&output).unwrap();
     let write = |name: &str, bytes: &[u8]| {
@@ -138,7 +160,7 @@ async fn what_cannot_be_restored_leaves_nothing() {
         ("with something else", &repack("more", manifest, &[&all[..], &["extra"]].concat()).await, &key, &lost, &["`extra`", "does not belong"]),
         ("not there", &none, &key, &lost, &["none"]),
         ("a log that is none", &output, &key, &["--revocations", &write("log", b"{}\n")], &["line 1"]),
-        ("an empty log", &output, &key, &["--revocations", &write("empty", b"")], &["the log of revocations covers"]),
+        ("an empty log", &output, &key, &["--revocations", &write("empty", b"")], &["nothing in the log of revocations"]),
     ];
     for (what, backup, key, more, parts) in cases {
         let target = place.text("target");
@@ -169,6 +191,13 @@ async fn what_cannot_be_restored_leaves_nothing() {
     revocations(&place, "revocations.jsonl").await;
     let sections = fs::read_to_string(&log).unwrap();
     assert!(sections.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()) && sections.lines().count() == lines.lines().count(), "{sections}");
+    // What is something else is not written to.
+    let foreign = place.write("password", "hunter2");
+    place.run(&["audit", "revocations", "--data-dir", &data, &foreign], &[]).await.assert_refused(&["no log of revocations"]);
+    assert_eq!(fs::read_to_string(&foreign).unwrap(), "hunter2");
+    let others = place.write("others", &sections.replace("https://auth.example.com", "https://other.example.com"));
+    place.admin_json(&["user", "create", "--name", "New", "--email", "new@example.com"]).await;
+    place.run(&["audit", "revocations", "--data-dir", &data, &others], &[]).await.assert_refused(&["another installation", "other.example.com"]);
     server.end().await;
 }
 

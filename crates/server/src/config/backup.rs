@@ -18,6 +18,8 @@ impl Backup {
     /// # Errors
     /// [`ConfigError`] names the first one that is none.
     pub fn recipients(&self) -> Result<Vec<Recipient>, ConfigError> {
-        self.recipients.iter().map(|text| text.parse().map_err(|error| ConfigError(format!("backup.recipients: `{text}`: {error}")))).collect()
+        // A key may stand there by mistake, and is not repeated.
+        let read = |(at, text): (usize, &String)| text.parse().map_err(|error| ConfigError(format!("backup.recipients, entry {}: {error}", at + 1)));
+        self.recipients.iter().enumerate().map(read).collect()
     }
 }
