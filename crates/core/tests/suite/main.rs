@@ -48,3 +48,5 @@ mod sessions;
 mod support;
 #[cfg(test)]
 mod usage;
+#[cfg(test)]
+mod webhooks;
