@@ -3,10 +3,12 @@
 mod limits;
 mod mail;
 mod retention;
+mod webhooks;
 
 pub use limits::Limits;
 pub use mail::{Mail, MailRoute, MailTarget, Security, SmtpServer};
 pub use retention::Retention;
+pub use webhooks::Webhooks;
 
 use figment::{
     Figment, Source,
@@ -67,6 +69,8 @@ pub struct Config {
     pub limits: Limits,
     /// Mail.
     pub mail: Mail,
+    /// Webhooks.
+    pub webhooks: Webhooks,
     /// The distribution API in this process.
     pub distribution: DistributionMount,
     /// Pages of other origins.
@@ -99,6 +103,7 @@ impl Default for Config {
             memory: MemoryBounds::default(),
             limits: Limits::default(),
             mail: Mail::default(),
+            webhooks: Webhooks::default(),
             distribution: DistributionMount::default(),
             cors: Cors::default(),
             openapi: OpenApiPage::default(),
@@ -493,7 +498,9 @@ mod tests {
             .collect();
         let config = read(&uncommented).unwrap();
         // Optional ones have no default to compare; they must be named all the same.
-        for name in ["public_url", "cert", "preset", "file", "managers_give_any_role", "specs", "smtp", "user", "password_file", "from", "ca_file"] {
+        for name in
+            ["public_url", "cert", "preset", "file", "managers_give_any_role", "specs", "smtp", "user", "password_file", "from", "ca_file", "allow_networks"]
+        {
             assert!(REFERENCE.contains(&format!("#{name} =")), "{name}");
         }
         let named = Config {
@@ -504,6 +511,7 @@ mod tests {
             members: Members { managers_give_any_role: None, ..config.members.clone() },
             organizations: Organizations::default(),
             mail: Mail { insecure_smtp: config.mail.insecure_smtp, ..Mail::default() },
+            webhooks: Webhooks { ca_file: None, ..config.webhooks.clone() },
             ..config
         };
         assert_eq!(serde_json::to_value(&named).unwrap(), serde_json::to_value(Config::default()).unwrap());
@@ -540,6 +548,9 @@ mod tests {
             ("[mail]\nsmtp = 'smtps://mail.example.com'\nfrom = 'a@b.example'\nuser = 'u'", "mail.password_file"),
             ("[mail]\nuser = 'u'", "mail.smtp"),
             ("[mail]\npassword = 'x'", "password"),
+            ("[webhooks]\nallow_networks = ['10.0.0.0/99']", "allow_networks"),
+            ("[webhooks]\nallow_networks = '10.0.0.0/8'", "allow_networks"),
+            ("[webhooks]\nallow = []", "allow"),
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
