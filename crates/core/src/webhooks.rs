@@ -247,8 +247,7 @@ impl Core {
             .await
     }
 
-    /// Changes a webhook, suspends it or resumes it. Another address, more to hear of and resuming need a fresh session; suspending
-    /// ends what waits.
+    /// Changes a webhook, suspends it or resumes it. Suspending ends what waits.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::NotFresh`], [`Error::Invalid`].
@@ -263,13 +262,11 @@ impl Core {
         self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.webhook_manager(tx, &ctx, organization).await?;
+                authority.require_fresh_person(ctx.now, CHANGING)?;
                 let before = webhooks::find(tx, id, organization).await?.ok_or(WEBHOOK)?;
-                let (after, widens) = core.webhook_after(&before, &change, ctx.now)?;
+                let after = core.webhook_after(&before, &change, ctx.now)?;
                 require_reach(&authority, reach_of(&after))?;
                 require_reach_of_root(&authority, reach_of(&before))?;
-                if widens == Widens::Yes {
-                    authority.require_fresh_person(ctx.now, WIDENING)?;
-                }
                 let told = core.told_of_webhook(&before, &after);
                 if told.is_empty() {
                     return Ok(core.shown_webhook(before));
@@ -323,13 +320,15 @@ impl Core {
     /// Deletes a webhook for ever, with its address and its secret; what waits ends.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`].
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::NotFresh`].
     pub async fn delete_webhook(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, id: WebhookId) -> Result<Committed<()>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
         self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
                 let authority = core.webhook_manager(tx, &ctx, organization).await?;
+                authority.require_fresh_person(ctx.now, DELETING)?;
                 let row = webhooks::find(tx, id, organization).await?.ok_or(WEBHOOK)?;
+                require_reach_of_root(&authority, reach_of(&row))?;
                 webhooks::delete(tx, id, ctx.now).await?;
                 deliveries::end_of_webhook(tx, id, ctx.now, "not tried any more: the webhook was deleted").await?;
                 log::change(tx, &ctx, &authority.by, Where::In(&authority.place), Action::WebhookDelete, (id.to_string(), row.name)).await
@@ -431,34 +430,28 @@ impl Core {
         }
     }
 
-    /// The row as it would be, and whether that lets more out, or elsewhere.
-    fn webhook_after(&self, before: &WebhookRow, change: &WebhookChange, now: Time) -> Result<(WebhookRow, Widens), Error> {
+    /// The row as it would be.
+    fn webhook_after(&self, before: &WebhookRow, change: &WebhookChange, now: Time) -> Result<WebhookRow, Error> {
         let mut after = before.clone();
-        let mut widens = Widens::No;
         if let Some(name) = &change.name {
             after.name = names::name("name", name)?;
         }
         if let Some(names) = &change.actions {
-            let (had, has) = (Heard::stored(&before.actions), Heard::parse(names)?);
-            after.actions = has.to_stored();
-            widens = widens.or(!has.is_within(&had));
+            after.actions = Heard::parse(names)?.to_stored();
         }
         if let Some(reach) = change.reach {
             after.tree_since = (reach == Reach::Tree).then(|| before.tree_since.unwrap_or(now));
-            widens = widens.or(before.tree_since.is_none() && after.tree_since.is_some());
         }
         if let Some(state) = change.state {
             after.suspended_at = (state == State::Suspended).then(|| before.suspended_at.unwrap_or(now));
-            widens = widens.or(before.suspended_at.is_some() && after.suspended_at.is_none());
         }
         if let Some(url) = &change.url {
             let Ok(Sealed { url: known, secret }) = opened(&self.key_file, before) else { return Err(unreadable()) };
             if known != *url {
                 after.sealed = sealed(&self.key_file, before, &Sealed { url: url.clone(), secret })?;
-                widens = Widens::Yes;
             }
         }
-        Ok((after, widens))
+        Ok(after)
     }
 
     /// What became different, for the log; nothing if nothing did. Of an address the host alone: the rest of it may be a secret.
@@ -483,25 +476,12 @@ impl Core {
     }
 }
 
-/// What needs a fresh session, in the words of the refusal.
+/// What needs a fresh session, in the words of the refusal. To narrow one or to end it is to silence it, which a thief would like.
 pub const MAKING: &str = "making a webhook";
 /// The same.
-pub const WIDENING: &str = "widening a webhook";
-/// The same.
-pub const ROTATING: &str = "giving a webhook another secret";
-
-/// Whether a change lets more out, or elsewhere.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Widens {
-    Yes,
-    No,
-}
-
-impl Widens {
-    fn or(self, also: bool) -> Self {
-        if also { Self::Yes } else { self }
-    }
-}
+pub const CHANGING: &str = "changing a webhook";
+const ROTATING: &str = "giving a webhook another secret";
+const DELETING: &str = "deleting a webhook";
 
 /// A webhook that hears of a whole tree is a root's.
 fn require_reach(authority: &Authority, reach: Reach) -> Result<(), Error> {

@@ -12,8 +12,7 @@ statements! {
         FROM webhooks WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL";
     LIST = "SELECT id, organization_id, root_id, name, sealed, actions, tree_since, created_at, created_by, suspended_at, suspended_for, failing_since
         FROM webhooks WHERE organization_id = $1 AND deleted_at IS NULL ORDER BY created_at, id";
-    COUNT_OF_ROOT = "SELECT count(*) AS webhooks FROM webhooks JOIN organizations ON organizations.id = webhooks.organization_id
-        WHERE webhooks.root_id = $1 AND webhooks.deleted_at IS NULL AND organizations.deleted_at IS NULL";
+    COUNT_OF_ROOT = "SELECT count(*) AS webhooks FROM webhooks WHERE root_id = $1 AND deleted_at IS NULL";
     LIST_HEARING = "SELECT id, actions FROM webhooks WHERE organization_id IN ($1, $2) AND deleted_at IS NULL AND suspended_at IS NULL
             AND (organization_id = $1 OR tree_since IS NOT NULL)
             AND EXISTS (SELECT 1 FROM organizations WHERE organizations.id = webhooks.organization_id AND organizations.deleted_at IS NULL
@@ -33,6 +32,7 @@ statements! {
     FAIL = "UPDATE webhooks SET failing_since = $2 WHERE id = $1 AND failing_since IS NULL AND deleted_at IS NULL AND suspended_at IS NULL";
     SUCCEED = "UPDATE webhooks SET failing_since = NULL WHERE id = $1 AND failing_since IS NOT NULL";
     DELETE = "UPDATE webhooks SET deleted_at = $2, sealed = $3 WHERE id = $1 AND deleted_at IS NULL";
+    DELETE_OF_TREE = "UPDATE webhooks SET deleted_at = $2, sealed = $3 WHERE (organization_id = $1 OR root_id = $1) AND deleted_at IS NULL";
     FIND_FORGOTTEN = "SELECT id FROM webhooks WHERE deleted_at < $1
         AND NOT EXISTS (SELECT 1 FROM webhook_deliveries WHERE webhook_deliveries.webhook_id = webhooks.id) LIMIT 1";
     PRUNE = "DELETE FROM webhooks WHERE deleted_at < $1
@@ -196,6 +196,15 @@ pub async fn succeed(tx: &mut Tx, id: WebhookId) -> Result<(), StoreError> {
 pub async fn delete(tx: &mut Tx, id: WebhookId, now: Time) -> Result<(), StoreError> {
     const NOTHING: &[u8] = &[];
     tx.execute_one(DELETE, &[id.into(), now.into(), NOTHING.into()]).await
+}
+
+/// The same of all of an organization and, if it is a root, of what hangs under it.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn delete_of_tree(tx: &mut Tx, organization: OrganizationId, now: Time) -> Result<(), StoreError> {
+    const NOTHING: &[u8] = &[];
+    tx.execute(DELETE_OF_TREE, &[organization.into(), now.into(), NOTHING.into()]).await.map(|_| ())
 }
 
 /// Whether there are some that were deleted before a time and of which no delivery is left.

@@ -145,12 +145,6 @@ impl Heard {
     pub fn names(&self) -> &[&'static str] {
         &self.0
     }
-
-    /// Whether everything is among others.
-    #[must_use]
-    pub(crate) fn is_within(&self, other: &Self) -> bool {
-        other.0.is_empty() || (!self.0.is_empty() && self.0.iter().all(|name| other.0.contains(name)))
-    }
 }
 
 /// Whether an action is among those that a row names.
@@ -181,9 +175,7 @@ mod tests {
         assert_eq!(two.names(), ["ApiKey|Create", "Member|Assign"]);
         for known in [&all, &one, &two] {
             assert_eq!(&Heard::stored(&known.to_stored()), known);
-            assert!(known.is_within(&all) && known.is_within(known));
         }
-        assert!(one.is_within(&two) && !two.is_within(&one) && !all.is_within(&two));
         for bad in ["", "apikey|create", "ApiKey Create", "ApiKey|Create ", "Token|Exchange", "Webhook|Ping", "a\u{7}|b"] {
             let told = heard(&[bad]).unwrap_err().to_string();
             assert!(told.contains("there are: Organization|Create") && !told.contains('\u{7}'), "{bad}: {told}");

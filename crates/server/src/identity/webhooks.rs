@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use http::{Request, StatusCode};
-use keywright_core::webhooks::{MAKING, WIDENING};
+use keywright_core::webhooks::{CHANGING, MAKING};
 use keywright_protocol::{DeliveryId, WebhookId};
 use std::sync::Arc;
 
@@ -120,7 +120,7 @@ pub(crate) async fn get_one(State(app): State<Arc<App>>, caller: Caller, Named((
     tag = "Webhooks",
     operation_id = "updateWebhook",
     summary = "Change a webhook, suspend it or resume it",
-    description = "What is left out stays; so does the secret. Another address, more to hear of and resuming need a person with a fresh session. Suspending ends what waits. One to which nothing could be delivered for five days is suspended by itself.",
+    description = "What is left out stays; so does the secret. Suspending ends what waits. One to which nothing could be delivered for five days is suspended by itself. Needs a person with a fresh session.",
     params(
         ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
         ("webhook" = String, Path, description = "The webhook's id.", example = "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11")
@@ -143,7 +143,7 @@ pub(crate) async fn update(
     let change: WebhookChangeBody = json(request.into_body(), CHANGE).await?;
     let mut url = None;
     if let Some(text) = &change.url {
-        told(app.core.require_webhook_maker(&caller.ctx, organization, WIDENING).await)?;
+        told(app.core.require_webhook_maker(&caller.ctx, organization, CHANGING).await)?;
         url = Some(app.outbound.check(text).await?);
     }
     let updated = told(app.core.update_webhook(&caller.ctx, organization, webhook(&of), change.read(url)).await)?;
@@ -157,7 +157,7 @@ pub(crate) async fn update(
     tag = "Webhooks",
     operation_id = "deleteWebhook",
     summary = "Delete a webhook for ever",
-    description = "With its address and its secret; what waits ends. A token made from a key may do it.",
+    description = "With its address and its secret; what waits ends. Needs a person with a fresh session.",
     params(
         ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
         ("webhook" = String, Path, description = "The webhook's id.", example = "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11")

@@ -81,9 +81,6 @@ const REVIVE: Statuses = [403, 401, 404, 403, 404, 403, 401, 200, 403];
 /// What widens nothing is for a person, however long ago he gave his password.
 const BY_PERSON: Statuses = [403, 401, 404, 403, 404, 403, 401, 200, 200];
 
-/// What is deleted is not there the second time.
-const GONE: Statuses = [200, 401, 404, 403, 404, 403, 401, 404, 404];
-
 /// For operator keys, and their own people; nobody of an organization. What an operator key gets: `access_operator.rs`.
 const OPERATORS: Statuses = [403, 401, 403, 403, 403, 403, 401, 403, 403];
 /// The same about one organization: who belongs there is told so, for everybody else it is not there.
@@ -183,12 +180,12 @@ pub(crate) const TABLE: [(&str, &str, Statuses); 97] = [
     ("get", "/identity/v1/organizations/{id}/webhooks", ADMINISTER),
     ("post", "/identity/v1/organizations/{id}/webhooks", BREED),
     ("get", "/identity/v1/organizations/{id}/webhooks/{webhook}", ADMINISTER),
-    ("patch", "/identity/v1/organizations/{id}/webhooks/{webhook}", ADMINISTER),
+    ("patch", "/identity/v1/organizations/{id}/webhooks/{webhook}", REVIVE),
     ("post", "/identity/v1/organizations/{id}/webhooks/{webhook}/rotate", REVIVE),
     ("post", "/identity/v1/organizations/{id}/webhooks/{webhook}/ping", ADMINISTER),
     ("get", "/identity/v1/organizations/{id}/webhooks/{webhook}/deliveries", ADMINISTER),
     ("post", "/identity/v1/organizations/{id}/webhooks/{webhook}/deliveries/{delivery}/redeliver", ADMINISTER),
-    ("delete", "/identity/v1/organizations/{id}/webhooks/{webhook}", GONE),
+    ("delete", "/identity/v1/organizations/{id}/webhooks/{webhook}", REVIVE),
 ];
 
 /// What the calls are about, and the Owner's two sessions.
