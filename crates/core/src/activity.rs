@@ -19,7 +19,7 @@ use keywright_store::{
     names,
 };
 pub use keywright_store::{log::EventRow, names::Called};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
@@ -186,12 +186,14 @@ impl Core {
         Ok((Place::Tree(organization), organization))
     }
 
-    fn seal_cursor(&self, purpose: &str, at: At) -> Result<String, Error> {
+    /// A place in a list, as text that nobody can read or alter.
+    pub(crate) fn seal_cursor(&self, purpose: &str, at: impl Serialize) -> Result<String, Error> {
         let text = serde_json::to_vec(&at).map_err(|_| Error::Internal("a cursor cannot be written"))?;
         Ok(URL_SAFE_NO_PAD.encode(self.key_file.seal(purpose, &text)?))
     }
 
-    fn open_cursor(&self, purpose: &str, cursor: &str) -> Result<At, Error> {
+    /// The place again.
+    pub(crate) fn open_cursor<T: DeserializeOwned>(&self, purpose: &str, cursor: &str) -> Result<T, Error> {
         let opened = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|sealed| self.key_file.open(purpose, &sealed).ok());
         opened.and_then(|text| serde_json::from_slice(&text).ok()).ok_or_else(|| Error::Invalid {
             field: "cursor",

@@ -14,7 +14,7 @@ use keywright_store::{
     changes::{self, ChangeKind},
     generations, invitations, keys, managed_keys,
     organizations::{self, OrganizationRow},
-    settings,
+    settings, webhooks,
 };
 use std::sync::Arc;
 
@@ -68,6 +68,7 @@ impl Core {
                 invitations::revoke_of_organization(tx, id, ctx.now).await?;
                 let bits = generations::end_of_organization(tx, id, ctx.now).await?;
                 organizations::delete_tree(tx, id, ctx.now).await?;
+                webhooks::delete_of_tree(tx, id, ctx.now).await?;
                 changes::insert(tx, ChangeKind::Organization, id.as_uuid(), &bits).await?;
                 log::change(tx, &ctx, &authority.by, Where::In(place), Action::OrganizationDelete, (place.name.clone(), String::new())).await
             })

@@ -47,6 +47,7 @@ mod start;
 pub mod tree_limits;
 pub mod usage;
 mod userinfo;
+pub mod webhooks;
 
 pub use context::{Actor, Context, OperatorActor, PersonActor, TokenActor};
 pub use error::{Error, Forbidden, Refusal};
@@ -89,6 +90,8 @@ pub struct Core {
     access_log: AccessLog,
     /// Rings when there is mail to be sent.
     mail_put: Arc<tokio::sync::Notify>,
+    /// Rings after every change: there may be something for webhooks.
+    changed: Arc<tokio::sync::Notify>,
 }
 
 /// How long the end waits for the last events of access to be written.
@@ -164,7 +167,10 @@ impl Core {
         let task = tokio::spawn(async move {
             let written = core.db.write(change).await;
             match &written {
-                Ok(committed) => core.follow(Some(committed.position)).await?,
+                Ok(committed) => {
+                    core.changed.notify_one();
+                    core.follow(Some(committed.position)).await?;
+                }
                 // Whether it was committed is not sure; if it was, memory must not stay behind.
                 Err(Error::Unavailable) => core.follow(None).await?,
                 Err(_refused) => {}

@@ -4,7 +4,7 @@
 pub mod chain;
 mod prune;
 
-use crate::{Context, Error, authorize::By, chance};
+use crate::{Context, Error, authorize::By, chance, webhooks};
 use chain::{FIRST, batch_hash, change_hash};
 use keywright_db::Tx;
 use keywright_protocol::{OrganizationId, Time};
@@ -80,6 +80,14 @@ pub enum Action {
     UserDisable,
     /// A user was enabled again.
     UserEnable,
+    /// A webhook was made.
+    WebhookCreate,
+    /// A webhook was changed, suspended or resumed.
+    WebhookUpdate,
+    /// A webhook got another secret.
+    WebhookRotate,
+    /// A webhook was deleted.
+    WebhookDelete,
     /// The catalog was changed.
     CatalogApply,
     /// Somebody signed in.
@@ -102,7 +110,7 @@ pub enum Action {
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 43] = [
         Self::OrganizationCreate,
         Self::OrganizationUpdate,
         Self::OrganizationSuspend,
@@ -133,6 +141,10 @@ impl Action {
         Self::UserCreate,
         Self::UserDisable,
         Self::UserEnable,
+        Self::WebhookCreate,
+        Self::WebhookUpdate,
+        Self::WebhookRotate,
+        Self::WebhookDelete,
         Self::CatalogApply,
         Self::Login,
         Self::Logout,
@@ -178,6 +190,10 @@ impl Action {
             Self::UserCreate => "User Create",
             Self::UserDisable => "User Disable",
             Self::UserEnable => "User Enable",
+            Self::WebhookCreate => "Webhook Create",
+            Self::WebhookUpdate => "Webhook Update",
+            Self::WebhookRotate => "Webhook Rotate",
+            Self::WebhookDelete => "Webhook Delete",
             Self::CatalogApply => "Catalog Apply",
             Self::Login => "Login",
             Self::Logout => "Logout",
@@ -202,7 +218,7 @@ pub enum Where<'a> {
     Installation,
 }
 
-/// Appends an event. `subject` says to what it was done, `reason` more about it; neither may contain a secret. For an
+/// Appends an event, and hands it to the webhooks that hear of it. `subject` says to what it was done, `reason` more about it; neither may contain a secret. For an
 /// operator key `reason` begins with for whom it acts.
 ///
 /// # Errors
@@ -234,6 +250,7 @@ pub(crate) async fn change(tx: &mut Tx, ctx: &Context, by: &By, place: Where<'_>
     };
     let hash = change_hash(&previous, &event)?;
     log::insert_change(tx, &event, &previous, &hash).await?;
+    webhooks::events::put(tx, action, &event).await?;
     tx.on_commit(move || tell(action, &event));
     Ok(())
 }

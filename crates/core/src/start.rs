@@ -203,6 +203,7 @@ impl Core {
             resets: Arc::new(Semaphore::new(crate::resets::AT_A_TIME)),
             access_log: AccessLog::new(settings.access_events_waiting)?,
             mail_put: Arc::default(),
+            changed: Arc::default(),
             db,
             clock,
             settings,

@@ -1,7 +1,7 @@
 //! What goes into a statement and what comes out of a row: five types, the same on both engines.
 
 use crate::{Engine, StoreError, error};
-use keywright_protocol::{InvitationId, KeyId, MembershipId, OrganizationId, ProfileId, SessionId, Time, UserId};
+use keywright_protocol::{DeliveryId, InvitationId, KeyId, MembershipId, OrganizationId, ProfileId, SessionId, Time, UserId, WebhookId};
 use sqlx::{Decode, Postgres, Row as _, Sqlite, Type, TypeInfo, ValueRef, postgres::PgRow, sqlite::SqliteRow};
 use uuid::Uuid;
 
@@ -49,6 +49,8 @@ into_value! {
     ProfileId => Id: ProfileId::as_uuid;
     InvitationId => Id: InvitationId::as_uuid;
     SessionId => Id: SessionId::as_uuid;
+    WebhookId => Id: WebhookId::as_uuid;
+    DeliveryId => Id: DeliveryId::as_uuid;
     Time => Time: std::convert::identity;
 }
 
@@ -154,5 +156,7 @@ column! {
     ProfileId: id, ProfileId::from;
     InvitationId: id, InvitationId::from;
     SessionId: id, SessionId::from;
+    WebhookId: id, WebhookId::from;
+    DeliveryId: id, DeliveryId::from;
     Time: int, Time::from_millis;
 }

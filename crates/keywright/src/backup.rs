@@ -111,7 +111,7 @@ pub(crate) async fn restore_into(args: RestoreArgs) -> anyhow::Result<()> {
         Some((to, at)) => println!("what was taken away up to position {to} on {at} is taken away again: {} keys, people or organizations", restored.narrowed),
         None => println!("what was taken away since is not known: look through keys and members; all access tokens are dead"),
     }
-    println!("everybody signs in again; pending invitations and links for passwords are to be sent anew");
+    println!("everybody signs in again; pending invitations and links for passwords are to be sent anew, webhooks to be resumed");
     println!("configuration and catalog file are no part of a backup; go on with: keywright serve --data-dir {}", args.data_dir.display());
     Ok(())
 }

@@ -109,6 +109,14 @@ typed_id! {
     ProfileId
 }
 typed_id! {
+    /// A webhook. Never used again, also after deletion.
+    WebhookId
+}
+typed_id! {
+    /// Something that is delivered to a webhook; the same at each attempt.
+    DeliveryId
+}
+typed_id! {
     /// One request, as in the `X-Request-Id` header.
     RequestId
 }

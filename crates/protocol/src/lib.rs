@@ -24,7 +24,7 @@ pub mod time;
 pub use catalog::Catalog;
 pub use claims::AccessClaims;
 pub use error::ErrorBody;
-pub use ids::{InvitationId, KeyId, MembershipId, OrganizationId, ProfileId, RequestId, SessionId, UserId};
+pub use ids::{DeliveryId, InvitationId, KeyId, MembershipId, OrganizationId, ProfileId, RequestId, SessionId, UserId, WebhookId};
 pub use operator::OperatorScope;
 pub use position::Position;
 pub use secret::KeyKind;

@@ -12,6 +12,8 @@ pub const BODY_LEN: usize = 43;
 pub const CHECKSUM_LEN: usize = 6;
 /// Longest prefix of an installation.
 pub const MAX_PREFIX_LEN: usize = 16;
+/// What a webhook's secret begins with. It signs, and opens nothing: it is no key, and has not their shape but that of Standard Webhooks.
+pub const WEBHOOK_PREFIX: &str = "whsec_";
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// What kind of credential a secret is; as `keyKind` in a token, in the names of the product.

@@ -6,6 +6,7 @@ use crate::{
     error::ApiError,
     health, idempotency, identity,
     openapi::{self, Spec, SpecAt},
+    webhooks::Outbound,
     well_known,
 };
 use axum::{
@@ -30,6 +31,8 @@ pub struct App {
     pub legacy_endpoints: LegacyEndpoints,
     /// Whether `/metrics` answers.
     pub expose_metrics: bool,
+    /// Where webhooks may lead.
+    pub outbound: Arc<Outbound>,
 }
 
 /// A resource API that lives in this process, with its spec.
@@ -43,12 +46,12 @@ pub struct Mounted {
 impl App {
     /// On a core, with a verifier on the core's own memory. Its leeway for `exp` is 0.
     #[must_use]
-    pub fn new(core: Arc<Core>, settings: &config::Config) -> Arc<Self> {
+    pub fn new(core: Arc<Core>, settings: &config::Config, outbound: Arc<Outbound>) -> Arc<Self> {
         let source: Arc<dyn Source> = Arc::new(CoreSource::new(Arc::clone(&core)));
         let config = Config { leeway_seconds: 0, ..Config::new(core.issuer(), core.issuer()) };
         let verifier = Arc::new(Verifier::new(config, source));
         let (legacy_endpoints, expose_metrics) = (settings.legacy_endpoints, settings.metrics.enabled);
-        Arc::new(Self { core, verifier, metrics: Arc::new(Metrics::default()), legacy_endpoints, expose_metrics })
+        Arc::new(Self { core, verifier, metrics: Arc::new(Metrics::default()), legacy_endpoints, expose_metrics, outbound })
     }
 
     /// All routes. `more` are specs that the API page lists besides.

@@ -4,11 +4,13 @@ mod backup;
 mod limits;
 mod mail;
 mod retention;
+mod webhooks;
 
 pub use backup::Backup;
 pub use limits::Limits;
 pub use mail::{Mail, MailRoute, MailTarget, Security, SmtpServer};
 pub use retention::Retention;
+pub use webhooks::Webhooks;
 
 use figment::{
     Figment, Source,
@@ -69,6 +71,8 @@ pub struct Config {
     pub limits: Limits,
     /// Mail.
     pub mail: Mail,
+    /// Webhooks.
+    pub webhooks: Webhooks,
     /// The distribution API in this process.
     pub distribution: DistributionMount,
     /// Pages of other origins.
@@ -103,6 +107,7 @@ impl Default for Config {
             memory: MemoryBounds::default(),
             limits: Limits::default(),
             mail: Mail::default(),
+            webhooks: Webhooks::default(),
             distribution: DistributionMount::default(),
             cors: Cors::default(),
             openapi: OpenApiPage::default(),
@@ -498,7 +503,9 @@ mod tests {
             .collect();
         let config = read(&uncommented).unwrap();
         // Optional ones have no default to compare; they must be named all the same.
-        for name in ["public_url", "cert", "preset", "file", "managers_give_any_role", "specs", "smtp", "user", "password_file", "from", "ca_file"] {
+        for name in
+            ["public_url", "cert", "preset", "file", "managers_give_any_role", "specs", "smtp", "user", "password_file", "from", "ca_file", "allow_networks"]
+        {
             assert!(REFERENCE.contains(&format!("#{name} =")), "{name}");
         }
         let named = Config {
@@ -509,6 +516,7 @@ mod tests {
             members: Members { managers_give_any_role: None, ..config.members.clone() },
             organizations: Organizations::default(),
             mail: Mail { insecure_smtp: config.mail.insecure_smtp, ..Mail::default() },
+            webhooks: Webhooks { ca_file: None, ..config.webhooks.clone() },
             ..config
         };
         assert_eq!(serde_json::to_value(&named).unwrap(), serde_json::to_value(Config::default()).unwrap());
@@ -545,6 +553,9 @@ mod tests {
             ("[mail]\nsmtp = 'smtps://mail.example.com'\nfrom = 'a@b.example'\nuser = 'u'", "mail.password_file"),
             ("[mail]\nuser = 'u'", "mail.smtp"),
             ("[mail]\npassword = 'x'", "password"),
+            ("[webhooks]\nallow_networks = ['10.0.0.0/99']", "allow_networks"),
+            ("[webhooks]\nallow_networks = '10.0.0.0/8'", "allow_networks"),
+            ("[webhooks]\nallow = []", "allow"),
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

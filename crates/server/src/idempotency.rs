@@ -112,7 +112,7 @@ fn without_secrets(mut body: Value) -> Value {
     let Some(members) = body.as_object_mut() else { return body };
     let mut shown = false;
     for value in members.values_mut() {
-        if value.as_str().is_some_and(|text| secret::recognize(text).is_some()) {
+        if value.as_str().is_some_and(|text| secret::recognize(text).is_some() || text.starts_with(secret::WEBHOOK_PREFIX)) {
             *value = Value::Null;
             shown = true;
         }

@@ -29,6 +29,7 @@ pub mod run;
 mod source;
 pub mod tasks;
 mod tls;
+pub mod webhooks;
 mod well_known;
 
 pub use app::{App, Mounted};

@@ -24,25 +24,32 @@ struct Mail {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Delivery {
+    outcome: &'static str,
+}
+
 /// The metrics of one server; no globals, so that several live in one process.
 pub struct Metrics {
     registry: Registry,
     exchanges: Family<Exchange, Counter>,
     answers: Family<Answer, Counter>,
     mail: Family<Mail, Counter>,
+    deliveries: Family<Delivery, Counter>,
     duration: Histogram,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let (exchanges, answers, mail) = (Family::default(), Family::default(), Family::default());
+        let (exchanges, answers, mail, deliveries) = (Family::default(), Family::default(), Family::default(), Family::default());
         let duration = Histogram::new([0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]);
         let mut registry = Registry::with_prefix("keywright");
         registry.register("exchanges", "Exchanges of keys by endpoint and outcome (`issued`, or the error code)", exchanges.clone());
         registry.register("http_answers", "Answers by status", answers.clone());
         registry.register("mail", "Attempts to send mail by its kind and outcome (`sent`, `deferred`, `given_up`)", mail.clone());
+        registry.register("webhook_deliveries", "Attempts to deliver to webhooks by outcome (`delivered`, `deferred`, `given_up`)", deliveries.clone());
         registry.register("http_request_duration_seconds", "From the end of the request's headers to the answer's headers", duration.clone());
-        Self { registry, exchanges, answers, mail, duration }
+        Self { registry, exchanges, answers, mail, deliveries, duration }
     }
 }
 
@@ -58,6 +65,10 @@ impl Metrics {
 
     pub(crate) fn mailed(&self, kind: &'static str, outcome: &'static str) {
         self.mail.get_or_create(&Mail { kind, outcome }).inc();
+    }
+
+    pub(crate) fn sent_to_webhook(&self, outcome: &'static str) {
+        self.deliveries.get_or_create(&Delivery { outcome }).inc();
     }
 
     pub(crate) fn text(&self) -> Option<String> {

@@ -154,7 +154,16 @@ struct AuthApi;
         identity::activity::list,
         identity::activity::export,
         identity::activity::head,
-        identity::activity::chain
+        identity::activity::chain,
+        identity::webhooks::list,
+        identity::webhooks::create,
+        identity::webhooks::get_one,
+        identity::webhooks::update,
+        identity::webhooks::delete,
+        identity::webhooks::rotate,
+        identity::webhooks::ping,
+        identity::webhooks::deliveries,
+        identity::webhooks::redeliver
     ),
     components(schemas(keywright_protocol::ErrorBody)),
     tags(
@@ -166,6 +175,7 @@ struct AuthApi;
         (name = "API Keys", description = "Keys of organizations, for their programs."),
         (name = "Policy", description = "What an organization demands of its keys, and how it takes back all of them at once."),
         (name = "Activity", description = "What happened, who did it, and how to prove it."),
+        (name = "Webhooks", description = "What happened, sent to programs of the organization's own."),
         (name = "Users", description = "People of the installation, wherever they are members."),
         (name = "Operator keys", description = "For the programs of whoever runs the installation.")
     ),

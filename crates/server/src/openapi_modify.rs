@@ -15,8 +15,21 @@ use utoipa::{
 
 const JSON: &str = "application/json";
 /// Changes of the identity API that no operator key may make.
-const FOR_PEOPLE_ALONE: [&str; 7] =
-    ["createOperatorKey", "createPersonalAccessKey", "renamePersonalAccessKey", "revokeAll", "revokeOperatorKey", "rotateOperatorKey", "setPolicy"];
+const FOR_PEOPLE_ALONE: [&str; 13] = [
+    "createOperatorKey",
+    "createPersonalAccessKey",
+    "createWebhook",
+    "deleteWebhook",
+    "pingWebhook",
+    "redeliver",
+    "renamePersonalAccessKey",
+    "revokeAll",
+    "revokeOperatorKey",
+    "rotateOperatorKey",
+    "rotateWebhook",
+    "setPolicy",
+    "updateWebhook",
+];
 
 /// Headers and parameters that all changes and all reads of whoever has authenticated take and answer.
 pub(crate) struct Common;

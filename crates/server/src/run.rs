@@ -10,6 +10,7 @@ use crate::{
     openapi::{self, Spec, SpecAt},
     outer::Outer,
     tasks::{self, EndSignals, Stop, StopHandle},
+    webhooks::{Messenger, Names, Outbound, SystemNames},
 };
 use keywright_core::{Core, StartError};
 use keywright_protocol::{Clock, paths};
@@ -52,6 +53,8 @@ pub struct Prepared {
     pub app: Arc<App>,
     /// Whoever sends mail. Without one it waits in the outbox.
     pub courier: Option<Courier>,
+    /// Whoever delivers to webhooks. Without one it waits.
+    pub messenger: Option<Messenger>,
     listener: TcpListener,
 }
 
@@ -60,15 +63,25 @@ pub struct Prepared {
 /// # Errors
 /// [`RunError`].
 pub async fn prepare(config: Config, data_dir: DataDir, clock: Clock) -> Result<Prepared, RunError> {
+    prepare_with(config, data_dir, clock, Arc::new(SystemNames)).await
+}
+
+/// The same with another way to find the hosts of webhooks.
+///
+/// # Errors
+/// [`RunError`].
+pub async fn prepare_with(config: Config, data_dir: DataDir, clock: Clock, names: Arc<dyn Names>) -> Result<Prepared, RunError> {
     config.check_transport(config.listen.ip())?;
     let (listener, address) = listen::bind(config.listen).await?;
     let issuer = config.issuer(address)?;
     let outgoing = Outgoing::new(config.mail.route(&issuer, data_dir.mail_folder())?)?;
+    let outbound = Arc::new(Outbound::new(&config.webhooks, names)?);
     let settings = config.settings(issuer)?;
     let core = Core::start(&data_dir.database(), data_dir.key_file()?, settings, clock).await?;
-    let app = App::new(Arc::clone(&core), &config);
+    let app = App::new(Arc::clone(&core), &config, Arc::clone(&outbound));
     let courier = Some(Courier::new(Arc::clone(&core), Arc::clone(&app.metrics), outgoing));
-    Ok(Prepared { config, address, data_dir, core, app, courier, listener })
+    let messenger = Some(Messenger::new(Arc::clone(&core), Arc::clone(&app.metrics), outbound));
+    Ok(Prepared { config, address, data_dir, core, app, courier, messenger, listener })
 }
 
 /// A server that answers.
@@ -78,6 +91,7 @@ pub struct Running {
     socket: tokio::task::JoinHandle<()>,
     access_log: tokio::task::JoinHandle<()>,
     courier: Option<tokio::task::JoinHandle<()>>,
+    messenger: Option<tokio::task::JoinHandle<()>>,
     core: Arc<Core>,
     _data_dir: DataDir,
 }
@@ -107,9 +121,10 @@ impl Prepared {
         drop(tasks::spawn(tasks::prune(Arc::clone(&self.core), sign.clone())));
         let access_log = tasks::spawn(tasks::flush_access_log(Arc::clone(&self.core), sign.clone()));
         let courier = self.courier.map(|courier| tasks::spawn(courier.run(sign.clone())));
+        let messenger = self.messenger.map(|messenger| tasks::spawn(messenger.run(sign.clone())));
         let (listener, config) = (self.listener, self.config);
         let http = tasks::spawn(async move { listen::serve(listener, &config, outer, sign).await });
-        Ok(Running { stop, http, socket, access_log, courier, core: self.core, _data_dir: self.data_dir })
+        Ok(Running { stop, http, socket, access_log, courier, messenger, core: self.core, _data_dir: self.data_dir })
     }
 }
 
@@ -147,8 +162,8 @@ impl Running {
         let _ = self.socket.await;
         let served = self.http.await;
         let _ = self.access_log.await;
-        if let Some(courier) = self.courier {
-            let _ = courier.await;
+        for task in [self.courier, self.messenger].into_iter().flatten() {
+            let _ = task.await;
         }
         // It writes the last events of access, of which there are no more now.
         self.core.close().await;

@@ -11,7 +11,7 @@ use tokio::{
 
 /// Events of access wait in memory for this long at most, while the database can be written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// How often what is old is looked for, in the logs and in the usage of keys.
+/// How often what is old is looked for, in the logs, in the usage of keys and in what was sent to webhooks.
 const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Starts a task. Whoever keeps the handle ends it, by the stop signal or by dropping what it waits for.
@@ -85,7 +85,7 @@ pub async fn flush_access_log(core: Arc<Core>, mut stop: Stop) {
     }
 }
 
-/// Removes from logs and usage what is old, at the start and every hour. What is left undone is done the next time.
+/// Removes from logs, usage and webhooks what is old, at the start and every hour. What is left undone is done the next time.
 pub async fn prune(core: Arc<Core>, mut stop: Stop) {
     let mut ticks = interval(PRUNE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -93,7 +93,8 @@ pub async fn prune(core: Arc<Core>, mut stop: Stop) {
         loop {
             ticks.tick().await;
             let now = core.clock().now();
-            for (what, pruned) in [("logs", core.prune_logs(now).await), ("usage", core.prune_usage(now).await)] {
+            let pruned = [("logs", core.prune_logs(now).await), ("usage", core.prune_usage(now).await), ("webhooks", core.prune_webhooks(now).await)];
+            for (what, pruned) in pruned {
                 match pruned {
                     Ok(0) => {}
                     Ok(count) => tracing::info!(what, count, "what was old was removed"),

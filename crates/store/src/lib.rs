@@ -33,6 +33,8 @@ pub mod settings;
 pub mod signing_keys;
 pub mod usage;
 pub mod users;
+pub mod webhook_deliveries;
+pub mod webhooks;
 
 use keywright_db::Migration;
 pub use keywright_db::StoreError;
@@ -74,6 +76,12 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "mail",
         sqlite: include_str!("../migrations/sqlite/0006_mail.sql"),
         postgres: include_str!("../migrations/postgres/0006_mail.sql"),
+    },
+    Migration {
+        version: 7,
+        name: "webhooks",
+        sqlite: include_str!("../migrations/sqlite/0007_webhooks.sql"),
+        postgres: include_str!("../migrations/postgres/0007_webhooks.sql"),
     },
 ];
 
@@ -120,6 +128,8 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         signing_keys::STATEMENTS,
         usage::STATEMENTS,
         users::STATEMENTS,
+        webhook_deliveries::STATEMENTS,
+        webhooks::STATEMENTS,
     ]
     .into_iter()
     .flatten()

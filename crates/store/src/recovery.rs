@@ -32,6 +32,8 @@ statements! {
     END_RESETS = "UPDATE password_resets SET ended_at = $1 WHERE used_at IS NULL AND ended_at IS NULL";
     REVOKE_INVITATIONS = "UPDATE invitations SET revoked_at = $1 WHERE accepted_at IS NULL AND revoked_at IS NULL";
     DROP_MAIL_WITH_LINKS = "DELETE FROM outbox WHERE sent_at IS NULL AND kind IN ('invitation', 'password-reset')";
+    SUSPEND_WEBHOOKS = "UPDATE webhooks SET suspended_at = $1, suspended_for = $2 WHERE suspended_at IS NULL AND deleted_at IS NULL";
+    END_DELIVERIES = "UPDATE webhook_deliveries SET failed_at = $1, failure = $2 WHERE delivered_at IS NULL AND failed_at IS NULL";
     REVOKE_SIGNING_KEY = "UPDATE signing_keys SET revoked_at = $2 WHERE kid = $1 AND revoked_at IS NULL";
     SKIP_INDICES = "UPDATE status_indices SET next = CASE WHEN next < $2 THEN $2 ELSE next END + $1 WHERE id = 1";
     BEGIN_HISTORY = "UPDATE revision SET history = $1 WHERE id = 1 AND history < $1";
@@ -285,11 +287,15 @@ pub async fn end_generation(tx: &mut Tx, status_index: i64, now: Time) -> Result
     tx.execute(END_GENERATION, &[status_index.into(), now.into()]).await.map(drop)
 }
 
-/// Ends what no later state is known of: sessions, links for new passwords, invitations, and mail that leads to those.
+/// Ends what no later state is known of: sessions, links for new passwords, invitations, mail that leads to those, and, until somebody
+/// resumes them, webhooks.
 ///
 /// # Errors
 /// Whatever keeps the database from writing.
-pub async fn end_passing_things(tx: &mut Tx, now: Time) -> Result<(), StoreError> {
+pub async fn end_passing_things(tx: &mut Tx, now: Time, why: &str) -> Result<(), StoreError> {
+    for statement in [SUSPEND_WEBHOOKS, END_DELIVERIES] {
+        tx.execute(statement, &[now.into(), why.into()]).await?;
+    }
     for statement in [END_SESSIONS, END_RESETS, REVOKE_INVITATIONS] {
         tx.execute(statement, &[now.into()]).await?;
     }

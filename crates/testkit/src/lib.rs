@@ -14,6 +14,7 @@ use keywright_server::{
     mail::Courier,
     openapi::{Spec, SpecAt},
     run,
+    webhooks::{Messenger, Names, SystemNames},
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
@@ -32,6 +33,8 @@ pub struct TestServer {
     pub demo: DemoWorld,
     /// Sends what waits in the outbox when it is told to, and not by itself.
     pub courier: Courier,
+    /// Delivers what waits for webhooks when it is told to, and not by itself.
+    pub messenger: Messenger,
     client: reqwest::Client,
     running: run::Running,
     distribution: Distribution,
@@ -114,6 +117,11 @@ impl TestServer {
 
     /// The same with another configuration than the demo's.
     pub async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
+        Self::start_among(configure, Arc::new(SystemNames)).await
+    }
+
+    /// The same where the hosts of webhooks are found in another way.
+    pub async fn start_among(configure: impl FnOnce(&mut Config), names: Arc<dyn Names>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let clock = Clock::stepped(Time::from_seconds(1_800_000_000));
         let mut config = Config {
@@ -125,7 +133,7 @@ impl TestServer {
         };
         configure(&mut config);
         let data_dir = DataDir::take(folder.path()).expect("the folder is free");
-        let mut prepared = run::prepare(config, data_dir, clock.clone()).await.expect("the server can start");
+        let mut prepared = run::prepare_with(config, data_dir, clock.clone(), names).await.expect("the server can start");
         let ctx = Context::system(clock.now()).expect("randomness");
         let demo = demo::build(&prepared.core, &ctx).await.expect("the demo's world");
         let distribution = Distribution::open(&prepared.data_dir.distribution_database()).await.expect("the distribution database");
@@ -137,10 +145,11 @@ impl TestServer {
         };
         let (base, core) = (format!("http://{}", prepared.address), Arc::clone(&prepared.core));
         let courier = prepared.courier.take().expect("a server sends mail");
+        let messenger = prepared.messenger.take().expect("a server delivers to webhooks");
         let running = prepared.start(vec![mounted]).expect("the server starts");
         let client =
             reqwest::Client::builder().timeout(Duration::from_secs(20)).redirect(reqwest::redirect::Policy::none()).no_proxy().build().expect("a client");
-        Self { base, core, clock, demo, courier, client, running, distribution, folder }
+        Self { base, core, clock, demo, courier, messenger, client, running, distribution, folder }
     }
 
     /// Stops it in good order.

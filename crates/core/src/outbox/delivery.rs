@@ -159,13 +159,13 @@ fn attempted(row: OutboxRow, content: MailContent, now: Time) -> DueMail {
 }
 
 /// How long is waited after an attempt, by its number.
-fn pause_after(attempt: i64) -> Duration {
+pub(crate) fn pause_after(attempt: i64) -> Duration {
     let doubled = u32::try_from(attempt.saturating_sub(1)).ok().and_then(|times| 2_u32.checked_pow(times));
     doubled.and_then(|factor| FIRST_PAUSE.checked_mul(factor)).map_or(LONGEST_PAUSE, |pause| pause.min(LONGEST_PAUSE))
 }
 
 /// A reason as it is kept: of one line, not too long, and without the link's secret, should a server have quoted it.
-fn kept(reason: &str, token: &str) -> String {
+pub(crate) fn kept(reason: &str, token: &str) -> String {
     let reason = if token.is_empty() { reason.to_owned() } else { reason.replace(token, "...") };
     reason.chars().map(|character| if character.is_control() { ' ' } else { character }).take(KEPT_OF_FAILURE).collect()
 }

@@ -175,7 +175,7 @@ impl Replay {
             signing_keys::retire(tx, purpose, self.now).await?;
         }
         keyring::ensure(tx, &self.key_file, self.algorithm, self.now).await?;
-        recovery::end_passing_things(tx, self.now).await?;
+        recovery::end_passing_things(tx, self.now, "the database was restored from a backup").await?;
         recovery::skip_indices(tx, INDICES_LEFT_OUT, self.now.as_seconds().saturating_mul(INDICES_A_SECOND)).await?;
         let (ctx, told) = (Context::system(self.now)?, (self.backup.to_string(), reason));
         log::change(tx, &ctx, &By::Host, Where::Installation, Action::Restore, told).await?;

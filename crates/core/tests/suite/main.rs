@@ -50,3 +50,5 @@ mod sessions;
 mod support;
 #[cfg(test)]
 mod usage;
+#[cfg(test)]
+mod webhooks;

@@ -15,7 +15,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 const EMAIL: &str = "owner@example.com";
 /// Everything is logged, and nobody is answered 429.
-const TRACE: [(&str, &str); 4] = [
+const TRACE: [(&str, &str); 5] = [
+    ("KEYWRIGHT_WEBHOOKS__ALLOW_NETWORKS", "[\"127.0.0.0/8\"]"),
     ("KEYWRIGHT_LOG__LEVEL", "trace"),
     ("KEYWRIGHT_LIMITS__REFUSED_KEYS_PER_MINUTE", "0"),
     ("KEYWRIGHT_LIMITS__SIGN_IN_PER_MINUTE", "0"),
@@ -142,6 +143,10 @@ async fn live(place: &Place, base: &str, one_time: &str) -> (Secrets, String, St
     let grants = json!([{ "organizationId": organization, "roles": ["view-organization"] }]);
     let api = post(&format!("{here}/api-keys"), &session, json!({ "name": "nightly", "grants": grants })).await;
     let rotated = post(&format!("{here}/api-keys/{}/rotate", text(&api, "id")), &session, json!({ "overlapSeconds": 600 })).await;
+    // Nobody listens there.
+    let webhook = json!({ "name": "trail", "url": "http://127.0.0.1:1/a-path-that-is-one-too-0123456789" });
+    let webhook = post(&format!("{here}/webhooks"), &session, webhook).await;
+    secrets.insert("a webhook's secret", text(&webhook, "secret").trim_end_matches('=').to_owned());
     let invite = json!({ "userEmail": "new@example.com", "organizationsAndRoles": grants });
     let patch = client().patch(format!("{base}/identity/v1/users?action=invite")).header("authorization", &session).json(&invite);
     assert_eq!(try_send(patch).await.unwrap().status, 200);

@@ -24,6 +24,8 @@ pub(crate) mod provisioning;
 pub(crate) mod revoke_all;
 pub(crate) mod usage;
 mod usage_bodies;
+mod webhook_bodies;
+pub(crate) mod webhooks;
 
 use crate::{app::App, limits::tell_people};
 use axum::{
@@ -67,4 +69,5 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(personal_access_keys::router())
         .merge(api_keys::router())
         .merge(usage::router())
+        .merge(webhooks::router())
 }

@@ -1,9 +1,16 @@
 //! Who gets what from each documented operation. A route without a row fails, and so does a row without a route.
 
 use crate::{access_operator::own_body, support::fails};
-use keywright_core::{authorize::FRESH, members::RoleChange};
+use keywright_core::{
+    authorize::FRESH,
+    members::RoleChange,
+    webhooks::{
+        NewWebhook, Reach,
+        delivery::{Attempt, UnderWay},
+    },
+};
 use keywright_protocol::{
-    KeyId, UserId,
+    DeliveryId, KeyId, UserId, WebhookId,
     admin::{AdminReply, AdminRequest, RolesIn},
 };
 use keywright_server::openapi;
@@ -80,7 +87,7 @@ const OPERATORS: Statuses = [403, 401, 403, 403, 403, 403, 401, 403, 403];
 const FROM_ABOVE: Statuses = [403, 401, 404, 403, 404, 403, 401, 403, 403];
 
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-pub(crate) const TABLE: [(&str, &str, Statuses); 88] = [
+pub(crate) const TABLE: [(&str, &str, Statuses); 97] = [
     ("post", "/auth/v1/token", EXCHANGE),
     ("post", "/auth/v2/token", EXCHANGE),
     ("post", "/auth/v3/token", EXCHANGE),
@@ -170,6 +177,15 @@ pub(crate) const TABLE: [(&str, &str, Statuses); 88] = [
     // Last of these: what is revoked is rotated no more.
     ("delete", "/identity/v1/organizations/{id}/api-keys/{key}", ADMINISTER),
     ("post", "/identity/v1/organizations/{id}/revoke-all", REVIVE),
+    ("get", "/identity/v1/organizations/{id}/webhooks", ADMINISTER),
+    ("post", "/identity/v1/organizations/{id}/webhooks", BREED),
+    ("get", "/identity/v1/organizations/{id}/webhooks/{webhook}", ADMINISTER),
+    ("patch", "/identity/v1/organizations/{id}/webhooks/{webhook}", REVIVE),
+    ("post", "/identity/v1/organizations/{id}/webhooks/{webhook}/rotate", REVIVE),
+    ("post", "/identity/v1/organizations/{id}/webhooks/{webhook}/ping", ADMINISTER),
+    ("get", "/identity/v1/organizations/{id}/webhooks/{webhook}/deliveries", ADMINISTER),
+    ("post", "/identity/v1/organizations/{id}/webhooks/{webhook}/deliveries/{delivery}/redeliver", ADMINISTER),
+    ("delete", "/identity/v1/organizations/{id}/webhooks/{webhook}", REVIVE),
 ];
 
 /// What the calls are about, and the Owner's two sessions.
@@ -178,6 +194,8 @@ pub(crate) struct Fixture {
     profile: String,
     personal_access_key: KeyId,
     api_key: KeyId,
+    webhook: WebhookId,
+    delivery: DeliveryId,
     /// Members to remove, one a caller.
     leavers: Vec<UserId>,
     fresh: String,
@@ -191,6 +209,9 @@ impl Fixture {
         let personal_access_key = server.core.create_personal_access_key(&host, acme, owner, "table", None).await.unwrap().id;
         let grants = [RolesIn { organization_id: acme, roles: vec!["view-build".to_owned()] }];
         let api_key = server.core.create_api_key(&host, acme, "table", &grants, None).await.unwrap().id;
+        let new = NewWebhook { name: "table".to_owned(), url: "https://9.9.9.9/".to_owned(), actions: Vec::new(), reach: Reach::Organization };
+        let webhook = server.core.create_webhook(&host, acme, new).await.unwrap().value.0.id;
+        let delivery = server.core.list_deliveries(&host, (acme, webhook), None, 1).await.unwrap().rows[0].id;
         let mut leavers = Vec::new();
         for number in 0..CALLERS.len() {
             let new = AdminRequest::CreateUser { email: format!("leaver{number}@acme.example"), name: "Leaver".to_owned() };
@@ -198,7 +219,7 @@ impl Fixture {
             server.core.change_roles(&host, acme, user.id, RoleChange::Replace(vec!["view-build".to_owned()])).await.unwrap();
             leavers.push(user.id);
         }
-        Self { server, profile, personal_access_key, api_key, leavers, fresh: String::new(), stale: String::new() }
+        Self { server, profile, personal_access_key, api_key, webhook, delivery, leavers, fresh: String::new(), stale: String::new() }
     }
 
     /// The path of a documented one.
@@ -211,6 +232,8 @@ impl Fixture {
             .replace("{id}", &id)
             .replace("{user}", &user)
             .replace("{key}", &key.to_string())
+            .replace("{webhook}", &self.webhook.to_string())
+            .replace("{delivery}", &self.delivery.to_string())
             .replace("{externalId}", "customer-7")
     }
 
@@ -231,7 +254,25 @@ impl Fixture {
         session
     }
 
+    /// As if everything that waits for webhooks were delivered.
+    async fn deliver(&self) {
+        let (core, now) = (&self.server.core, self.server.clock.now());
+        loop {
+            let due = core.take_due_deliveries(now, &UnderWay::default()).await.unwrap();
+            if due.is_empty() {
+                return;
+            }
+            for due in due {
+                core.settle_delivery(&due, Attempt::Delivered(204), now).await.unwrap();
+            }
+        }
+    }
+
     async fn call(&mut self, caller: Caller, method: &str, path: &str) -> Answer {
+        // One trial at a time.
+        if path.ends_with("/ping") {
+            self.deliver().await;
+        }
         let method: Method = method.to_uppercase().parse().unwrap();
         let body = body(&self.server, caller, &method, path);
         let leaver = CALLERS.iter().zip(&self.leavers).find(|(known, _)| **known == caller).map(|(_, leaver)| leaver).unwrap();
@@ -266,6 +307,8 @@ pub(crate) fn body(server: &TestServer, caller: Caller, method: &Method, path: &
         "/identity/v1/invitations/lookup" => json!({ "token": "no such link" }),
         "/identity/v1/invitations/accept" => json!({ "token": "no such link", "password": "a password of one's own" }),
         _ if path.ends_with("/policy") => json!({ "longestKeyLifeSeconds": null, "allowedAddresses": [], "personalKeys": true, "membersByKeys": true }),
+        _ if path.ends_with("/webhooks") => json!({ "name": format!("by {caller:?}"), "url": "https://9.9.9.9/" }),
+        _ if path.contains("/webhooks/") => json!({ "name": format!("{method} by {caller:?}") }),
         _ if path.ends_with("/revoke-all") => json!({ "since": "2999-01-01T00:00:00Z" }),
         _ if path.starts_with("/identity/") && path.matches('/').count() == 4 && method == Method::PATCH => json!({ "name": "Acme" }),
         _ if path.ends_with("/rotate") => json!({ "overlapSeconds": 60 }),

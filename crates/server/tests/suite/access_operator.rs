@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The identity API; an operator key is in no organization, so it is nobody in particular at `me`.
-const IDENTITY: [(&str, &str, u16); 54] = [
+const IDENTITY: [(&str, &str, u16); 63] = [
     ("get", "/identity/v1/me", 403),
     ("get", "/identity/v1/me/explain", 400),
     ("get", "/identity/v1/organizations", 200),
@@ -30,6 +30,16 @@ const IDENTITY: [(&str, &str, u16); 54] = [
     ("get", "/identity/v1/organizations/{id}/activity/export", 403),
     ("get", "/identity/v1/organizations/{id}/activity/head", 403),
     ("get", "/identity/v1/organizations/{id}/activity/chain", 403),
+    // And where it is told.
+    ("get", "/identity/v1/organizations/{id}/webhooks", 403),
+    ("post", "/identity/v1/organizations/{id}/webhooks", 403),
+    ("get", "/identity/v1/organizations/{id}/webhooks/{webhook}", 403),
+    ("patch", "/identity/v1/organizations/{id}/webhooks/{webhook}", 403),
+    ("post", "/identity/v1/organizations/{id}/webhooks/{webhook}/rotate", 403),
+    ("post", "/identity/v1/organizations/{id}/webhooks/{webhook}/ping", 403),
+    ("get", "/identity/v1/organizations/{id}/webhooks/{webhook}/deliveries", 403),
+    ("post", "/identity/v1/organizations/{id}/webhooks/{webhook}/deliveries/{delivery}/redeliver", 403),
+    ("delete", "/identity/v1/organizations/{id}/webhooks/{webhook}", 403),
     ("get", "/identity/v1/organizations/{id}/personal-access-keys", 200),
     // People make and name their own.
     ("post", "/identity/v1/organizations/{id}/personal-access-keys", 403),

@@ -17,4 +17,6 @@ mod routes;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod webhooks;
+#[cfg(test)]
 mod wire;
