@@ -9,7 +9,6 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use std::{
     fs,
-    io::Write as _,
     path::Path,
     sync::{
         Arc, Mutex,
@@ -83,122 +82,165 @@ async fn other_programs_open_a_backup() {
 /// What is wrong, the backup, the key, the other flags, and parts of the sentence.
 type Case<'a> = (&'a str, &'a str, &'a str, &'a [&'a str], &'a [&'a str]);
 
-/// Reddens when something that cannot be restored is, when it leaves anything behind, or when its sentence does not say what is wrong.
-#[tokio::test]
-async fn what_cannot_be_restored_leaves_nothing() {
-    let place = Place::new();
-    let server = place.serve(&[], &[]).await;
-    let owner = OwnerKey::make(&place).await;
-    let ((key, recipient), (other_key, _)) = (key(&place, "backup.key").await, key(&place, "other.key").await);
-    let data = place.data();
-    let backup_of = |more: &[&str]| [&["backup", "--data-dir", &data], more].concat().iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let output = place.text("backup.age");
-    place.run(&backup_of(&["--output", &output]), &[]).await.assert_refused(&["needs a recipient", "backup.recipients"]);
-    place.run(&backup_of(&["--recipient", &recipient]), &[]).await.assert_refused(&["--output"]);
-    place.run(&["backup", "key", "--output", &key], &[]).await.assert_refused(&["backup.key", "exists"]);
-    let none = place.text("none");
-    let nowhere = ["backup", "--data-dir", &none, "--recipient", &recipient, "--output", &output];
-    place.run(&nowhere, &[]).await.assert_refused(&["there is no database in"]);
-    assert!(!Path::new(&output).exists());
-    let from_configuration = [("KEYWRIGHT_BACKUP__RECIPIENTS", format!("[\"{recipient}\"]"))];
-    place.run(&backup_of(&["--output", &output]), &[(from_configuration[0].0, &from_configuration[0].1)]).await.succeeded();
-    place.run(&backup_of(&["--recipient", &recipient, "--output", &output]), &[]).await.assert_refused(&["is there already"]);
-    place
-        .run(&["config", "check"], &[("KEYWRIGHT_BACKUP__RECIPIENTS", "[\"age1nobody\"]")])
-        .await
-        .assert_refused(&["backup.recipients, entry 1", "no recipient"]);
-    // A key that stands where a recipient or a name belongs is not repeated.
-    let secret = fs::read_to_string(&key).unwrap().lines().last().unwrap().to_owned();
-    let misplaced = [
-        backup_of(&["--recipient", &secret, "--output", &place.text("x")]),
-        ["restore", &output, "--key", &secret, "--data-dir", &none, "--accept-lost-revocations"].map(str::to_owned).to_vec(),
-        ["restore", &secret, "--key", &key, "--data-dir", &none, "--accept-lost-revocations"].map(str::to_owned).to_vec(),
-    ];
-    for arguments in misplaced {
-        let ended = place.run(&arguments, &[]).await;
-        ended.assert_refused(&[]);
-        assert!(!ended.log.contains(&secret), "{}", ended.log);
-    }
-    let ended = place.run(&["config", "check"], &[("KEYWRIGHT_BACKUP__RECIPIENTS", &format!("[\"{secret}\"]"))]).await;
-    ended.assert_refused(&["entry 1"]);
-    assert!(!ended.log.contains(&secret), "{}", ended.log);
-    // A full disk is an error, and no panic.
-    let to_nowhere = format!("{} backup --data-dir {data} --recipient {recipient} --output - 2>&1 >/dev/full || true", env!("CARGO_BIN_EXE_keywright"));
-    let told = shell(&to_nowhere).await;
-    assert!(told.contains("No space left") && !told.contains("panicked"), "{told}");
+/// A server with something in it, two backup keys, and a backup for the first one.
+struct Scene {
+    place: Place,
+    server: Server,
+    owner: OwnerKey,
+    key: String,
+    recipient: String,
+    other_key: String,
+    backup: String,
+}
 
-    let whole = fs::read(&output).unwrap();
-    let write = |name: &str, bytes: &[u8]| {
-        fs::write(place.path(name), bytes).unwrap();
-        place.text(name)
-    };
-    let altered = [&whole[..whole.len() / 2], &[whole[whole.len() / 2] ^ 1], &whole[whole.len() / 2 + 1..]].concat();
-    let log = revocations(&place, "revocations.jsonl").await;
-    let lines = fs::read_to_string(&log).unwrap();
-    let repack = async |name: &str, manifest: &str, files: &[&str]| {
-        let folder = place.text(name);
-        shell(&format!("mkdir {folder} && age --decrypt --identity {key} {output} | tar --extract --directory {folder}")).await;
-        fs::File::create(Path::new(&folder).join("manifest.json")).unwrap().write_all(manifest.as_bytes()).unwrap();
+impl Scene {
+    async fn begin() -> Self {
+        let place = Place::new();
+        let server = place.serve(&[], &[]).await;
+        let owner = OwnerKey::make(&place).await;
+        let ((key, recipient), (other_key, _)) = (key(&place, "backup.key").await, key(&place, "other.key").await);
+        let backup = back_up(&place, &recipient, "backup.age").await;
+        Self { place, server, owner, key, recipient, other_key, backup }
+    }
+
+    /// A file in the place.
+    fn write(&self, name: &str, bytes: &[u8]) -> String {
+        fs::write(self.place.path(name), bytes).unwrap();
+        self.place.text(name)
+    }
+
+    /// The same backup with another manifest and only some of its files, or more, as other programs would make it.
+    async fn repack(&self, name: &str, manifest: &str, files: &[&str]) -> String {
+        let (folder, Self { key, recipient, backup, .. }) = (self.place.text(name), self);
+        shell(&format!("mkdir {folder} && age --decrypt --identity {key} {backup} | tar --extract --directory {folder}")).await;
+        fs::write(Path::new(&folder).join("manifest.json"), manifest).unwrap();
         let files = files.join(" ");
         shell(&format!("cd {folder} && touch extra && tar --create {files} | age --recipient {recipient} --output {folder}.age")).await;
         format!("{folder}.age")
-    };
+    }
+}
+
+/// Reddens when a backup is begun that cannot be one, overwrites something, or repeats a key that stands in a wrong place.
+#[tokio::test]
+async fn what_cannot_be_backed_up_leaves_nothing() {
+    let scene = Scene::begin().await;
+    let (place, data, none, output) = (&scene.place, scene.place.data(), scene.place.text("none"), scene.place.text("second.age"));
+    let backup = |more: &[&str]| [&["backup", "--data-dir", &data], more].concat().iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    place.run(&backup(&["--output", &output]), &[]).await.assert_refused(&["needs a recipient", "backup.recipients"]);
+    place.run(&backup(&["--recipient", &scene.recipient]), &[]).await.assert_refused(&["--output"]);
+    place.run(&["backup", "key", "--output", &scene.key], &[]).await.assert_refused(&["backup.key", "exists"]);
+    let nowhere = ["backup", "--data-dir", &none, "--recipient", &scene.recipient, "--output", &output];
+    place.run(&nowhere, &[]).await.assert_refused(&["there is no database in"]);
+    assert!(!Path::new(&output).exists());
+    let recipients = |text: &str| [("KEYWRIGHT_BACKUP__RECIPIENTS", format!("[\"{text}\"]"))];
+    let [(name, value)] = recipients(&scene.recipient);
+    place.run(&backup(&["--output", &output]), &[(name, &value)]).await.succeeded();
+    place.run(&backup(&["--recipient", &scene.recipient, "--output", &output]), &[]).await.assert_refused(&["is there already"]);
+
+    // A key that stands where a recipient or a name belongs is not repeated.
+    let secret = fs::read_to_string(&scene.key).unwrap().lines().last().unwrap().to_owned();
+    let [(name, value)] = recipients(&secret);
+    let restore = |backup: &str, key: &str| ["restore", backup, "--key", key, "--data-dir", &none, "--accept-lost-revocations"].map(str::to_owned).to_vec();
+    for (arguments, environment) in [
+        (backup(&["--recipient", &secret, "--output", &none]), vec![]),
+        (restore(&output, &secret), vec![]),
+        (restore(&secret, &scene.key), vec![]),
+        (vec!["config".to_owned(), "check".to_owned()], vec![(name, value.as_str())]),
+    ] {
+        let ended = place.run(&arguments, &environment).await;
+        ended.assert_refused(&[]);
+        assert!(!ended.log.contains(&secret), "{}", ended.log);
+    }
+    // A full disk is an error, and no panic.
+    let program = env!("CARGO_BIN_EXE_keywright");
+    let told = shell(&format!("{program} backup --data-dir {data} --recipient {} --output - 2>&1 >/dev/full || true", scene.recipient)).await;
+    assert!(told.contains("No space left") && !told.contains("panicked"), "{told}");
+    scene.server.end().await;
+}
+
+/// Reddens when something that cannot be restored is, when it leaves anything behind, or when its sentence does not say what is wrong.
+#[tokio::test]
+async fn what_cannot_be_restored_leaves_nothing() {
+    let scene = Scene::begin().await;
+    let (place, key, output) = (&scene.place, scene.key.as_str(), scene.backup.as_str());
+    let whole = fs::read(output).unwrap();
+    let altered = [&whole[..whole.len() / 2], &[whole[whole.len() / 2] ^ 1], &whole[whole.len() / 2 + 1..]].concat();
     let manifest = r#"{"format": 1, "program": "keywright 0.1.0", "at": "2026-01-01T00:00:00Z", "files": []}"#;
     let all = ["manifest.json", "keywright.key", "keywright.sqlite3"];
-    let newer = repack("newer", &manifest.replace(": 1,", ": 2,").replace("0.1.0", "9.9.9"), &all).await;
-    let lost = ["--accept-lost-revocations"];
+    let newer = scene.repack("newer", &manifest.replace(": 1,", ": 2,").replace("0.1.0", "9.9.9"), &all).await;
+    let lost: &[&str] = &["--accept-lost-revocations"];
     let cases: [Case<'_>; 13] = [
-        ("neither flag", &output, &key, &[], &["--revocations", "--accept-lost-revocations"]),
-        ("another key", &output, &other_key, &lost, &["this key does not open it"]),
-        ("no key", &output, &output, &lost, &["backup.age"]),
-        ("cut in the middle", &write("cut.age", &whole[..whole.len() / 2]), &key, &lost, &["cut short"]),
-        ("cut at the last byte", &write("cut1.age", &whole[..whole.len() - 1]), &key, &lost, &["cut short"]),
-        ("altered", &write("altered.age", &altered), &key, &lost, &["the backup cannot be opened"]),
-        ("no backup", &write("text.age", b"hello"), &key, &lost, &["no encrypted backup"]),
-        ("newer", &newer, &key, &lost, &["keywright 9.9.9", "newer"]),
-        ("without its database", &repack("less", manifest, &all[..2]).await, &key, &lost, &["`keywright.sqlite3` is not in it"]),
-        ("with something else", &repack("more", manifest, &[&all[..], &["extra"]].concat()).await, &key, &lost, &["`extra`", "does not belong"]),
-        ("not there", &none, &key, &lost, &["none"]),
-        ("a log that is none", &output, &key, &["--revocations", &write("log", b"{}\n")], &["line 1"]),
-        ("an empty log", &output, &key, &["--revocations", &write("empty", b"")], &["nothing in the log of revocations"]),
+        ("neither flag", output, key, &[], &["--revocations", "--accept-lost-revocations"]),
+        ("another key", output, &scene.other_key, lost, &["this key does not open it"]),
+        ("no key", output, output, lost, &["backup.age"]),
+        ("cut in the middle", &scene.write("cut.age", &whole[..whole.len() / 2]), key, lost, &["cut short"]),
+        ("cut at the last byte", &scene.write("cut1.age", &whole[..whole.len() - 1]), key, lost, &["cut short"]),
+        ("altered", &scene.write("altered.age", &altered), key, lost, &["the backup cannot be opened"]),
+        ("no backup", &scene.write("text.age", b"hello"), key, lost, &["no encrypted backup"]),
+        ("newer", &newer, key, lost, &["keywright 9.9.9", "newer"]),
+        ("without its database", &scene.repack("less", manifest, &all[..2]).await, key, lost, &["`keywright.sqlite3` is not in it"]),
+        ("with something else", &scene.repack("more", manifest, &[&all[..], &["extra"]].concat()).await, key, lost, &["`extra`", "does not belong"]),
+        ("not there", &place.text("none"), key, lost, &["none"]),
+        ("a log that is none", output, key, &["--revocations", &scene.write("log", b"{}\n")], &["line 1"]),
+        ("an empty log", output, key, &["--revocations", &scene.write("empty", b"")], &["nothing in the log of revocations"]),
     ];
     for (what, backup, key, more, parts) in cases {
         let target = place.text("target");
-        let arguments = [&["restore", backup, "--key", key, "--data-dir", &target], more].concat();
-        let ended = place.run(&arguments, &[]).await;
+        let ended = place.run(&[&["restore", backup, "--key", key, "--data-dir", &target], more].concat(), &[]).await;
         assert!(ended.code == Some(1), "{what}: {ended:?}");
         ended.assert_refused(parts);
         assert!(!Path::new(&target).exists(), "{what}");
     }
-    // An empty folder stays one. What a power cut left in the middle of a restore is used by nobody, and restored over.
-    let target = place.text("target");
+    // The server has not noticed any of this, nor of a restore into its own folder.
+    let into_data = ["restore", output, "--key", key, "--data-dir", &place.data(), "--accept-lost-revocations"];
+    place.run(&into_data, &[]).await.assert_refused(&["another Keywright process uses"]);
+    exchange(&scene.server.base, &scene.owner.secret).await;
+    scene.server.end().await;
+    place.run(&into_data, &[]).await.assert_refused(&["is not empty"]);
+}
+
+/// Reddens when an empty folder is not left as it was, or when what a power cut left in the middle of a restore is used by anybody.
+#[tokio::test]
+async fn half_a_restore_is_used_by_nobody() {
+    let scene = Scene::begin().await;
+    let (place, target) = (&scene.place, scene.place.text("target"));
     fs::create_dir(&target).unwrap();
-    let restore = |key: &str| ["restore", &output, "--key", key, "--data-dir", &target, "--accept-lost-revocations"].map(str::to_owned);
-    place.run(&restore(&other_key), &[]).await.assert_refused(&["this key does not open it"]);
+    let restore = |key: &str| ["restore", &scene.backup, "--key", key, "--data-dir", &target, "--accept-lost-revocations"].map(str::to_owned);
+    place.run(&restore(&scene.other_key), &[]).await.assert_refused(&["this key does not open it"]);
     assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
     fs::create_dir(format!("{target}/restore.tmp")).unwrap();
     for half in ["restore.tmp/keywright.sqlite3", "keywright.key"] {
         fs::write(format!("{target}/{half}"), "half").unwrap();
     }
     place.run(&["serve", "--data-dir", &target], &[]).await.assert_refused(&["was interrupted", "run it again"]);
-    place.run(&restore(&key), &[]).await.succeeded();
-    serve(&place, &target, &[]).await.end().await;
-    let into_data = ["restore", &output, "--key", &key, "--data-dir", &data, "--accept-lost-revocations"];
-    place.run(&into_data, &[]).await.assert_refused(&["is not empty"]);
-    // The server has not noticed any of this; and a log that was cut in the middle of a line goes on where it was whole.
-    exchange(&server.base, &owner.secret).await;
+    place.run(&restore(&scene.key), &[]).await.succeeded();
+    let again = serve(place, &target, &[]).await;
+    exchange(&again.base, &scene.owner.secret).await;
+    again.end().await;
+    scene.server.end().await;
+}
+
+/// Reddens when what a crash left of a section stays, or when something else is taken for a log of revocations, or written over.
+#[tokio::test]
+async fn a_log_of_revocations_goes_on_where_it_was_whole() {
+    let scene = Scene::begin().await;
+    let (place, data) = (&scene.place, scene.place.data());
+    let log = revocations(place, "revocations.jsonl").await;
+    let lines = fs::read_to_string(&log).unwrap();
     fs::write(&log, &lines.as_bytes()[..lines.len() - 10]).unwrap();
-    revocations(&place, "revocations.jsonl").await;
+    revocations(place, "revocations.jsonl").await;
     let sections = fs::read_to_string(&log).unwrap();
     assert!(sections.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()) && sections.lines().count() == lines.lines().count(), "{sections}");
-    // What is something else is not written to.
+    assert_eq!(mode(Path::new(&log)), 0o600);
+
+    let write_to = async |file: &str| place.run(&["audit", "revocations", "--data-dir", &data, file], &[]).await;
     let foreign = place.write("password", "hunter2");
-    place.run(&["audit", "revocations", "--data-dir", &data, &foreign], &[]).await.assert_refused(&["no log of revocations"]);
+    write_to(&foreign).await.assert_refused(&["no log of revocations"]);
     assert_eq!(fs::read_to_string(&foreign).unwrap(), "hunter2");
     let others = place.write("others", &sections.replace("https://auth.example.com", "https://other.example.com"));
     place.admin_json(&["user", "create", "--name", "New", "--email", "new@example.com"]).await;
-    place.run(&["audit", "revocations", "--data-dir", &data, &others], &[]).await.assert_refused(&["another installation", "other.example.com"]);
-    server.end().await;
+    write_to(&others).await.assert_refused(&["another installation", "other.example.com"]);
+    scene.server.end().await;
 }
 
 /// What clients have been told is done.
