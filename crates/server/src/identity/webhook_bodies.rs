@@ -95,7 +95,8 @@ pub(crate) struct WebhookBody {
 impl WebhookBody {
     /// With the URL in its normal form.
     pub(crate) fn read(self, url: String) -> NewWebhook {
-        NewWebhook { name: self.name, url, actions: self.actions, reach: reach(self.include_sub_organizations) }
+        let reach = if self.include_sub_organizations { Reach::Tree } else { Reach::Organization };
+        NewWebhook { name: self.name, url, actions: self.actions, reach }
     }
 }
 
@@ -130,12 +131,9 @@ impl WebhookChangeBody {
     /// With the URL in its normal form.
     pub(crate) fn read(self, url: Option<String>) -> WebhookChange {
         let state = self.suspended.map(|suspended| if suspended { State::Suspended } else { State::Active });
-        WebhookChange { name: self.name, url, actions: self.actions, reach: self.include_sub_organizations.map(reach), state }
+        let reach = self.include_sub_organizations.map(|included| if included { Reach::Tree } else { Reach::Organization });
+        WebhookChange { name: self.name, url, actions: self.actions, reach, state }
     }
-}
-
-fn reach(include_sub_organizations: bool) -> Reach {
-    if include_sub_organizations { Reach::Tree } else { Reach::Organization }
 }
 
 /// Something that was sent, or is to be.

@@ -96,9 +96,11 @@ async fn read_a_little(response: Response<Incoming>) {
 }
 
 fn described(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => "the connection broke off".to_owned(),
-        _ => error.to_string(),
+    if error.kind() == io::ErrorKind::ConnectionRefused {
+        "connection refused".to_owned()
+    } else if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) {
+        "the connection broke off".to_owned()
+    } else {
+        error.to_string()
     }
 }

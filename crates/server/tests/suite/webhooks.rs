@@ -113,7 +113,7 @@ async fn made(server: &TestServer, session: &str, url: &str) -> (String, String)
 
 /// Something happens that webhooks hear of.
 async fn happen(server: &TestServer, number: usize) {
-    let role = if number % 2 == 0 { "view-build" } else { "view-organization" };
+    let role = if number.is_multiple_of(2) { "view-build" } else { "view-organization" };
     let roles = RoleChange::Replace(vec![role.to_owned()]);
     server.core.change_roles(&server.host(), server.demo.acme.id, server.demo.users["viewer"].id, roles).await.unwrap();
 }
@@ -183,12 +183,26 @@ async fn what_is_delivered_is_signed_and_arrives() {
         assert_eq!((&row["state"], &row["status"], &row["reason"], &row["attempts"]), (&json!(state), &status, &reason, &json!(1)), "{path}: {row}");
         assert_eq!(row["nextAttemptAt"].is_null(), state == "delivered", "{row}");
     }
+    receiver.end().await;
+    server.end().await;
+}
+
+/// Reddens when what is sent again is something else, an old secret goes on, or what nobody took is lost.
+#[tokio::test]
+async fn what_nobody_took_arrives_later_and_what_was_taken_again() {
+    let mut receiver = Receiver::start(&[]).await;
+    let server = server_with(allowing(&["127.0.0.1/32"])).await;
+    let session = server.session("owner").await;
+    let port = receiver.port;
+    let (id, _) = made(&server, &session, &format!("http://127.0.0.1:{port}/ok")).await;
+    happen(&server, 0).await;
+    server.messenger.deliver().await.unwrap();
+    assert_eq!(receiver.told().await["standard"], false, "it does not know the secret");
     // Sent again as it was; with another secret after a rotation.
-    let (_, id, _) = &hooks[0];
     let path = format!("{}/{id}", webhooks_path(&server));
     let rotated = server.by(&session, Method::POST, &format!("{path}/rotate"), None).await;
     receiver.knows("/ok", &rotated.member("secret")).await;
-    let sent = deliveries(&server, &session, id).await.remove(0);
+    let sent = deliveries(&server, &session, &id).await.remove(0);
     let redeliver = format!("{path}/deliveries/{}/redeliver", sent["id"].as_str().unwrap());
     server.clock.advance(MINUTE / 2);
     assert_eq!(server.by(&session, Method::POST, &redeliver, None).await.status, 200);
@@ -203,35 +217,20 @@ async fn what_is_delivered_is_signed_and_arrives() {
     // Nobody listens any more; then somebody does, at the same place.
     happen(&server, 1).await;
     server.messenger.deliver().await.unwrap();
-    let row = deliveries(&server, &session, id).await.remove(0);
+    let row = deliveries(&server, &session, &id).await.remove(0);
     assert_eq!((&row["state"], &row["reason"]), (&json!("waiting"), &json!("it cannot be connected to: connection refused")), "{row}");
-    let port: u16 = sent_port(&hooks[0].0, &server, &session, id).await;
     let mut receiver = Receiver::start(&["--port", &port.to_string()]).await;
     receiver.knows("/ok", &rotated.member("secret")).await;
     server.messenger.deliver().await.unwrap();
     server.clock.advance(MINUTE);
     server.messenger.deliver().await.unwrap();
-    let mut came = Vec::new();
-    while came.len() < 8 {
-        let told = receiver.told().await;
-        if told["path"] == "/ok" {
-            assert_eq!(check(&server, &told)["deliveryId"], row["id"]);
-            break;
-        }
-        came.push(told);
-    }
-    let row = deliveries(&server, &session, id).await.remove(0);
+    assert_eq!(check(&server, &receiver.told().await)["deliveryId"], row["id"]);
+    let row = deliveries(&server, &session, &id).await.remove(0);
     assert_eq!((&row["state"], &row["attempts"], &row["status"]), (&json!("delivered"), &json!(2), &json!(200)), "{row}");
     receiver.end().await;
     let metrics = server.send(server.request(Method::GET, "/metrics")).await.text;
     assert!(metrics.contains(r#"keywright_webhook_deliveries_total{outcome="delivered"}"#), "{metrics}");
     server.end().await;
-}
-
-/// The port that a webhook sends to.
-async fn sent_port(path: &str, server: &TestServer, session: &str, id: &str) -> u16 {
-    let url = server.by(session, Method::GET, &format!("{}/{id}", webhooks_path(server)), None).await.member("url");
-    url.trim_start_matches("http://127.0.0.1:").trim_end_matches(path).parse().unwrap()
 }
 
 /// Reddens when one who does not answer keeps others from being sent to, or is waited for without end.
@@ -420,12 +419,8 @@ fn spellings(address: Ipv4Addr) -> Vec<String> {
     forms
 }
 
-/// Reddens when a private address passes in any spelling: at the making, or at the sending, where the URL was planted.
-#[tokio::test]
-async fn no_form_of_a_private_address_is_connected_to() {
-    let canary = Canary::new();
-    let port = canary.port;
-    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() && canary.count() == 1, "the canary sings");
+/// URLs that lead inside, or would for another reader; and the names among their hosts.
+fn hostile_urls(port: u16) -> (Vec<String>, Vec<&'static str>) {
     let addresses = [
         "127.0.0.1",
         "127.1.2.3",
@@ -485,6 +480,16 @@ async fn no_form_of_a_private_address_is_connected_to() {
         ]
         .map(|url| url.replace("PORT", &port.to_string())),
     );
+    (urls, named.to_vec())
+}
+
+/// Reddens when a private address passes in any spelling: at the making, or at the sending, where the URL was planted.
+#[tokio::test]
+async fn no_form_of_a_private_address_is_connected_to() {
+    let canary = Canary::new();
+    let port = canary.port;
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() && canary.count() == 1, "the canary sings");
+    let (urls, named) = hostile_urls(port);
     let loopback = || vec![vec![ip("127.0.0.1")]];
     let names = Told::new(vec![
         ("localhost", loopback()),
