@@ -35,21 +35,43 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], example: &str) -> Result<
     deserialize(bytes).map_err(|wrong| wrong.told(example, |told| told))
 }
 
-/// A JSON body with a secret in it: what is said of a mistake names members that there are, and never quotes a value.
+/// A JSON body with a secret in it: what is said of a mistake names members and never quotes a value.
 pub(crate) async fn secret_json<T: DeserializeOwned>(body: Body, example: &str) -> Result<T, ApiError> {
     deserialize(&read(body).await?).map_err(|wrong| {
         wrong.told(example, |told| {
-            // Where a secret was to be its value, a name may be one too.
-            if let Some((_, known)) = told.strip_prefix("unknown field `").and_then(|rest| rest.rsplit_once("`, expected")) {
-                return format!("{UNKNOWN}, expected{known}");
-            }
-            if ["missing field", "duplicate field"].iter().any(|start| told.starts_with(start)) { told } else { "is of the wrong type".to_owned() }
+            if [UNKNOWN, "missing field", "duplicate field"].iter().any(|start| told.starts_with(start)) { told } else { "is of the wrong type".to_owned() }
         })
     })
 }
 
-/// A member that there is not, unnamed.
-const UNKNOWN: &str = "a member is unknown";
+/// How serde begins to speak of a member that there is not.
+const UNKNOWN: &str = "unknown field `";
+/// What stands for what is not repeated.
+const HIDDEN: &str = "...";
+/// No name of ours is longer.
+const LONGEST_NAME: usize = 32;
+
+/// What may be repeated to whoever sent it: a word that looks like a member's name. A key, a password or a token may stand anywhere by
+/// mistake.
+fn is_plain(word: &str) -> bool {
+    word.len() <= LONGEST_NAME && word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+}
+
+/// serde's own words, without what it quotes of the body, unless that is plain.
+fn without_quotations(told: &str) -> String {
+    for (start, end) in [
+        (UNKNOWN, "`, expected"),
+        (UNKNOWN, "`, there are"),
+        ("unknown variant `", "`, expected"),
+        ("invalid type: string \"", "\", expected"),
+        ("invalid value: string \"", "\", expected"),
+    ] {
+        if let Some((quoted, rest)) = told.strip_prefix(start).and_then(|rest| rest.rsplit_once(end)) {
+            return if is_plain(quoted) { told.to_owned() } else { format!("{start}{HIDDEN}{end}{rest}") };
+        }
+    }
+    told.to_owned()
+}
 
 /// Why a body is not the object that was asked for.
 enum Wrong {
@@ -73,10 +95,10 @@ impl Wrong {
             // serde_json quotes nothing here; where it stands is all that one can know.
             Self::NoJson(error) => format!("the body is not well-formed JSON ({error}); send an object such as {example}"),
             Self::Member { path, error } => {
-                let told = tell(without_long_words(&without_position(&error)));
-                // What is unknown and not named is not named by its path either.
-                let nameless = path.is_empty() || told.starts_with(UNKNOWN);
-                let member = if nameless { told } else { format!("{}: {told}", without_long_words(&path)) };
+                let told = tell(without_quotations(&without_position(&error)));
+                // What is not named is not named by its path either.
+                let nameless = path.is_empty() || told.strip_prefix(UNKNOWN).is_some_and(|rest| rest.starts_with(HIDDEN));
+                let member = if nameless { told } else { format!("{path}: {told}") };
                 format!("{member}; send an object such as {example}")
             }
         })
@@ -97,13 +119,6 @@ fn deserialize<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Wrong> {
     })?;
     deserializer.end().map_err(Wrong::NoJson)?;
     Ok(read)
-}
-
-/// serde repeats what it was sent. No name of ours is this long, and keys are longer: they are not repeated.
-const LONGEST_WORD: usize = 32;
-
-fn without_long_words(text: &str) -> String {
-    text.split(' ').map(|word| if word.len() > LONGEST_WORD { "..." } else { word }).collect::<Vec<_>>().join(" ")
 }
 
 /// What serde_json says of a member, without line and column: the member is named.

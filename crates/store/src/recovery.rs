@@ -22,7 +22,7 @@ statements! {
     NARROW_KEY = "UPDATE keys SET not_before = $2, expires_at = $3, suspended_at = $4, allowed_addresses = $5, operator_scopes = $6 WHERE id = $1";
     NARROW_VERSION = "UPDATE secret_versions SET tag = $3, ends_at = $4, ended_at = $5 WHERE key_id = $1 AND version = $2";
     NARROW_USER = "UPDATE users SET disabled_at = $2, deleted_at = $3, password_hash = $4,
-            one_time_since = CASE WHEN $4 IS NULL THEN NULL ELSE one_time_since END
+            one_time_since = CASE WHEN CAST($4 AS TEXT) IS NULL THEN NULL ELSE one_time_since END
         WHERE id = $1";
     NARROW_ORGANIZATION = "UPDATE organizations SET suspended_at = $2, deleted_at = $3, longest_key_life = $4, allowed_addresses = $5,
             personal_keys_off_at = $6, members_by_keys_off_at = $7
