@@ -8,7 +8,6 @@ use crate::{
     authorize::Authority,
     log::chain::{self, Head, Link},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use keywright_db::Tx;
 use keywright_protocol::{OrganizationId, Time, catalog::OWNER};
 use keywright_store::{
@@ -19,7 +18,7 @@ use keywright_store::{
     names,
 };
 pub use keywright_store::{log::EventRow, names::Called};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
@@ -184,22 +183,6 @@ impl Core {
         }
         require_root_owner(&authority)?;
         Ok((Place::Tree(organization), organization))
-    }
-
-    /// A place in a list, as text that nobody can read or alter.
-    pub(crate) fn seal_cursor(&self, purpose: &str, at: impl Serialize) -> Result<String, Error> {
-        let text = serde_json::to_vec(&at).map_err(|_| Error::Internal("a cursor cannot be written"))?;
-        Ok(URL_SAFE_NO_PAD.encode(self.key_file.seal(purpose, &text)?))
-    }
-
-    /// The place again.
-    pub(crate) fn open_cursor<T: DeserializeOwned>(&self, purpose: &str, cursor: &str) -> Result<T, Error> {
-        let opened = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|sealed| self.key_file.open(purpose, &sealed).ok());
-        opened.and_then(|text| serde_json::from_slice(&text).ok()).ok_or_else(|| Error::Invalid {
-            field: "cursor",
-            reason: "this is no cursor of this list: send one that the list answered, with the same organization and the same filters, or none to begin"
-                .to_owned(),
-        })
     }
 }
 

@@ -11,8 +11,7 @@ mod replay;
 
 pub use replay::{Later, RestoreError, Restored, restore};
 
-use crate::{Context, Core, Error};
-use aws_lc_rs::digest::{SHA256, digest};
+use crate::{Context, Core, Error, log::chain::Hash};
 use keywright_db::{Db, Location, OpenError, Tx, Writes};
 use keywright_protocol::{KeyId, MembershipId, OrganizationId, Position, Time, UserId, admin::RolesIn, catalog::Document};
 use keywright_store::{
@@ -289,7 +288,7 @@ async fn user_state(tx: &mut Tx, id: UserId) -> Result<Option<UserState>, Error>
 
 /// The hash has a random salt in it, so that nobody finds it by guessing passwords.
 fn fingerprint(hash: &str) -> String {
-    digest(&SHA256, hash.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    Hash::of(hash.as_bytes()).to_string()
 }
 
 async fn organization_state(tx: &mut Tx, id: OrganizationId) -> Result<Option<OrganizationState>, Error> {
@@ -311,23 +310,21 @@ async fn catalog(tx: &mut Tx) -> Result<Option<Document>, Error> {
     row.map(|row| serde_json::from_str(&row.document).map_err(|_| Error::Internal("the stored catalog cannot be read"))).transpose()
 }
 
-/// Writes what a SQLite database holds at one moment into a new file, while it is in use, also by another process. Answers its
-/// position then.
+/// Writes what a SQLite database holds at one moment into a new file, while it is in use, also by another process.
 ///
 /// # Errors
 /// [`OpenError`] about either file.
-pub async fn copy(from: &Path, to: &Path) -> Result<Position, OpenError> {
-    keywright_db::copy_sqlite(from, to).await?;
-    let db = Db::open(&Location::Sqlite { path: to.to_owned() }, Writes::Revisioned, keywright_store::MIGRATIONS).await?;
+pub async fn copy(from: &Path, to: &Path) -> Result<(), OpenError> {
+    keywright_db::copy_sqlite(from, to).await
+}
+
+/// The position of a copy of the identity database, which is brought to this program's schema for that.
+///
+/// # Errors
+/// [`OpenError`].
+pub async fn position_of(copy: &Path) -> Result<Position, OpenError> {
+    let db = Db::open(&Location::Sqlite { path: copy.to_owned() }, Writes::Revisioned, keywright_store::MIGRATIONS).await?;
     let position = db.read(|tx| Box::pin(async move { changes::position(tx).await })).await;
     db.close().await;
     position.map_err(|error| OpenError::Unreachable(error.to_string()))
-}
-
-/// The same for a database that has no positions.
-///
-/// # Errors
-/// [`OpenError`] about either file.
-pub async fn copy_plain(from: &Path, to: &Path) -> Result<(), OpenError> {
-    keywright_db::copy_sqlite(from, to).await
 }

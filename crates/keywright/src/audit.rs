@@ -120,12 +120,13 @@ impl RevocationLog<'_> {
         let mut text = String::new();
         file.read_to_string(&mut text).with_context(|| format!("{path} cannot be read"))?;
         let (whole, rest) = text.split_at_checked(text.rfind('\n').map_or(0, |at| at + 1)).context("it has an end")?;
-        let lines = whole.lines().map(serde_json::from_str::<Section>).collect::<Result<Vec<_>, _>>();
-        let lines = lines.ok().filter(|_| rest.starts_with(FIRST_MEMBER) || FIRST_MEMBER.starts_with(rest));
-        let mut lines = lines.with_context(|| format!("{path} is no log of revocations, or not whole; name another file"))?;
+        let is_ours = whole.lines().all(|line| line.starts_with(FIRST_MEMBER) && line.ends_with('}'))
+            && (rest.starts_with(FIRST_MEMBER) || FIRST_MEMBER.starts_with(rest));
+        let last = whole.lines().last().map(serde_json::from_str).transpose().ok().filter(|_| is_ours);
+        let last = last.with_context(|| format!("{path} is no log of revocations, or not whole; name another file"))?;
         file.set_len(whole.len() as u64).and_then(|()| file.seek(SeekFrom::End(0))).with_context(|| format!("{path} cannot be written"))?;
         self.file = Some(file);
-        Ok(lines.pop())
+        Ok(last)
     }
 
     fn write(&mut self, line: &str) -> anyhow::Result<()> {

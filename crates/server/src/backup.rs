@@ -107,10 +107,11 @@ pub async fn back_up(data_dir: &Path, output: &Path, recipients: Vec<Recipient>,
     let _turn = layout.lock_backup()?;
     let work = Folder::make(&layout.backup)?;
     let copies = Layout::of(&work.0);
-    let position = recovery::copy(&layout.database, &copies.database).await?;
+    recovery::copy(&layout.database, &copies.database).await?;
+    let position = recovery::position_of(&copies.database).await?;
     let mut files = vec![layout.key_file.clone(), copies.database.clone()];
     if layout.distribution_database.exists() {
-        keywright_core::recovery::copy_plain(&layout.distribution_database, &copies.distribution_database).await?;
+        recovery::copy(&layout.distribution_database, &copies.distribution_database).await?;
         files.push(copies.distribution_database.clone());
     }
     let names = files.iter().map(|file| name_of(file)).collect();

@@ -110,7 +110,7 @@ impl Layout {
 
 /// A data folder that this process holds.
 pub struct DataDir {
-    path: PathBuf,
+    layout: Layout,
     /// Held as long as this lives; the system lets go of it with the process.
     _lock: File,
 }
@@ -122,7 +122,7 @@ impl DataDir {
     /// [`DataDirError`].
     pub fn take(path: &Path) -> Result<Self, DataDirError> {
         let taken = Self::take_as_it_is(path)?;
-        if Layout::of(path).restore.exists() {
+        if taken.layout.restore.exists() {
             return Err(DataDirError::HalfRestored(path.to_owned()));
         }
         Ok(taken)
@@ -134,7 +134,7 @@ impl DataDir {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(not_writable)?;
         let lock = private(OpenOptions::new().create(true).truncate(false).write(true)).open(path.join(LOCK)).map_err(not_writable)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { layout: Layout::of(path), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => Err(not_writable(error)),
         }
@@ -179,31 +179,31 @@ impl DataDir {
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.layout.folder
     }
 
     /// The identity database.
     #[must_use]
     pub fn database(&self) -> Location {
-        Location::Sqlite { path: self.path.join(DATABASE) }
+        Location::Sqlite { path: self.layout.database.clone() }
     }
 
     /// The distribution API's own database.
     #[must_use]
     pub fn distribution_database(&self) -> Location {
-        Location::Sqlite { path: self.path.join(DISTRIBUTION_DATABASE) }
+        Location::Sqlite { path: self.layout.distribution_database.clone() }
     }
 
     /// Where mail is written if there is no mail server; made when there is some.
     #[must_use]
     pub fn mail_folder(&self) -> PathBuf {
-        self.path.join(MAIL)
+        self.layout.folder.join(MAIL)
     }
 
     /// The administration socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        socket(&self.path)
+        socket(&self.layout.folder)
     }
 
     /// Reads the key file, or makes one if there is no database yet.
@@ -211,7 +211,7 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError::KeyFileMissing`] and the others.
     pub fn key_file(&self) -> Result<KeyFile, DataDirError> {
-        let path = self.path.join(KEY_FILE);
+        let path = self.layout.key_file.clone();
         let unreadable = |reason: String| DataDirError::KeyFile { path: path.clone(), reason };
         match File::open(&path) {
             Ok(mut file) => {
@@ -220,14 +220,14 @@ impl DataDir {
                 KeyFile::parse(&text).map_err(|error| unreadable(error.to_string()))
             }
             Err(error) if error.kind() != ErrorKind::NotFound => Err(unreadable(error.to_string())),
-            Err(_) if self.path.join(DATABASE).exists() => Err(DataDirError::KeyFileMissing(path)),
+            Err(_) if self.layout.database.exists() => Err(DataDirError::KeyFileMissing(path)),
             Err(_) => self.write_key_file(&path),
         }
     }
 
     /// Written under another name first and then moved: a crash leaves a whole key file or none.
     fn write_key_file(&self, path: &Path) -> Result<KeyFile, DataDirError> {
-        let not_writable = |error| DataDirError::NotWritable { path: self.path.clone(), error };
+        let not_writable = |error| DataDirError::NotWritable { path: self.layout.folder.clone(), error };
         let broken = |error: keywright_core::Error| DataDirError::KeyFile { path: path.to_owned(), reason: error.to_string() };
         let key_file = KeyFile::generate().map_err(broken)?;
         let text = key_file.to_text().map_err(broken)?;
@@ -235,7 +235,7 @@ impl DataDir {
         let mut file = private(OpenOptions::new().create(true).truncate(true).write(true)).open(&draft).map_err(not_writable)?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(not_writable)?;
         std::fs::rename(&draft, path).map_err(not_writable)?;
-        File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(not_writable)?;
+        File::open(&self.layout.folder).and_then(|folder| folder.sync_all()).map_err(not_writable)?;
         Ok(key_file)
     }
 }

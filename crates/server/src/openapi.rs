@@ -2,7 +2,7 @@
 
 use crate::{
     auth, health, identity,
-    openapi_modify::{Common, Examples},
+    openapi_modify::{Common, Examples, Shared},
     well_known,
 };
 use axum::{
@@ -86,7 +86,7 @@ pub enum SpecAt {
         (name = "Compatibility", description = "Older forms, for existing clients."),
         (name = "Operation", description = "For whoever runs the server.")
     ),
-    modifiers(&TokenScheme, &Common, &Examples)
+    modifiers(&TokenScheme, &Common, &Examples, &Shared)
 )]
 struct AuthApi;
 
@@ -179,7 +179,7 @@ struct AuthApi;
         (name = "Users", description = "People of the installation, wherever they are members."),
         (name = "Operator keys", description = "For the programs of whoever runs the installation.")
     ),
-    modifiers(&TokenScheme, &Common, &Examples)
+    modifiers(&TokenScheme, &Common, &Examples, &Shared)
 )]
 struct IdentityApi;
 

@@ -1,9 +1,11 @@
 //! What many operations have in common is written into the specs here, once, instead of at each of them.
 
 use crate::openapi_examples::{FITTING, FRESH};
+use http::StatusCode;
 use keywright_core::Error;
 use keywright_protocol::ErrorBody;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use utoipa::{
     Modify,
     openapi::{
@@ -66,6 +68,49 @@ impl Modify for Examples {
             }
         }
     }
+}
+
+/// Answers and parameters that several operations have alike stand once, under a name, and the operations refer to them. To be done
+/// last.
+pub(crate) struct Shared;
+
+impl Modify for Shared {
+    fn modify(&self, document: &mut OpenApi) {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for (_, operation) in document.paths.paths.values_mut().flat_map(operations) {
+            for (status, response) in &operation.responses.responses {
+                *counts.entry(written(status, response)).or_default() += 1;
+            }
+        }
+        let mut names: BTreeMap<String, String> = BTreeMap::new();
+        let components = document.components.get_or_insert_default();
+        for (_, operation) in document.paths.paths.values_mut().flat_map(operations) {
+            for (status, response) in &mut operation.responses.responses {
+                let text = written(status, response);
+                if counts.get(&text).is_none_or(|count| *count < 2) {
+                    continue;
+                }
+                let reason = reason_of(status);
+                let next = || {
+                    let taken = components.responses.keys().filter(|name| name.trim_end_matches(|last: char| last.is_ascii_digit()) == reason).count();
+                    if taken == 0 { reason.clone() } else { format!("{reason}{}", taken + 1) }
+                };
+                let name = names.entry(text).or_insert_with(next).clone();
+                let shared = std::mem::replace(response, RefOr::Ref(Ref::from_response_name(&name)));
+                components.responses.entry(name).or_insert(shared);
+            }
+        }
+    }
+}
+
+fn written(status: &str, response: &RefOr<Response>) -> String {
+    format!("{status} {}", serde_json::to_string(response).unwrap_or_default())
+}
+
+/// The standard's reason of a status, in one word.
+fn reason_of(status: &str) -> String {
+    let reason = status.parse::<StatusCode>().ok().and_then(|status| status.canonical_reason());
+    reason.unwrap_or("Answer").split([' ', '-']).collect()
 }
 
 /// What an operation does to what there is.

@@ -2,7 +2,7 @@
 
 use super::Action;
 use crate::Error;
-use aws_lc_rs::digest::{Context as Digest, SHA256};
+use aws_lc_rs::digest::{Context as Digest, SHA256, digest};
 use keywright_db::Tx;
 use keywright_protocol::{OrganizationId, Time};
 use keywright_store::{
@@ -21,6 +21,13 @@ const PAGE: i64 = 200;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Hash(Vec<u8>);
+
+impl Hash {
+    /// Of some bytes.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(digest(&SHA256, bytes).as_ref().to_vec())
+    }
+}
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,24 +5,21 @@
 //! nobody could note that it was. These writes raise the revision like those of the log of access, and nobody has to forget anything
 //! for them.
 
-use crate::{Core, Error};
+use crate::{
+    Core, Error,
+    retry::{kept, pause_after},
+};
 use keywright_protocol::{Time, mail::MailContent};
 use keywright_store::outbox::{self, OutboxRow};
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
-/// Between the first attempt and the second; doubled each time.
-pub const FIRST_PAUSE: Duration = Duration::from_secs(60);
-/// Between any two attempts, at most.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// How long after it was written mail is tried again.
 pub const TRIED_FOR: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// How long after it was written is known that mail was sent or given up.
 pub const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Rows that one write removes.
 const PRUNED_AT_ONCE: i64 = 500;
-/// Characters of a reason that are kept.
-const KEPT_OF_FAILURE: usize = 300;
 
 /// A piece of mail to be sent now.
 #[derive(Debug, Clone)]
@@ -156,33 +153,4 @@ fn attempted(row: OutboxRow, content: MailContent, now: Time) -> DueMail {
     let attempt = row.attempts.saturating_add(1);
     let next_attempt_at = now.plus(pause_after(attempt));
     DueMail { id: row.id, recipient: row.recipient, created_at: row.created_at, attempt, next_attempt_at, content }
-}
-
-/// How long is waited after an attempt, by its number.
-pub(crate) fn pause_after(attempt: i64) -> Duration {
-    let doubled = u32::try_from(attempt.saturating_sub(1)).ok().and_then(|times| 2_u32.checked_pow(times));
-    doubled.and_then(|factor| FIRST_PAUSE.checked_mul(factor)).map_or(LONGEST_PAUSE, |pause| pause.min(LONGEST_PAUSE))
-}
-
-/// A reason as it is kept: of one line, not too long, and without the link's secret, should a server have quoted it.
-pub(crate) fn kept(reason: &str, token: &str) -> String {
-    let reason = if token.is_empty() { reason.to_owned() } else { reason.replace(token, "...") };
-    reason.chars().map(|character| if character.is_control() { ' ' } else { character }).take(KEPT_OF_FAILURE).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_to_an_hour() {
-        let minutes: Vec<u64> = [1, 2, 3, 6, 7, 8, 40, i64::MAX].map(|attempt| pause_after(attempt).as_secs() / 60).into();
-        assert_eq!(minutes, [1, 2, 4, 32, 60, 60, 60, 60]);
-    }
-
-    #[test]
-    fn a_reason_quotes_no_secret_and_stays_a_line() {
-        assert_eq!(kept("554 5.7.1 no: \"token abc\"\r\nbye", "abc"), "554 5.7.1 no: \"token ...\"  bye");
-        assert_eq!(kept(&"x".repeat(1_000), "").len(), KEPT_OF_FAILURE);
-    }
 }

@@ -8,7 +8,7 @@ use crate::{
     Context, Core, Error,
     authorize::By,
     log::{self, Action, Where},
-    outbox::delivery::{kept, pause_after},
+    retry::{kept, pause_after},
 };
 use keywright_db::Tx;
 use keywright_protocol::{DeliveryId, OrganizationId, Time, WebhookId};

@@ -14,7 +14,8 @@ use keywright_core::{
     members::RoleChange,
     operator::NewOperatorKey,
     policy::{Allowed, Policy},
-    recovery::{Later, RestoreError, Restored, Section, copy, restore},
+    recovery::{Later, RestoreError, Restored, Section, copy, position_of, restore},
+    webhooks::{NewWebhook, Reach},
 };
 use keywright_db::{Db, Location, Writes, on_both_engines};
 use keywright_protocol::{
@@ -87,7 +88,9 @@ async fn nothing_that_was_taken_away_comes_back_and_nothing_else_is_taken() {
         let mut known = Vec::new();
         for step in 0..first + second {
             if step == first {
-                assert_eq!(copy(path(&live), path(&backup)).await.unwrap(), copy(path(&live), path(&restored)).await.unwrap());
+                for to in [&backup, &restored] {
+                    copy(path(&live), path(to)).await.unwrap();
+                }
             }
             // The log is written on now and then, as a program would do.
             if dice.once_in(20) {
@@ -148,7 +151,8 @@ impl Drill {
     }
 
     async fn back_up(&self) -> Position {
-        copy(path(&at(&self.folder, "live")), path(&at(&self.folder, "restored"))).await.unwrap()
+        copy(path(&at(&self.folder, "live")), path(&at(&self.folder, "restored"))).await.unwrap();
+        position_of(path(&at(&self.folder, "restored"))).await.unwrap()
     }
 
     async fn restore(&self, later: Later) -> Result<Restored, RestoreError> {
@@ -187,6 +191,9 @@ async fn what_is_no_key_and_no_role_does_not_come_back_either() {
     let rotated = operator_key("rotated", &OperatorScope::ALL).await;
     let untouched = operator_key("untouched", &[OperatorScope::Users]).await;
     core.invite(&host, acme, "invited@example.com", vec![RolesIn { organization_id: acme, roles: vec!["owner".to_owned()] }]).await.unwrap();
+    let webhook = NewWebhook { name: "trail".to_owned(), url: "https://hooks.example.com/".to_owned(), actions: Vec::new(), reach: Reach::Organization };
+    let webhook = core.create_webhook(&host, acme, webhook).await.unwrap().value.0.id;
+    core.ping_webhook(&host, acme, webhook).await.unwrap();
     drill.back_up().await;
 
     core.change_password(&viewer, old_password.clone(), secret("another password entirely")).await.unwrap();
@@ -210,6 +217,10 @@ async fn what_is_no_key_and_no_role_does_not_come_back_either() {
     assert_eq!(find(&rotated.1).await, Err("key_secret_replaced"));
     assert_eq!(find(&untouched.1).await, Ok("found"));
     assert_eq!(core.list_invitations(&again.host(), acme).await.unwrap().len(), 0, "invitations are sent again");
+    let suspended = core.get_webhook(&again.host(), acme, webhook).await.unwrap();
+    assert!(suspended.suspended_at.is_some() && suspended.suspended_for.contains("restored"), "{suspended:?}");
+    let sent = core.list_deliveries(&again.host(), (acme, webhook), None, 10).await.unwrap().rows;
+    assert!(!sent.is_empty() && sent.iter().all(|row| row.failed_at.is_some()), "nothing that waited is sent: {sent:?}");
     assert_eq!(core.get_policy(&again.host(), mobile).await.unwrap().own, no_personal_keys);
     for key in ["globexowner", "manager@globex", "submember"] {
         assert_ne!(outcome(&again.exchange(key, None).await), "accepted", "{key}");
@@ -391,7 +402,7 @@ async fn a_log_that_is_not_whole_is_refused_and_changes_nothing() {
     let other = KeyFile::generate().unwrap();
     let told = restore(&at(&drill.folder, "restored"), other, Later::Lost, &world.clock).await.unwrap_err();
     assert!(matches!(told, RestoreError::OtherKeyFile), "{told}");
-    assert_eq!(copy(path(&at(&drill.folder, "restored")), path(&at(&drill.folder, "unchanged"))).await.unwrap(), backup);
+    assert_eq!(position_of(path(&at(&drill.folder, "restored"))).await.unwrap(), backup);
     let told = drill.restore(Later::Known(whole)).await.unwrap();
     assert_eq!((told.backup, told.narrowed), (backup, 1));
 }

@@ -1,6 +1,9 @@
 //! Who gets what from each documented operation. A route without a row fails, and so does a row without a route.
 
-use crate::{access_operator::own_body, support::fails};
+use crate::{
+    access_operator::own_body,
+    support::{fails, resolve},
+};
 use keywright_core::{
     authorize::FRESH,
     members::RoleChange,
@@ -387,7 +390,7 @@ async fn what_needs_a_fresh_session_shows_the_refusal_as_its_example() {
     for (method, documented, _) in stale {
         let path = fixture.path(documented);
         let sentence = fails(&fixture.call(Caller::StaleOwner, method, &path).await, 403, "session_not_fresh");
-        let forbidden = &document["paths"][documented][method]["responses"]["403"]["content"]["application/json"];
+        let forbidden = &resolve(&document, &document["paths"][documented][method]["responses"]["403"])["content"]["application/json"];
         assert_eq!(forbidden["examples"]["session_not_fresh"]["value"]["message"], sentence.as_str(), "{method} {documented}");
         found += 1;
     }

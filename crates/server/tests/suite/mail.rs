@@ -1,5 +1,6 @@
 //! Mail against a mail server that nobody here wrote, and into a folder without one.
 
+use crate::python::Python;
 use keywright_core::{Context, Credential};
 use keywright_protocol::{OrganizationId, admin::RolesIn, mail::MailContent};
 use keywright_server::config::{Config, Mail};
@@ -9,64 +10,34 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
-    io::{BufRead as _, BufReader},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
     time::Duration,
 };
-use tokio::{
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
-    time::timeout,
-};
 
-const BOUND: Duration = Duration::from_secs(60);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// Python's mail server. It ends with its standard input, so also with a test that fails.
-struct MailServer {
-    port: u16,
-    child: Child,
-    lines: UnboundedReceiver<String>,
-    input: ChildStdin,
-}
+/// Python's mail server.
+struct MailServer(Python);
 
 impl MailServer {
     async fn start(arguments: &[&str]) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let python = root.join("target/tools/venv/bin/python");
-        assert!(python.is_file(), "these tests need Python's mail server: run `cargo xtask test` once, which installs it");
-        let mut command = Command::new(python);
-        command.arg(root.join("tests/clients/smtp_server.py")).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        let (sender, lines) = unbounded_channel();
-        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut server = Self { port: 0, child, lines, input };
-        server.port = u16::try_from(server.mail().await["port"].as_u64().unwrap()).unwrap();
-        server
+        Self(Python::start("smtp_server.py", arguments).await)
     }
 
     fn settings(&self) -> Mail {
-        Mail { smtp: Some(format!("smtp://127.0.0.1:{}", self.port)), from: Some("Keywright <auth@example.com>".to_owned()), ..Mail::default() }
+        Mail { smtp: Some(format!("smtp://127.0.0.1:{}", self.0.port)), from: Some("Keywright <auth@example.com>".to_owned()), ..Mail::default() }
     }
 
     /// The next piece of mail that came, as Python understands it.
     async fn mail(&mut self) -> Value {
-        let line = timeout(BOUND, self.lines.recv()).await.expect("mail comes").expect("it runs");
-        serde_json::from_str(&line).unwrap()
+        self.0.told().await
     }
 
     /// Ends it; answers what had come besides.
-    async fn end(mut self) -> Vec<Value> {
-        drop(self.input);
-        let mut rest = Vec::new();
-        while let Some(line) = timeout(BOUND, self.lines.recv()).await.expect("it ends") {
-            rest.push(serde_json::from_str(&line).unwrap());
-        }
-        assert!(self.child.wait().unwrap().success());
-        rest
+    async fn end(self) -> Vec<Value> {
+        self.0.end().await
     }
 }
 
@@ -243,7 +214,7 @@ async fn each_mail_arrives_in_html_and_text() {
 #[tokio::test]
 async fn after_an_hour_without_a_server_all_mail_arrives_once() {
     let first = MailServer::start(&[]).await;
-    let (port, settings) = (first.port, first.settings());
+    let (port, settings) = (first.0.port, first.settings());
     first.end().await;
     let server = server_with(settings).await;
     let count = server.core.list_outbox(&server.host()).await.unwrap().len();
@@ -337,7 +308,7 @@ async fn a_server_with_tls_is_signed_in_to() {
         let arguments: Vec<&str> = arguments.into_iter().chain(more).collect();
         let mut mail_server = MailServer::start(&arguments).await;
         let settings = Mail {
-            smtp: Some(format!("{scheme}://127.0.0.1:{}", mail_server.port)),
+            smtp: Some(format!("{scheme}://127.0.0.1:{}", mail_server.0.port)),
             user: Some("keywright".to_owned()),
             password_file: Some(password.clone()),
             ca_file: Some(PathBuf::from(&authority)),
@@ -359,7 +330,7 @@ async fn a_server_with_tls_is_signed_in_to() {
         for settings in [
             Mail { password_file: Some(wrong), ..settings.clone() },
             Mail { ca_file: Some(PathBuf::from(stranger)), ..settings.clone() },
-            Mail { smtp: Some(format!("smtp://127.0.0.1:{}", mail_server.port)), ca_file: None, ..settings.clone() },
+            Mail { smtp: Some(format!("smtp://127.0.0.1:{}", mail_server.0.port)), ca_file: None, ..settings.clone() },
         ] {
             let server = server_with(settings).await;
             server.courier.deliver().await.unwrap();

@@ -13,6 +13,8 @@ mod mail;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod python;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod support;

@@ -90,3 +90,11 @@ pub(crate) async fn raw(server: &TestServer, request: &str) -> Raw {
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Raw { status, head, body: String::from_utf8(body).unwrap() }
 }
+
+/// Follows `$ref`; one that leads nowhere fails.
+pub(crate) fn resolve<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
+    match value.get("$ref").and_then(Value::as_str) {
+        None => value,
+        Some(target) => document.pointer(target.trim_start_matches('#')).unwrap_or_else(|| panic!("{target} leads nowhere")),
+    }
+}

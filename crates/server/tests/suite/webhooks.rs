@@ -1,6 +1,6 @@
 //! Webhooks: their routes, where they may lead, and what a receiver that nobody here wrote makes of them.
 
-use crate::support::fails;
+use crate::{python::Python, support::fails};
 use futures_util::future::BoxFuture;
 use keywright_core::{
     members::RoleChange,
@@ -17,73 +17,46 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
-    io::{self, BufRead as _, BufReader, Write as _},
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
-    process::{Child, ChildStdin, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
-use tokio::{
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
-    time::timeout,
-};
 
-const BOUND: Duration = Duration::from_secs(60);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Python's receiver. It ends with its standard input, so also with a test that fails.
-struct Receiver {
-    port: u16,
-    child: Child,
-    lines: UnboundedReceiver<String>,
-    input: ChildStdin,
-}
+/// Python's receiver.
+struct Receiver(Python);
 
 impl Receiver {
     async fn start(arguments: &[&str]) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let python = root.join("target/tools/venv/bin/python");
-        assert!(python.is_file(), "these tests need Python's libraries: run `cargo xtask test` once, which installs them");
-        let mut command = Command::new(python);
-        command.arg(root.join("tests/clients/webhook_receiver.py")).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        let (sender, lines) = unbounded_channel();
-        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut receiver = Self { port: 0, child, lines, input };
-        receiver.port = u16::try_from(receiver.told().await["port"].as_u64().unwrap()).unwrap();
-        receiver
+        Self(Python::start("webhook_receiver.py", arguments).await)
     }
 
-    /// What it says next.
+    fn port(&self) -> u16 {
+        self.0.port
+    }
+
     async fn told(&mut self) -> Value {
-        let line = timeout(BOUND, self.lines.recv()).await.expect("something comes").expect("it runs");
-        serde_json::from_str(&line).unwrap()
+        self.0.told().await
     }
 
     /// Makes a secret known to it.
     async fn knows(&mut self, path: &str, secret: &str) {
-        writeln!(self.input, "{path} {secret}").unwrap();
+        self.0.tell(&format!("{path} {secret}"));
         assert_eq!(self.told().await, json!({ "knows": path }));
     }
 
     fn release(&mut self) {
-        writeln!(self.input, "release").unwrap();
+        self.0.tell("release");
     }
 
-    /// Ends it; answers what had come besides.
-    async fn end(mut self) -> Vec<Value> {
-        drop(self.input);
-        let mut rest = Vec::new();
-        while let Some(line) = timeout(BOUND, self.lines.recv()).await.expect("it ends") {
-            rest.push(serde_json::from_str(&line).unwrap());
-        }
-        assert!(self.child.wait().unwrap().success());
-        rest
+    async fn end(self) -> Vec<Value> {
+        self.0.end().await
     }
 }
 
@@ -147,7 +120,7 @@ async fn what_is_delivered_is_signed_and_arrives() {
     let mut receiver = Receiver::start(&[]).await;
     let server = server_with(allowing(&["127.0.0.1/32"])).await;
     let session = server.session("owner").await;
-    let at = |path: &str| format!("http://127.0.0.1:{}{path}", receiver.port);
+    let at = |path: &str| format!("http://127.0.0.1:{}{path}", receiver.port());
     let paths = ["/ok", "/huge", "/redirect", "/garbage", "/status/500", "/status/299", "/status/410"];
     let mut hooks = Vec::new();
     for path in paths {
@@ -193,7 +166,7 @@ async fn what_nobody_took_arrives_later_and_what_was_taken_again() {
     let mut receiver = Receiver::start(&[]).await;
     let server = server_with(allowing(&["127.0.0.1/32"])).await;
     let session = server.session("owner").await;
-    let port = receiver.port;
+    let port = receiver.port();
     let (id, _) = made(&server, &session, &format!("http://127.0.0.1:{port}/ok")).await;
     happen(&server, 0).await;
     server.messenger.deliver().await.unwrap();
@@ -239,12 +212,12 @@ async fn one_slow_receiver_holds_up_no_other() {
     let mut receiver = Receiver::start(&[]).await;
     let mut server = server_with(allowing(&["127.0.0.0/8"])).await;
     let session = server.session("owner").await;
-    let (slow, _) = made(&server, &session, &format!("http://127.0.0.1:{}/held", receiver.port)).await;
-    let (quick, _) = made(&server, &session, &format!("http://127.0.0.1:{}/ok", receiver.port)).await;
+    let (slow, _) = made(&server, &session, &format!("http://127.0.0.1:{}/held", receiver.port())).await;
+    let (quick, _) = made(&server, &session, &format!("http://127.0.0.1:{}/ok", receiver.port())).await;
     for number in 0..12 {
         happen(&server, number).await;
     }
-    server.messenger.patience = BOUND;
+    server.messenger.patience = MINUTE;
     let state = async |webhook: &str| {
         let rows = deliveries(&server, &session, webhook).await;
         (rows.len(), rows.iter().filter(|row| row["state"] == "delivered").count(), rows.iter().filter(|row| row["attempts"] == 1).count())
@@ -322,14 +295,14 @@ async fn over_tls_the_receiver_shows_who_it_is() {
     let trusting = |config: &mut Config| config.webhooks = Webhooks { ca_file: Some(ca.clone().into()), ..allowing(&["127.0.0.1/32"]) };
     let server = TestServer::start_among(trusting, Arc::clone(&names) as Arc<dyn Names>).await;
     let session = server.session("owner").await;
-    let (good, secret) = made(&server, &session, &format!("https://hooks.example.com:{}/ok", receiver.port)).await;
-    let (other, _) = made(&server, &session, &format!("https://other.example.com:{}/ok", receiver.port)).await;
+    let (good, secret) = made(&server, &session, &format!("https://hooks.example.com:{}/ok", receiver.port())).await;
+    let (other, _) = made(&server, &session, &format!("https://other.example.com:{}/ok", receiver.port())).await;
     receiver.knows("/ok", &secret).await;
     happen(&server, 0).await;
     server.messenger.deliver().await.unwrap();
     let told = receiver.told().await;
     check(&server, &told);
-    assert_eq!(told["headers"]["host"], format!("hooks.example.com:{}", receiver.port));
+    assert_eq!(told["headers"]["host"], format!("hooks.example.com:{}", receiver.port()));
     assert_eq!(deliveries(&server, &session, &good).await[0]["state"], "delivered");
     let row = deliveries(&server, &session, &other).await.remove(0);
     assert!(row["state"] == "waiting" && row["reason"].as_str().unwrap().starts_with("TLS: "), "{row}");
@@ -337,7 +310,7 @@ async fn over_tls_the_receiver_shows_who_it_is() {
     // Whoever does not trust that authority sends nothing.
     let server = TestServer::start_among(|config| config.webhooks = allowing(&["127.0.0.1/32"]), names).await;
     let session = server.session("owner").await;
-    let (id, _) = made(&server, &session, &format!("https://hooks.example.com:{}/ok", receiver.port)).await;
+    let (id, _) = made(&server, &session, &format!("https://hooks.example.com:{}/ok", receiver.port())).await;
     happen(&server, 0).await;
     server.messenger.deliver().await.unwrap();
     assert!(deliveries(&server, &session, &id).await[0]["reason"].as_str().unwrap().starts_with("TLS: "));
@@ -548,11 +521,11 @@ async fn a_name_that_changes_its_mind_gets_nothing() {
     let answers = (0..8).map(|turn| vec![ip(if turn % 2 == 0 { "127.0.0.2" } else { "127.0.0.1" })]).collect();
     let names = Told::new(vec![("rebind.example", answers)]);
     let mut receiver = Receiver::start(&["--address", "127.0.0.2"]).await;
-    let wrong = TcpListener::bind(("127.0.0.1", receiver.port)).unwrap();
+    let wrong = TcpListener::bind(("127.0.0.1", receiver.port())).unwrap();
     wrong.set_nonblocking(true).unwrap();
     let server = TestServer::start_among(|config| config.webhooks = allowing(&["127.0.0.2/32"]), Arc::clone(&names) as Arc<dyn Names>).await;
     let session = server.session("owner").await;
-    let (id, _) = made(&server, &session, &format!("http://rebind.example:{}/ok", receiver.port)).await;
+    let (id, _) = made(&server, &session, &format!("http://rebind.example:{}/ok", receiver.port())).await;
     for attempt in 1..=4 {
         if attempt == 1 {
             happen(&server, 0).await;

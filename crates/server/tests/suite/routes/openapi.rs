@@ -1,6 +1,6 @@
 //! The API page and its documents: whoever reads them can call every route.
 
-use crate::support::fails;
+use crate::support::{fails, resolve};
 use keywright_protocol::paths::OPENAPI_PAGE;
 use keywright_server::config::RemoteSpec;
 use keywright_testkit::{Actor, TestServer};
@@ -39,14 +39,6 @@ async fn the_page_lists_every_document_by_name() {
 fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     let paths = document["paths"].as_object().unwrap();
     paths.iter().flat_map(|(path, item)| item.as_object().unwrap().iter().map(move |(method, operation)| (method.as_str(), path.as_str(), operation))).collect()
-}
-
-/// Follows `$ref`; one that leads nowhere fails.
-fn resolve<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
-    match value.get("$ref").and_then(Value::as_str) {
-        None => value,
-        Some(target) => document.pointer(target.trim_start_matches('#')).unwrap_or_else(|| panic!("{target} leads nowhere")),
-    }
 }
 
 fn check_responses(document: &Value, at: &str, operation: &Value) {
@@ -128,7 +120,7 @@ async fn changes_document_how_they_are_made_once_and_reads_how_new_they_are() {
             let responses = operation["responses"].as_object().unwrap();
             assert_eq!(responses.contains_key("422"), once, "{at}");
             for (status, response) in responses.iter().filter(|(status, _)| status.starts_with('2')) {
-                let headers = &response["headers"];
+                let headers = &resolve(&document, response)["headers"];
                 assert_eq!(headers.get("Idempotency-Replayed").is_some(), once, "{at} {status}");
                 assert!(!once || headers["Keywright-Revision"]["description"].is_string(), "{at} {status}");
                 assert!(method != "get" || headers.get("Keywright-Revision").is_none(), "{at} {status}: a read changes nothing");
@@ -149,7 +141,7 @@ async fn an_errors_example_has_the_members_of_the_error() {
     for (body, status) in [(format!("pat={key}&subOrganization=x"), 400), (format!("pat={key}&subOrganization={}", server.demo.globex.id), 403), (large, 413)] {
         let answer = server.form("/auth/v3/token", &body).await;
         assert_eq!(answer.status, status);
-        let example = &responses[status.to_string()]["content"]["application/json"]["example"];
+        let example = &resolve(&document, &responses[status.to_string()])["content"]["application/json"]["example"];
         for name in ["error", "error_description", "message"] {
             assert_eq!(example[name], answer.json()[name]);
         }
