@@ -22,7 +22,7 @@ use keywright_protocol::{
     OperatorScope, Position,
     admin::{RoleReplacement, RolesIn},
 };
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -141,16 +141,19 @@ async fn nothing_that_was_taken_away_comes_back_and_nothing_else_is_taken() {
 struct Drill {
     folder: TempDir,
     world: World,
+    /// The log of revocations as it was at the backup: what is written behind it tells of what was touched since, and of nothing else.
+    log: RefCell<Vec<Section>>,
 }
 
 impl Drill {
     async fn begin() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open(&at(&folder, "live"), Writes::Revisioned, keywright_store::MIGRATIONS).await.unwrap();
-        Self { world: world(db).await, folder }
+        Self { world: world(db).await, folder, log: RefCell::default() }
     }
 
     async fn back_up(&self) -> Position {
+        self.log.replace(sections(&self.world.core, NOWHERE).await);
         copy(path(&at(&self.folder, "live")), path(&at(&self.folder, "restored"))).await.unwrap();
         position_of(path(&at(&self.folder, "restored"))).await.unwrap()
     }
@@ -160,7 +163,10 @@ impl Drill {
     }
 
     async fn known(&self) -> Later {
-        Later::Known(sections(&self.world.core, NOWHERE).await)
+        let mut all = self.log.borrow().clone();
+        let last = all.last().map_or(NOWHERE, |section| section.to);
+        all.extend(sections(&self.world.core, last).await);
+        Later::Known(all)
     }
 
     async fn start(&self) -> Arc<Core> {
