@@ -228,6 +228,7 @@ async fn what_is_no_key_and_no_role_does_not_come_back_either() {
     let sent = core.list_deliveries(&again.host(), (acme, webhook), None, 10).await.unwrap().rows;
     assert!(!sent.is_empty() && sent.iter().all(|row| row.failed_at.is_some()), "nothing that waited is sent: {sent:?}");
     assert_eq!(core.get_policy(&again.host(), mobile).await.unwrap().own, no_personal_keys);
+    assert!(matches!(core.list_members(&again.host(), globex).await, Err(Error::NotFound(_))), "it stays deleted");
     for key in ["globexowner", "manager@globex", "submember"] {
         assert_ne!(outcome(&again.exchange(key, None).await), "accepted", "{key}");
     }
