@@ -42,9 +42,12 @@ pub enum DataDirError {
         /// Why.
         reason: String,
     },
-    /// The demo and a restore want a fresh one.
-    #[error("the folder {path} is not empty, and only an empty one is written to; give another one with --data-dir. To go on with what an earlier demo left there, use serve: keywright serve --config {path}/keywright.toml", path = .0.display())]
+    /// The demo wants a fresh one.
+    #[error("the folder {path} is not empty; the demo starts in a fresh one. To go on with what an earlier demo left there, use serve: keywright serve --config {path}/keywright.toml", path = .0.display())]
     NotEmpty(PathBuf),
+    /// A restore wants a fresh one.
+    #[error("the folder {path} is not empty, and a restore writes into an empty one only; give another one with --data-dir", path = .0.display())]
+    Occupied(PathBuf),
     /// A restore did not come to its end.
     #[error("a restore into the folder {path} was interrupted; run it again", path = .0.display())]
     HalfRestored(PathBuf),
@@ -165,12 +168,12 @@ impl DataDir {
     /// Whether there is nothing but the lock in a folder that this process holds.
     ///
     /// # Errors
-    /// [`DataDirError::NotEmpty`], and [`DataDirError::NotWritable`] if it cannot be looked into.
+    /// [`DataDirError::Occupied`], and [`DataDirError::NotWritable`] if it cannot be looked into.
     pub(crate) fn check_nothing_but_lock(path: &Path) -> Result<(), DataDirError> {
         let not_writable = |error| DataDirError::NotWritable { path: path.to_owned(), error };
         for entry in std::fs::read_dir(path).map_err(not_writable)? {
             if entry.map_err(not_writable)?.file_name() != LOCK {
-                return Err(DataDirError::NotEmpty(path.to_owned()));
+                return Err(DataDirError::Occupied(path.to_owned()));
             }
         }
         Ok(())
