@@ -185,11 +185,16 @@ mod tests {
     #[test]
     fn every_row_stands_in_a_document() {
         let documents = [crate::openapi::auth(), crate::openapi::identity()].map(|document| serde_json::to_value(document).unwrap());
-        let paths = documents.iter().flat_map(|document| document["paths"].as_object().unwrap().values());
-        let operations: Vec<&Value> = paths.flat_map(|item| item.as_object().unwrap().values()).collect();
+        let operations = documents.iter().flat_map(|document| {
+            let items = document["paths"].as_object().unwrap().values();
+            items.flat_map(|item| item.as_object().unwrap().values()).map(move |operation| (document, operation))
+        });
+        let operations: Vec<(&Value, &Value)> = operations.collect();
         let answer = |id: &str, status: &str| {
-            let operation = operations.iter().find(|operation| operation["operationId"] == id).unwrap_or_else(|| panic!("{id}"));
-            &operation["responses"][status]["content"]["application/json"]
+            let (document, operation) = operations.iter().find(|(_, operation)| operation["operationId"] == id).unwrap_or_else(|| panic!("{id}"));
+            let answer = &operation["responses"][status];
+            let shared = answer["$ref"].as_str().map(|name| document.pointer(name.trim_start_matches('#')).unwrap());
+            &shared.unwrap_or(answer)["content"]["application/json"]
         };
         for (ids, status, code, sentence) in FITTING {
             for id in *ids {
