@@ -8,8 +8,9 @@ use keywright_protocol::{
     AccessClaims, Clock, KeyKind, Time,
     catalog::{Api, Catalog, Document, OWNER, Role},
     jwk::{Algorithm, JwkSet},
+    status::{StatusClaim, StatusList},
 };
-use keywright_verify::{Config, KeySet, Refreshing, Snapshot, Source, Verifier};
+use keywright_verify::{Config, KeySet, Need, Refreshing, Snapshot, Source, StatusLists, Verifier};
 use std::{collections::BTreeMap, hint::black_box, sync::Arc};
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ impl Source for Memory {
         Some(Arc::clone(&self.0))
     }
 
-    fn refresh(&self) -> Refreshing<'_> {
+    fn refresh(&self, _need: Need) -> Refreshing<'_> {
         Box::pin(async { Ok(()) })
     }
 }
@@ -47,7 +48,10 @@ pub(crate) fn run(count: u32) -> anyhow::Result<()> {
 fn parts() -> anyhow::Result<(Signer, Verifier, ParsedPublicKey)> {
     let signer = Signer::generate(Algorithm::ES256)?;
     let (jwk, point) = signer.es256_public().context("an ES256 key has a point")?;
-    let snapshot = Snapshot { keys: KeySet::from_jwks(&JwkSet { keys: vec![jwk] })?, catalog: Arc::new(catalog()?), epoch: 1 };
+    let status = Arc::new(StatusLists::default());
+    status.insert(0, Arc::new(StatusList::all_good()));
+    status.confirm(i64::MAX);
+    let snapshot = Snapshot { keys: KeySet::from_jwks(&JwkSet { keys: vec![jwk] })?, catalog: Arc::new(catalog()?), epoch: 1, status: Some(status) };
     let verifier = Verifier::new(Config::new(ISSUER, ISSUER), Arc::new(Memory(Arc::new(snapshot))));
     Ok((signer, verifier, ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)?))
 }
@@ -81,6 +85,7 @@ pub(crate) fn claims(now: Time, number: u64) -> AccessClaims<'static> {
         key_id: ID.into(),
         key_kind: KeyKind::PersonalAccessKey,
         key_version: Some(1),
+        status: StatusClaim::new(ISSUER, number),
     }
 }
 

@@ -139,6 +139,7 @@ impl Issuer {
             roles: known.roles.iter().map(|role| borrowed(role)).collect(),
             scope: known.scope.as_deref().map(borrowed),
             email: borrowed(&known.email),
+            status: known.status.clone(),
             ..*known
         };
         let access_token = self.signer.token(&self.header, &claims)?;

@@ -3,7 +3,7 @@
 use crate::{
     catalog,
     operator_key::{self, OperatorKeyCommand},
-    outbox,
+    outbox, signing_keys,
 };
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
@@ -314,6 +314,7 @@ pub fn render(reply: &AdminReply, format: Format) -> anyhow::Result<String> {
         AdminReply::Revocations { section } => lines(section.iter().map(ToString::to_string)),
         AdminReply::Chain { links } => lines(links.iter().map(ToString::to_string)),
         AdminReply::Outbox { mail } => lines(mail.iter().map(outbox::lines)),
+        AdminReply::SigningKeys { keys } => lines(keys.iter().map(signing_keys::line)),
         AdminReply::Keys { keys } => lines(keys.iter().map(|row| {
             let state = match (row.revoked_at, row.suspended_at) {
                 (Some(at), _) => format!("revoked {at}"),

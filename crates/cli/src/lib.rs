@@ -4,3 +4,4 @@ pub mod admin;
 pub mod catalog;
 pub mod operator_key;
 mod outbox;
+pub mod signing_keys;

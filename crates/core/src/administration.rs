@@ -38,8 +38,8 @@ impl Core {
         match request {
             AdminRequest::Bootstrap { owner_email } => self.bootstrap(ctx, &owner_email).await,
             AdminRequest::ListOrganizations => {
-                let organizations = self.list_organizations(ctx).await?.into_iter().map(|organization| organization_row(organization.row)).collect();
-                Ok(AdminReply::Organizations { organizations })
+                let rows = self.list_organizations(ctx).await?.into_iter();
+                Ok(AdminReply::Organizations { organizations: rows.map(|organization| organization_row(organization.row)).collect() })
             }
             AdminRequest::CreateOrganization { name, parent } => {
                 let row = match parent {
@@ -55,9 +55,7 @@ impl Core {
             AdminRequest::DisableUser { user } => self.disable_user(ctx, user).await.map(done),
             AdminRequest::EnableUser { user } => self.enable_user(ctx, user).await.map(done),
             AdminRequest::ListMembers { organization } => {
-                let members = self.list_members(ctx, organization).await?;
-                let row = |member: Member| member.own.map(|roles| MemberRow { user_id: member.user.id, email: member.user.email, roles });
-                Ok(AdminReply::Members { members: members.into_iter().filter_map(row).collect() })
+                Ok(AdminReply::Members { members: self.list_members(ctx, organization).await?.into_iter().filter_map(member_row).collect() })
             }
             AdminRequest::SetMember { organization, user, roles } => self.change_roles(ctx, organization, user, RoleChange::Replace(roles)).await.map(done),
             AdminRequest::RemoveMember { organization, user } => self.remove_member(ctx, organization, user).await.map(done),
@@ -75,8 +73,7 @@ impl Core {
                 Ok(AdminReply::Chain { links: links.iter().map(written).collect::<Result<_, _>>()? })
             }
             AdminRequest::ListRevocations { after } => {
-                let section = self.list_revocations(ctx, after).await?;
-                Ok(AdminReply::Revocations { section: section.as_ref().map(written).transpose()? })
+                Ok(AdminReply::Revocations { section: self.list_revocations(ctx, after).await?.as_ref().map(written).transpose()? })
             }
             AdminRequest::ListOutbox => Ok(AdminReply::Outbox { mail: self.list_outbox(ctx).await? }),
             AdminRequest::RotateKey { key, overlap_seconds, expires_at } => {
@@ -102,6 +99,9 @@ impl Core {
                 let applied = self.apply_catalog(ctx, document, replace).await?;
                 Ok(AdminReply::CatalogApplied { revision: applied.position.to_string(), diff: applied.value })
             }
+            AdminRequest::ListSigningKeys => Ok(AdminReply::SigningKeys { keys: self.list_signing_keys(ctx).await? }),
+            AdminRequest::RotateSigningKeys { purpose } => Ok(AdminReply::SigningKeys { keys: self.rotate_signing_keys(ctx, purpose).await?.value }),
+            AdminRequest::RevokeSigningKey { kid } => self.revoke_signing_key(ctx, &kid).await.map(done),
         }
     }
 
@@ -178,6 +178,11 @@ fn operator_key_row(key: OperatorKey) -> OperatorKeyRow {
 
 fn organization_row(row: organizations::OrganizationRow) -> OrganizationRow {
     OrganizationRow { id: row.id, name: row.name, root_id: row.root_id, created_at: row.created_at, suspended_at: row.suspended_at }
+}
+
+/// Of a direct member.
+fn member_row(member: Member) -> Option<MemberRow> {
+    member.own.map(|roles| MemberRow { user_id: member.user.id, email: member.user.email, roles })
 }
 
 fn user_row(row: users::UserRow) -> UserRow {

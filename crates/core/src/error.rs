@@ -38,6 +38,9 @@ pub enum Error {
     /// Too many passwords are being checked already.
     #[error("too many people are signing in at this moment; try again in a few seconds")]
     Busy,
+    /// Too many follow the feed already.
+    #[error("too many verifiers follow the stream here; ask /status/v1/changes every few seconds instead")]
+    Crowded,
     /// A limit is reached; the text says when to come again.
     #[error("{0}")]
     Limited(Allowance),
@@ -69,7 +72,7 @@ pub enum Error {
     Catalog(#[from] CatalogError),
     /// A read asked for a later revision than this server has reached.
     #[error(
-        "this server is at revision {0} and has not reached the one in Keywright-Min-Revision; try again in a second, or check that it is one that this installation answered"
+        "this server is at revision {0} and has not reached the one that was asked for; try again in a second, or check that it is one that this installation answered"
     )]
     Behind(Position),
     /// The database cannot be asked, or cannot be sure.
@@ -119,7 +122,7 @@ impl Error {
             Self::NotFresh(_) => "session_not_fresh",
             Self::WrongPassword => "invalid_credentials",
             Self::PasswordMustChange => "password_must_change",
-            Self::Busy => "too_many_requests",
+            Self::Busy | Self::Crowded => "too_many_requests",
             Self::Limited(_) => "rate_limited",
             Self::Invalid { .. } => "invalid_request",
             Self::NotFound(_) | Self::Absent(_) => "not_found",

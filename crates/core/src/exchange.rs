@@ -12,8 +12,9 @@ use crate::{
 use keywright_protocol::{
     AccessClaims, KeyId, KeyKind, OrganizationId, Time,
     claims::{MAX_ISSUED_TOKEN_BYTES, MAX_SCOPE_BYTES},
+    status::StatusClaim,
 };
-use keywright_store::{generations, keys, keys::CredentialRow};
+use keywright_store::{generations, generations::Origin, keys, keys::CredentialRow};
 use std::{borrow::Cow, io::Write as _, sync::Arc};
 use uuid::Uuid;
 
@@ -147,7 +148,7 @@ impl Core {
                 continue;
             };
             let asked = target.unwrap_or(row.organization_id);
-            let claims = self.fixed_claims(&Subject::of_key(&row), &grant, &catalog)?;
+            let claims = self.fixed_claims(&Subject::of_key(&row), &grant, &catalog, status_index)?;
             let entry = Arc::new(Entry { credential: row, addresses, asked, grant, status_index, claims, known });
             if self.memory.insert(digest, Arc::clone(&entry)).is_ok() {
                 return Ok(entry);
@@ -168,12 +169,18 @@ impl Core {
 
     async fn open_generation(self: &Arc<Self>, row: &CredentialRow, organization: OrganizationId, now: Time) -> Result<(), Error> {
         let (key, version) = (row.key_id, row.version);
-        self.write(move |tx| Box::pin(async move { generations::open(tx, key, version, organization, now).await.map_err(Error::from) })).await?;
+        self.write(move |tx| Box::pin(async move { generations::open(tx, Origin::key(key, version), organization, now).await.map_err(Error::from) })).await?;
         Ok(())
     }
 
     /// The members of the claims that are the same in each token of an entry. `scope` stands there when it fits.
-    pub(crate) fn fixed_claims(&self, of: &Subject<'_>, grant: &grant::Grant, catalog: &keywright_protocol::Catalog) -> Result<String, Error> {
+    pub(crate) fn fixed_claims(
+        &self,
+        of: &Subject<'_>,
+        grant: &grant::Grant,
+        catalog: &keywright_protocol::Catalog,
+        status_index: i64,
+    ) -> Result<String, Error> {
         let (key_id, subject) = (of.key_id.to_string(), of.id.hyphenated().to_string());
         let scope = catalog.ids(&grant.permissions).collect::<Vec<_>>().join(" ");
         let mut claims = AccessClaims {
@@ -193,6 +200,7 @@ impl Core {
             key_id: of.key_id,
             key_kind: of.key_kind,
             key_version: of.key_version,
+            status: StatusClaim::new(&self.issuer, u64::try_from(status_index).map_err(|_| Error::Internal("a status index is negative"))?),
         };
         let keyring = self.keyring();
         let mut fixed = fixed_members(&claims)?;

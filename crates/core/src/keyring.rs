@@ -1,18 +1,23 @@
 //! The signing keys in force: one that signs per purpose, and all that verify.
 
+pub mod lifecycle;
+
 use crate::{Error, key_file::KeyFile, signer::Signer};
 use keywright_protocol::{
     Time,
     jwk::{Algorithm, JwkSet, Purpose},
 };
-use keywright_store::{changes, changes::ChangeKind, signing_keys};
+use keywright_store::{changes, changes::ChangeKind, signing_keys, signing_keys::SigningKeyRow};
+use std::collections::HashMap;
 use uuid::Uuid;
 
-/// All signing keys that are not revoked.
+/// All signing keys that are published.
 pub struct Keyring {
     token: Signer,
     document: Signer,
-    retired: Vec<Signer>,
+    status: Option<Signer>,
+    /// Retired ones, and those that are to sign soon.
+    others: Vec<Signer>,
 }
 
 impl Keyring {
@@ -20,18 +25,31 @@ impl Keyring {
     ///
     /// # Errors
     /// [`Error::Internal`] if one does not open, or a purpose has no active key.
-    pub fn open(rows: &[signing_keys::SigningKeyRow], key_file: &KeyFile) -> Result<Self, Error> {
-        let (mut token, mut document, mut retired) = (None, None, Vec::new());
+    pub fn open(rows: &[SigningKeyRow], key_file: &KeyFile) -> Result<Self, Error> {
+        let (mut active, mut others) = (HashMap::new(), Vec::new());
         for row in rows {
             let signer = Signer::open(row, key_file)?;
-            match (row.retired_at, row.purpose) {
-                (Some(_), _) => retired.push(signer),
-                (None, Purpose::AccessToken) => token = Some(signer),
-                (None, Purpose::Document) => document = Some(signer),
+            if is_active(row) {
+                active.insert(row.purpose, signer);
+            } else {
+                others.push(signer);
             }
         }
         let missing = || Error::Internal("there is no active signing key");
-        Ok(Self { token: token.ok_or_else(missing)?, document: document.ok_or_else(missing)?, retired })
+        Ok(Self {
+            token: active.remove(&Purpose::AccessToken).ok_or_else(missing)?,
+            document: active.remove(&Purpose::Document).ok_or_else(missing)?,
+            status: active.remove(&Purpose::StatusList),
+            others,
+        })
+    }
+
+    /// The key that signs status lists, their feed, and receipts.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is none yet: a server makes it when it starts.
+    pub fn status(&self) -> Result<&Signer, Error> {
+        self.status.as_ref().ok_or(Error::Internal("there is no signing key for status lists; start the server once"))
     }
 
     /// The key that signs access tokens.
@@ -59,7 +77,7 @@ impl Keyring {
     }
 
     fn all(&self) -> impl Iterator<Item = &Signer> {
-        [&self.token, &self.document].into_iter().chain(&self.retired)
+        [&self.token, &self.document].into_iter().chain(&self.status).chain(&self.others)
     }
 }
 
@@ -71,11 +89,10 @@ impl Keyring {
 pub(crate) async fn ensure(tx: &mut keywright_db::Tx, key_file: &KeyFile, algorithm: Algorithm, now: Time) -> Result<(), Error> {
     let rows = signing_keys::list(tx).await?;
     let mut changed = false;
-    for purpose in [Purpose::AccessToken, Purpose::Document] {
-        let stands = rows.iter().any(|row| row.purpose == purpose && row.retired_at.is_none() && row.algorithm == algorithm);
-        if !stands {
+    for purpose in Purpose::ALL {
+        if !rows.iter().any(|row| row.purpose == purpose && is_active(row) && row.algorithm == algorithm) {
             signing_keys::retire(tx, purpose, now).await?;
-            signing_keys::insert(tx, &Signer::generate(purpose, algorithm, key_file, now)?).await?;
+            signing_keys::insert(tx, &SigningKeyRow { activated_at: Some(now), ..Signer::generate(purpose, algorithm, key_file, now)? }).await?;
             changed = true;
         }
     }
@@ -83,4 +100,9 @@ pub(crate) async fn ensure(tx: &mut keywright_db::Tx, key_file: &KeyFile, algori
         changes::insert(tx, ChangeKind::SigningKeys, Uuid::nil(), &[]).await?;
     }
     Ok(())
+}
+
+/// Whether a key signs, of those that are neither revoked nor removed.
+pub(crate) fn is_active(row: &SigningKeyRow) -> bool {
+    row.activated_at.is_some() && row.retired_at.is_none()
 }

@@ -25,7 +25,7 @@ use keywright_db::{Committed, Tx};
 use keywright_protocol::{KeyId, KeyKind, MembershipId, OperatorScope, OrganizationId, Position, Time, admin::RolesIn, secret as shape};
 use keywright_store::{
     changes::{self, ChangeKind},
-    generations,
+    generations::{self, Origin},
     keys::{self, NewKey, NewVersion},
     managed_keys,
     organizations::OrganizationRow,
@@ -261,7 +261,7 @@ impl Core {
         let version = NewVersion { version: 1, digest, tag: self.pepper.tag(&digest, &bound) };
         keys::insert(tx, &new).await.map_err(|error| taken(error, NAME_TAKEN))?;
         keys::insert_version(tx, new.id, &version, ctx.now).await?;
-        generations::open(tx, new.id, version.version, new.organization_id, ctx.now).await?;
+        generations::open(tx, Origin::key(new.id, version.version), new.organization_id, ctx.now).await?;
         changes::insert(tx, ChangeKind::Key, new.id.as_uuid(), &[]).await?;
         Ok((new, secret))
     }
@@ -333,7 +333,7 @@ fn require_person(authority: &Authority, what: &'static str) -> Result<(), Error
 /// organizations the next exchange opens them.
 async fn reopen(tx: &mut Tx, key: &KeyRecord, now: Time) -> Result<(), Error> {
     for version in managed_keys::list_versions(tx, key.id).await?.iter().filter(|version| version.is_in_use(now)) {
-        generations::open(tx, key.id, version.version, key.organization_id, now).await?;
+        generations::open(tx, Origin::key(key.id, version.version), key.organization_id, now).await?;
     }
     Ok(())
 }

@@ -46,6 +46,7 @@ pub mod secret;
 pub mod sessions;
 pub mod signer;
 mod start;
+pub mod status;
 pub mod tree_limits;
 pub mod usage;
 mod userinfo;
@@ -69,6 +70,7 @@ use keywright_store::{catalogs, changes, signing_keys};
 use limits::Limits;
 use memory::GrantCache;
 use secret::Pepper;
+use status::Marks;
 use std::{sync::Arc, time::Duration};
 
 /// The service without its HTTP.
@@ -81,6 +83,7 @@ pub struct Core {
     key_file: Arc<KeyFile>,
     pepper: Pepper,
     memory: GrantCache,
+    status: status::Status,
     catalog: ArcSwap<CatalogInForce>,
     keyring: ArcSwap<Keyring>,
     /// Whoever reads the log of changes holds it, so that it is applied in order.
@@ -196,11 +199,13 @@ impl Core {
         let read = self.db.read(|tx| {
             Box::pin(async move {
                 let changes = changes::list_after(tx, applied).await?;
-                Ok::<_, Error>((changes, changes::position(tx).await?, signing_keys::list(tx).await?, catalogs::find_in_force(tx).await?))
+                let (reached, marks) = (changes::position(tx).await?, Marks::read(tx).await?);
+                Ok::<_, Error>((changes, reached, marks, signing_keys::list(tx).await?, catalogs::find_in_force(tx).await?))
             })
         });
-        let Ok((changes, reached, key_rows, catalog_row)) = read.await else {
+        let Ok((changes, reached, marks, key_rows, catalog_row)) = read.await else {
             self.memory.forget_all();
+            self.status.forget_all();
             return Err(Error::Unavailable);
         };
         let concerns = |kind| changes.iter().any(|change| change.kind == kind);
@@ -211,6 +216,8 @@ impl Core {
             let row = catalog_row.ok_or(Error::Internal("there is no catalog"))?;
             self.catalog.store(Arc::new(Self::publish(&self.issuer, &self.keyring(), &row, self.clock.now())?));
         }
+        // Before memory, whose position says that all of it is applied.
+        self.status.apply(reached, &changes, marks, self.clock.now());
         self.memory.apply(reached, &changes);
         Ok(())
     }

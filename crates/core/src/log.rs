@@ -90,6 +90,10 @@ pub enum Action {
     WebhookDelete,
     /// The catalog was changed.
     CatalogApply,
+    /// A signing key was made, began to sign, or was removed.
+    SigningKeyRotate,
+    /// A signing key was revoked.
+    SigningKeyRevoke,
     /// Somebody signed in.
     Login,
     /// A session was ended.
@@ -110,7 +114,7 @@ pub enum Action {
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 45] = [
         Self::OrganizationCreate,
         Self::OrganizationUpdate,
         Self::OrganizationSuspend,
@@ -146,6 +150,8 @@ impl Action {
         Self::WebhookRotate,
         Self::WebhookDelete,
         Self::CatalogApply,
+        Self::SigningKeyRotate,
+        Self::SigningKeyRevoke,
         Self::Login,
         Self::Logout,
         Self::SwitchOrganization,
@@ -195,6 +201,8 @@ impl Action {
             Self::WebhookRotate => "Webhook Rotate",
             Self::WebhookDelete => "Webhook Delete",
             Self::CatalogApply => "Catalog Apply",
+            Self::SigningKeyRotate => "Signing Key Rotate",
+            Self::SigningKeyRevoke => "Signing Key Revoke",
             Self::Login => "Login",
             Self::Logout => "Logout",
             Self::SwitchOrganization => "Switch Organization",

@@ -209,7 +209,7 @@ mod tests {
     }
 
     fn change(n: i64, kind: ChangeKind, subject: u128) -> Change {
-        Change { position: at(n), kind, subject: id(subject) }
+        Change { position: at(n), kind, subject: id(subject), bits: Vec::new() }
     }
 
     #[test]

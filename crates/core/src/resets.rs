@@ -9,6 +9,7 @@ use crate::{
     names,
     outbox::{Mail, ResetMail},
     passwords,
+    sessions::end_tokens,
 };
 use keywright_db::{Committed, Tx};
 use keywright_protocol::Time;
@@ -72,6 +73,7 @@ impl Core {
                 let user = users::find(tx, id).await?.filter(|user| user.disabled_at.is_none()).ok_or_else(gone)?;
                 passwords::replace(tx, id, &hash, ctx.now).await?;
                 sessions::end_of_user(tx, id, ctx.now).await?;
+                end_tokens(tx, id, ctx.now).await?;
                 let by = By::Person { id, confirmed_at: None };
                 log::change(tx, &ctx, &by, Where::Installation, Action::PasswordChange, (user.email, "by a link".to_owned())).await
             })

@@ -59,8 +59,6 @@ impl Core {
                     let action = if key.kind == KeyKind::ApiKey { Action::ApiKeyRevoke } else { Action::PatRevoke };
                     log::change(tx, &ctx, &authority.by, Where::In(&authority.place), action, (key.id.to_string(), key.name.clone())).await?;
                 }
-                let bits = generations::end_of_revoked(tx, organization, ctx.now).await?;
-                changes::insert(tx, ChangeKind::Organization, organization.as_uuid(), &bits).await?;
                 let own = own_session(&ctx);
                 let sessions = match reach.user {
                     // A member of the root is none of a sub-organization's to sign out.
@@ -68,6 +66,12 @@ impl Core {
                     Some(user) => sessions::end_since(tx, user, own, since, ctx.now).await?,
                     None => sessions::end_of_members_since(tx, organization, own, since, ctx.now).await?,
                 };
+                let mut bits = generations::end_of_revoked(tx, organization, ctx.now).await?;
+                bits.append(&mut match reach.user {
+                    Some(user) => generations::end_of_sessions(tx, user, ctx.now).await?,
+                    None => generations::end_of_all_sessions(tx, ctx.now).await?,
+                });
+                changes::insert(tx, ChangeKind::Organization, organization.as_uuid(), &bits).await?;
                 let told = (authority.place.name.clone(), told_of(reach, found.len(), sessions));
                 log::change(tx, &ctx, &authority.by, Where::In(&authority.place), Action::RevokeAll, told).await?;
                 Ok(RevokedAll { keys: found, sessions })

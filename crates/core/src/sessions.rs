@@ -20,7 +20,9 @@ use keywright_db::{Committed, Tx};
 use keywright_protocol::{KeyId, KeyKind, OrganizationId, Position, SessionId, Time, UserId};
 pub use keywright_store::sessions::SessionRow;
 use keywright_store::{
-    changes, memberships,
+    changes::{self, ChangeKind},
+    generations::{self, Origin},
+    memberships,
     organizations::{self, OrganizationRow},
     sessions::{self, NewSession},
     users::{self, Credentials},
@@ -34,6 +36,8 @@ pub const LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub const TOKEN_LIFE: Duration = Duration::from_secs(5 * 60);
 /// The use of a session is noted to this precision, so that reading does not become writing.
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
+/// A snapshot is read again when a generation was opened for it; not for ever.
+const READS: usize = 3;
 const ORGANIZATION: Error = Error::NotFound("organization");
 const SESSION: Error = Error::NotFound("session");
 
@@ -194,6 +198,7 @@ impl Core {
                 let session = live_session(tx, (&person).into(), now).await?;
                 unchanged(tx, &account).await?;
                 sessions::renew(tx, session.id, digest.as_bytes(), now).await?;
+                end_tokens(tx, session.user_id, now).await?;
                 Ok(session.expires_at)
             })
         });
@@ -221,6 +226,7 @@ impl Core {
                 passwords::replace(tx, session.user_id, &hash, ctx.now).await?;
                 sessions::end_others(tx, session.user_id, session.id, ctx.now).await?;
                 sessions::renew(tx, session.id, digest.as_bytes(), ctx.now).await?;
+                end_tokens(tx, session.user_id, ctx.now).await?;
                 note(tx, &ctx, &session, Action::PasswordChange, "").await?;
                 Ok(session.expires_at)
             })
@@ -239,6 +245,7 @@ impl Core {
                 let own = live_session(tx, (&person).into(), ctx.now).await?;
                 let session = sessions::find(tx, id).await?.filter(|session| session.user_id == own.user_id).ok_or(SESSION)?;
                 if sessions::end(tx, session.id, ctx.now).await? {
+                    end_tokens(tx, session.user_id, ctx.now).await?;
                     note(tx, &ctx, &session, Action::Logout, if session.id == own.id { "" } else { "by another session" }).await?;
                 }
                 Ok(())
@@ -263,6 +270,7 @@ impl Core {
                         note(tx, &ctx, &other, Action::Logout, "by another session").await?;
                     }
                 }
+                end_tokens(tx, own.user_id, ctx.now).await?;
                 Ok(ended)
             })
         })
@@ -275,46 +283,63 @@ impl Core {
     /// As [`Core::current_session`]; [`Error::Conflict`] for a session without an organization; [`Error::NotFound`] if he has left it;
     /// [`Error::Forbidden`] if his roles permit nothing there.
     pub async fn session_token(self: &Arc<Self>, ctx: &Context) -> Result<IssuedToken, Error> {
-        let (person, now, core) = (ctx.authorize_person()?.clone(), ctx.now, Arc::clone(self));
-        let read = self.db.read(move |tx| {
-            Box::pin(async move {
-                let session = live_session(tx, (&person).into(), now).await?;
-                let place = match session.organization_id {
-                    Some(id) => organizations::find(tx, id).await?,
-                    None => None,
-                };
-                let issued = core.token_in(tx, &session, place.as_ref(), now).await;
-                Ok::<_, Error>((session_use(session, place, changes::position(tx).await?), issued))
-            })
-        });
-        let (by, issued) = read.await?;
-        self.access_log.exchanged(ctx, Some(by), issued.as_ref().err());
-        issued
+        let (person, now) = (ctx.authorize_person()?.clone(), ctx.now);
+        for _ in 0..READS {
+            let (held, core) = (HeldSession::from(&person), Arc::clone(self));
+            let read = self.db.read(move |tx| {
+                Box::pin(async move {
+                    let session = live_session(tx, held, now).await?;
+                    let place = match session.organization_id {
+                        Some(id) => organizations::find(tx, id).await?,
+                        None => None,
+                    };
+                    let issued = core.token_in(tx, &session, place.as_ref(), now).await;
+                    Ok::<_, Error>((session, place, changes::position(tx).await?, issued))
+                })
+            });
+            let (session, place, position, issued) = read.await?;
+            let (of, organization) = (origin(&session), session.organization_id);
+            match (issued, organization) {
+                // The first token for an organization opens its generation; then everything is read again.
+                (Ok(None), Some(organization)) => {
+                    self.write(move |tx| Box::pin(async move { generations::open(tx, of, organization, now).await.map_err(Error::from) })).await?;
+                }
+                (Ok(None), None) => return Err(Error::Internal("a session without an organization has a token")),
+                (Ok(Some(token)), _) => {
+                    self.access_log.exchanged(ctx, Some(session_use(session, place, position)), None);
+                    return Ok(token);
+                }
+                (Err(error), _) => {
+                    self.access_log.exchanged(ctx, Some(session_use(session, place, position)), Some(&error));
+                    return Err(error);
+                }
+            }
+        }
+        Err(Error::Unavailable)
     }
 
-    async fn token_in(&self, tx: &mut Tx, session: &SessionRow, place: Option<&OrganizationRow>, now: Time) -> Result<IssuedToken, Error> {
+    /// `None` if its generation is not open yet.
+    async fn token_in(&self, tx: &mut Tx, session: &SessionRow, place: Option<&OrganizationRow>, now: Time) -> Result<Option<IssuedToken>, Error> {
         let nowhere = || Error::Conflict("this session is in no organization; switch to one of yours first".to_owned());
         let place = place.ok_or_else(nowhere)?;
         let roles = roles_of(tx, place, session.user_id).await?.ok_or(ORGANIZATION)?;
-        self.token_of(tx, session, place, &roles, now).await
-    }
-
-    async fn token_of(&self, tx: &mut Tx, session: &SessionRow, place: &OrganizationRow, roles: &[String], now: Time) -> Result<IssuedToken, Error> {
         let catalog = self.catalog_at(tx).await?;
         let nothing = || Forbidden::because(format!("your roles give no permission in {}; ask one of its Owners for a role", place.name));
-        let grant = granted(place.id, roles, &catalog, catalog.default_audience())
+        let grant = granted(place.id, &roles, &catalog, catalog.default_audience())
             .map_err(|error| if error == Error::NothingGranted { nothing().into() } else { error })?;
+        let of = origin(session);
+        let Some(status_index) = generations::find_open(tx, of, place.id).await? else { return Ok(None) };
         let subject = Subject {
             id: session.user_id.as_uuid(),
             email: &session.email,
-            key_id: KeyId::from(session.id.as_uuid()),
+            key_id: of.id,
             key_kind: KeyKind::Session,
-            key_version: Some(session.confirmed_at.as_millis()),
+            key_version: Some(of.version),
             home: place.id,
         };
-        let fixed = self.fixed_claims(&subject, &grant, &catalog)?;
+        let fixed = self.fixed_claims(&subject, &grant, &catalog, status_index)?;
         let expires = now.plus(TOKEN_LIFE).min(session_ends_at(session));
-        self.sign(&fixed, now.as_seconds(), expires.as_seconds())
+        self.sign(&fixed, now.as_seconds(), expires.as_seconds()).map(Some)
     }
 
     fn new_session_secret(&self) -> Result<(KeySecret, KeyDigest), Error> {
@@ -348,6 +373,20 @@ impl Core {
     }
 }
 
+/// What a session's tokens are made from.
+fn origin(session: &SessionRow) -> Origin {
+    Origin { id: KeyId::from(session.id.as_uuid()), version: session.confirmed_at.as_millis(), session_of: Some(session.user_id) }
+}
+
+/// Ends the tokens of a user's sessions that have ended, or whose password was given anew.
+pub(crate) async fn end_tokens(tx: &mut Tx, user: UserId, now: Time) -> Result<(), Error> {
+    let bits = generations::end_of_sessions(tx, user, now).await?;
+    if !bits.is_empty() {
+        changes::insert(tx, ChangeKind::User, user.as_uuid(), &bits).await?;
+    }
+    Ok(())
+}
+
 /// Writes a session that is signed in. Between the check of the password and this moment the account may have changed.
 async fn begin(
     tx: &mut Tx,
@@ -369,6 +408,7 @@ async fn begin(
     if let Some(hash) = new_hash {
         passwords::replace(tx, user.id, &hash, ctx.now).await?;
         sessions::end_of_user(tx, user.id, ctx.now).await?;
+        end_tokens(tx, user.id, ctx.now).await?;
         log::change(tx, ctx, &by, at, Action::PasswordChange, told()).await?;
     }
     sessions::insert(tx, &NewSession { organization_id: place.as_ref().map(|place| place.id), ..new }).await?;

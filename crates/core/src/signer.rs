@@ -58,7 +58,10 @@ impl Signer {
             purpose,
             algorithm,
             created_at: now,
+            activated_at: None,
             retired_at: None,
+            removed_at: None,
+            revoked_at: None,
         })
     }
 

@@ -4,16 +4,21 @@ use crate::{
     Core, Error, KeyFile,
     access_log::AccessLog,
     catalog::{self, Preset},
-    keyring::{self, Keyring},
+    keyring::{self, Keyring, lifecycle::SigningKeyTimes},
     limits::{Limits, Rates},
     log::Keeping,
     memory::GrantCache,
     passwords::Hashing,
+    status::{Marks, Status},
 };
 use arc_swap::ArcSwap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keywright_db::{Db, Location, OpenError, Tx, Writes};
-use keywright_protocol::{Clock, Time, catalog::Document, jwk::Algorithm};
+use keywright_protocol::{
+    Clock, Time,
+    catalog::Document,
+    jwk::{Algorithm, Purpose},
+};
 use keywright_store::{MIGRATIONS, StoreError, catalogs, changes, settings, signing_keys};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
@@ -47,6 +52,8 @@ pub struct Settings {
     pub key_prefix: String,
     /// How tokens are signed.
     pub algorithm: Algorithm,
+    /// How long signing keys sign, and how long they are published before.
+    pub signing_keys: SigningKeyTimes,
     /// How long a token lives.
     pub token_life: Duration,
     /// How long a key lives when nobody says otherwise.
@@ -88,6 +95,7 @@ impl Settings {
             issuer: issuer.into(),
             key_prefix: "kw".to_owned(),
             algorithm: Algorithm::ES256,
+            signing_keys: SigningKeyTimes::default(),
             token_life: Duration::from_secs(60 * 60),
             key_life_default: DAY * 182,
             key_life_ceiling: DAY * 365,
@@ -183,13 +191,17 @@ impl Core {
 
     async fn assemble(db: Db, key_file: Arc<KeyFile>, settings: Settings, clock: Clock) -> Result<Arc<Self>, StartError> {
         let loaded = db.read(|tx| {
-            Box::pin(async move { Ok::<_, StartError>((changes::position(tx).await?, signing_keys::list(tx).await?, catalogs::find_in_force(tx).await?)) })
+            Box::pin(async move {
+                let (position, marks) = (changes::position(tx).await?, Marks::read(tx).await?);
+                Ok::<_, StartError>((position, marks, signing_keys::list(tx).await?, catalogs::find_in_force(tx).await?))
+            })
         });
-        let (position, key_rows, catalog_row) = loaded.await?;
+        let (position, marks, key_rows, catalog_row) = loaded.await?;
         let keyring = Keyring::open(&key_rows, &key_file)?;
         let catalog_row = catalog_row.ok_or(Error::Internal("there is no catalog"))?;
         let catalog = Self::publish(&settings.issuer, &keyring, &catalog_row, clock.now())?;
         Ok(Arc::new(Self {
+            status: Status::new(position, marks),
             memory: GrantCache::new(settings.remembered_keys, position),
             issuer: settings.issuer.clone(),
             token_life_seconds: i64::try_from(settings.token_life.as_secs()).unwrap_or(i64::MAX),
@@ -237,7 +249,7 @@ impl First {
         }
         check_key_file(&self.key_file, settings::find(tx, settings::SEAL_CHECK).await?)?;
         let keys = signing_keys::list(tx).await?;
-        let keys_stand = keys.iter().filter(|key| key.retired_at.is_none() && key.algorithm == self.algorithm).count() == 2;
+        let keys_stand = keys.iter().filter(|key| keyring::is_active(key) && key.algorithm == self.algorithm).count() == Purpose::ALL.len();
         let catalog_stands = match catalogs::find_in_force(tx).await? {
             Some(row) => serde_json::from_str::<Document>(&row.document).is_ok_and(|known| known == self.document),
             None => false,

@@ -2,7 +2,7 @@
 
 use crate::Place;
 use anyhow::bail;
-use keywright_cli::admin::{self, AdminCommand, Format};
+use keywright_cli::admin::{self, Format};
 use keywright_core::{Core, Location};
 use keywright_protocol::{
     Clock,
@@ -15,8 +15,8 @@ use keywright_server::{
     data_dir::DataDir,
 };
 
-pub(crate) async fn run(place: &Place, format: Format, command: AdminCommand) -> anyhow::Result<()> {
-    let reply = ask(&place.load(Flags::default())?, AdminRequest::from(command)).await?;
+pub(crate) async fn run(place: &Place, format: Format, command: impl Into<AdminRequest>) -> anyhow::Result<()> {
+    let reply = ask(&place.load(Flags::default())?, command.into()).await?;
     println!("{}", admin::render(&reply, format)?);
     Ok(())
 }

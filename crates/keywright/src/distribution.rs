@@ -18,7 +18,7 @@ use keywright_server::{
     outer::Outer,
     tasks,
 };
-use keywright_verify::{HttpSource, Source as _, Verifier};
+use keywright_verify::{HttpOptions, HttpSource, Need, Source as _, Transport, Verifier};
 use serde_json::Value;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -53,19 +53,19 @@ pub(crate) async fn run(args: DistributionArgs) -> anyhow::Result<()> {
     let config = Config { listen: args.listen, insecure_http: args.insecure_http, ..Config::default() };
     logging::start(&config.log);
     config.check_transport(config.listen.ip())?;
-    let made = if args.insecure_http { HttpSource::over_plain_http(&issuer) } else { HttpSource::new(&issuer) };
-    let source = made.with_context(|| format!("--issuer {issuer}"))?;
+    let transport = if args.insecure_http { Transport::PlainHttp } else { Transport::Tls };
+    let options = HttpOptions { transport, name: "distribution".to_owned(), ..HttpOptions::default() };
+    let source = HttpSource::with(&issuer, options).with_context(|| format!("--issuer {issuer}"))?;
     let data_dir = DataDir::take(&args.data_dir)?;
     let (listener, address) = listen::bind(config.listen).await?;
     let distribution = Distribution::open(&data_dir.distribution_database()).await?;
     if let Some(path) = &args.demo_credentials {
         fill(&distribution, path).await?;
     }
-    // The issuer may start later: then the first requests are answered with 503, and refresh by themselves.
-    drop(source.refresh().await);
-
     let audience = args.audience.unwrap_or_else(|| issuer.clone());
     let verifier = Arc::new(Verifier::new(keywright_verify::Config::new(&issuer, audience), Arc::new(source.clone())));
+    // The issuer may start later: then the first requests are answered with 503, and refresh by themselves.
+    drop(source.refresh(Need::Keys).await);
     let spec = Spec { name: "distribution".to_owned(), at: SpecAt::Here(Box::new(keywright_distribution::openapi())) };
     let mounted = Mounted { router: distribution.router(verifier, Clock::System), spec };
     let auth = Spec { name: "auth".to_owned(), at: SpecAt::Url(format!("{issuer}/openapi/auth.json")) };

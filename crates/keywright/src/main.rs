@@ -9,12 +9,14 @@ mod catalog;
 mod demo;
 mod distribution;
 mod serve;
+mod verifier;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use keywright_cli::{
     admin::{AdminCommand, Format},
     catalog::CatalogCommand,
+    signing_keys::SigningKeysCommand,
 };
 use keywright_server::{
     config::{Config, Flags, REFERENCE},
@@ -38,6 +40,8 @@ enum Command {
     Serve(ServeArgs),
     /// Run the distribution API by itself, beside a server that it knows only by URL
     Distribution(distribution::DistributionArgs),
+    /// Decide about tokens beside an API or a gateway in any language, with no database and no secret
+    Verifier(verifier::VerifierArgs),
     /// Organizations, users, members and keys, on the host itself
     Admin {
         #[command(flatten)]
@@ -57,6 +61,16 @@ enum Command {
         json: bool,
         #[command(subcommand)]
         command: CatalogCommand,
+    },
+    /// The keys that sign tokens and documents: list, make successors, revoke
+    SigningKeys {
+        #[command(flatten)]
+        place: Place,
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: SigningKeysCommand,
     },
     /// The logs: export their chain, check it
     #[command(subcommand)]
@@ -150,8 +164,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Distribution(args) => distribution::run(args).await,
+        Command::Verifier(args) => verifier::run(args).await,
         Command::Admin { place, json, command } => admin::run(&place, if json { Format::Json } else { Format::Text }, command).await,
         Command::Catalog { place, json, command } => catalog::run(&place, if json { Format::Json } else { Format::Text }, command).await,
+        Command::SigningKeys { place, json, command } => admin::run(&place, if json { Format::Json } else { Format::Text }, command).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Backup(args) => backup::back_up_or_make_key(args).await,
         Command::Restore(args) => backup::restore_into(args).await,

@@ -3,6 +3,7 @@
 use crate::{
     catalog::Document,
     ids::{KeyId, OrganizationId, UserId},
+    jwk::{Algorithm, Purpose},
     mail::MailRow,
     operator::OperatorScope,
     position::Position,
@@ -204,6 +205,19 @@ pub enum AdminRequest {
         #[serde(default)]
         replace: Vec<RoleReplacement>,
     },
+    /// All signing keys that ever were.
+    ListSigningKeys,
+    /// Makes successors of the active signing keys.
+    RotateSigningKeys {
+        /// Of which purpose; absent: of all.
+        #[serde(default)]
+        purpose: Option<Purpose>,
+    },
+    /// Takes the trust from a signing key.
+    RevokeSigningKey {
+        /// Which.
+        kid: String,
+    },
 }
 
 /// A role that takes another one's place for everybody who holds that.
@@ -310,6 +324,11 @@ pub enum AdminReply {
         /// What changed.
         diff: CatalogDiff,
     },
+    /// Signing keys.
+    SigningKeys {
+        /// Oldest first.
+        keys: Vec<SigningKeyRow>,
+    },
     /// It was refused, with a sentence that says what to do.
     Refused {
         /// A stable code.
@@ -317,6 +336,57 @@ pub enum AdminReply {
         /// The sentence.
         message: String,
     },
+}
+
+/// Where a signing key is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SigningKeyState {
+    /// Published, and signs later.
+    Pending,
+    /// Signs.
+    Active,
+    /// Signs nothing new, and is published until the last token that it signed has expired.
+    Retired,
+    /// Published no more.
+    Removed,
+    /// Nothing that it signed is believed.
+    Revoked,
+}
+
+impl SigningKeyState {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Retired => "retired",
+            Self::Removed => "removed",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// A signing key in a list, without its private part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SigningKeyRow {
+    /// RFC 7638 thumbprint.
+    pub kid: String,
+    /// What it signs.
+    pub purpose: Purpose,
+    /// How.
+    pub algorithm: Algorithm,
+    /// Where it is in its life.
+    pub state: SigningKeyState,
+    /// Since when it is in that state.
+    pub since: Time,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it goes on to the next state, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
 }
 
 /// An organization in a list.

@@ -3,6 +3,7 @@
 use crate::{
     ids::{KeyId, OrganizationId},
     secret::KeyKind,
+    status::StatusClaim,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -59,4 +60,6 @@ pub struct AccessClaims<'a> {
     /// milliseconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key_version: Option<i64>,
+    /// Where it stands whether the token was taken back.
+    pub status: StatusClaim<'a>,
 }

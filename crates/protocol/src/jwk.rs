@@ -46,15 +46,27 @@ pub enum Purpose {
     AccessToken,
     /// Public documents of the installation, such as the catalog.
     Document,
+    /// Status lists, what their feed says, and receipts.
+    StatusList,
 }
 
 impl Purpose {
+    /// Every purpose: an installation has one active key for each.
+    pub const ALL: [Self; 3] = [Self::AccessToken, Self::Document, Self::StatusList];
+
+    /// From what is stored and published.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == name)
+    }
+
     /// As it is stored and published.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccessToken => "access-token",
             Self::Document => "document",
+            Self::StatusList => "status-list",
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod paths;
 pub mod position;
 pub mod roles;
 pub mod secret;
+pub mod status;
 pub mod time;
 
 pub use catalog::Catalog;

@@ -16,6 +16,14 @@ pub const JWKS: &str = "/.well-known/jwks.json";
 pub const JWKS_PEM: &str = "/.well-known/jwks.pem";
 /// The signed catalog in force.
 pub const CATALOG: &str = "/.well-known/keywright-catalog";
+/// Status lists; a number follows.
+pub const STATUS_LISTS: &str = "/status/v1/lists";
+/// What was taken back since a position.
+pub const STATUS_CHANGES: &str = "/status/v1/changes";
+/// The same as a stream of server-sent events.
+pub const STATUS_STREAM: &str = "/status/v1/stream";
+/// How far readers of the stream have come.
+pub const STATUS_REPORTS: &str = "/status/v1/reports";
 /// The roles that can be given, as the contract's clients read them.
 pub const ROLES: &str = "/roles.json";
 /// Whether the process runs.

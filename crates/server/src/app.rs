@@ -6,6 +6,7 @@ use crate::{
     error::ApiError,
     health, idempotency, identity,
     openapi::{self, Spec, SpecAt},
+    status,
     webhooks::Outbound,
     well_known,
 };
@@ -76,6 +77,7 @@ impl App {
             .route(paths::JWKS, get(well_known::jwks))
             .route(paths::JWKS_PEM, get(well_known::pem))
             .route(paths::CATALOG, get(well_known::catalog))
+            .merge(status::router())
             .route(paths::ROLES, get(well_known::roles))
             .route(paths::HEALTH, get(health::alive))
             .route(paths::READY, get(async |State(app): State<Arc<Self>>| health::ready(app.core.ready().await)));

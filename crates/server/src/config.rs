@@ -18,7 +18,7 @@ use figment::{
     providers::{Env, Format as _, Serialized, Toml},
 };
 use ipnet::IpNet;
-use keywright_core::{KeysBring, RoleGiving, Settings, catalog::Preset};
+use keywright_core::{KeysBring, RoleGiving, Settings, catalog::Preset, keyring::lifecycle::SigningKeyTimes};
 use keywright_protocol::{jwk::Algorithm, secret::is_prefix};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -59,6 +59,8 @@ pub struct Config {
     pub keys: Keys,
     /// Access tokens.
     pub tokens: Tokens,
+    /// The keys that sign them.
+    pub signing_keys: SigningKeys,
     /// Where the catalog comes from.
     pub catalog: CatalogFrom,
     /// Who may bring people in.
@@ -101,6 +103,7 @@ impl Default for Config {
             tls: None,
             keys: Keys::default(),
             tokens: Tokens::default(),
+            signing_keys: SigningKeys::default(),
             catalog: CatalogFrom::default(),
             members: Members::default(),
             organizations: Organizations::default(),
@@ -176,6 +179,22 @@ pub struct Tokens {
 impl Default for Tokens {
     fn default() -> Self {
         Self { algorithm: "ES256".to_owned(), life_minutes: 60 }
+    }
+}
+
+/// The keys that sign tokens and documents.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SigningKeys {
+    /// Days after which one gets a successor; 0: by hand only.
+    pub rotated_after_days: u32,
+    /// Seconds that a successor is published before it signs.
+    pub published_before_seconds: u32,
+}
+
+impl Default for SigningKeys {
+    fn default() -> Self {
+        Self { rotated_after_days: 90, published_before_seconds: 15 * 60 }
     }
 }
 
@@ -385,6 +404,10 @@ impl Config {
             key_prefix: self.keys.prefix.clone(),
             algorithm: algorithm(&self.tokens.algorithm)?,
             token_life: Duration::from_secs(u64::from(self.tokens.life_minutes) * 60),
+            signing_keys: SigningKeyTimes {
+                published_before: Duration::from_secs(self.signing_keys.published_before_seconds.into()),
+                rotated_after: (self.signing_keys.rotated_after_days > 0).then(|| Duration::from_secs(u64::from(self.signing_keys.rotated_after_days) * DAY)),
+            },
             key_life_default: Duration::from_secs(u64::from(self.keys.default_days) * DAY),
             key_life_ceiling: Duration::from_secs(u64::from(self.keys.ceiling_days) * DAY),
             personal_access_keys_per_member: i64::from(self.keys.personal_per_member),
@@ -423,6 +446,9 @@ impl Config {
         }
         if !(1..=24 * 60).contains(&self.tokens.life_minutes) {
             return wrong("tokens.life_minutes must be 1 to 1440");
+        }
+        if self.signing_keys.published_before_seconds > 24 * 60 * 60 {
+            return wrong("signing_keys.published_before_seconds must be at most 86400, which is a day");
         }
         if self.keys.default_days == 0 || self.keys.default_days > self.keys.ceiling_days {
             return wrong("keys.default_days must be at least 1 and at most keys.ceiling_days");
@@ -535,6 +561,7 @@ mod tests {
             ("publik_url = 'x'", "publik_url"),
             ("[tokens]\nalgorithm = 'HS256'", "HS256"),
             ("[tokens]\nlife_minutes = 0", "life_minutes"),
+            ("[signing_keys]\npublished_before_seconds = 86401", "published_before_seconds"),
             ("[keys]\nprefix = 'Kw_'", "prefix"),
             ("[keys]\ndefault_days = 400", "default_days"),
             ("[catalog]\npreset = 'other'", "other"),

@@ -60,7 +60,7 @@ impl ApiError {
                 Error::OutOfReach | Error::NothingGranted | Error::HostOnly | Error::Forbidden(_) | Error::NotFresh(_) | Error::PasswordMustChange => {
                     StatusCode::FORBIDDEN
                 }
-                Error::Busy | Error::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
+                Error::Busy | Error::Crowded | Error::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
                 Error::Invalid { .. } | Error::Catalog(_) => StatusCode::BAD_REQUEST,
                 Error::NotFound(_) | Error::Absent(_) => StatusCode::NOT_FOUND,
                 Error::Conflict(_) | Error::Repeated(_) => StatusCode::CONFLICT,

@@ -17,6 +17,8 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     net::{IpAddr, SocketAddr},
+    os::unix::fs::FileTypeExt as _,
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -25,7 +27,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UnixListener},
     sync::Semaphore,
 };
 use tokio_rustls::TlsAcceptor;
@@ -119,6 +121,48 @@ pub async fn serve(listener: TcpListener, config: &Config, outer: Arc<Outer>, mu
     Ok(())
 }
 
+/// Takes a path; what a process that has ended left there is removed.
+///
+/// # Errors
+/// [`ConfigError`] says that somebody listens there already, or what else the system says.
+pub fn bind_unix(path: &Path) -> Result<UnixListener, ConfigError> {
+    let wrong = |what: &dyn std::fmt::Display| ConfigError(format!("unix:{} cannot be listened on: {what}", path.display()));
+    if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(wrong(&"another program does so; stop that one, or choose another path"));
+        }
+        std::fs::remove_file(path).map_err(|error| wrong(&error))?;
+    }
+    UnixListener::bind(path).map_err(|error| wrong(&error))
+}
+
+/// The same on a socket of this machine; then the socket is removed.
+pub async fn serve_unix(listener: UnixListener, path: &Path, outer: Arc<Outer>, mut stop: Stop) {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS.min(open_files().saturating_sub(RESERVED_FILES)).max(1)));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let accepted = tokio::select! {
+            () = stop.wait() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let (outer, watcher) = (Arc::clone(&outer), graceful.watcher());
+        tasks::spawn(async move {
+            requests(stream, None, outer, watcher).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    let _ = std::fs::remove_file(path);
+    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests were not finished in time and are cut off");
+    }
+}
+
 /// How many files this process may have open; connections are files.
 fn open_files() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
@@ -166,16 +210,16 @@ async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor
     // Small answers go out at once.
     let _ = stream.set_nodelay(true);
     match tls {
-        None => requests(stream, peer, outer, watcher).await,
+        None => requests(stream, Some(peer.ip()), outer, watcher).await,
         Some(acceptor) => {
             if let Ok(Ok(stream)) = tokio::time::timeout(HEADER_TIMEOUT, acceptor.accept(stream)).await {
-                requests(stream, peer, outer, watcher).await;
+                requests(stream, Some(peer.ip()), outer, watcher).await;
             }
         }
     }
 }
 
-async fn requests<S>(stream: S, peer: SocketAddr, outer: Arc<Outer>, watcher: hyper_util::server::graceful::Watcher)
+async fn requests<S>(stream: S, peer: Option<IpAddr>, outer: Arc<Outer>, watcher: hyper_util::server::graceful::Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -184,7 +228,7 @@ where
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let outer = Arc::clone(&outer);
         seen.store(true, Ordering::Relaxed);
-        async move { Ok::<_, Infallible>(outer.answer(request.map(Body::new), Some(peer.ip())).await) }
+        async move { Ok::<_, Infallible>(outer.answer(request.map(Body::new), peer).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_BUFFER);

@@ -3,7 +3,7 @@
 use crate::{
     auth, health, identity,
     openapi_modify::{Common, Examples, Shared},
-    well_known,
+    status, well_known,
 };
 use axum::{
     Router,
@@ -72,6 +72,10 @@ pub enum SpecAt {
         well_known::jwks,
         well_known::pem,
         well_known::catalog,
+        status::list,
+        status::changes,
+        status::follow,
+        status::report,
         well_known::roles,
         health::alive,
         health::ready_docs,
@@ -129,6 +133,7 @@ struct AuthApi;
         identity::policy::get,
         identity::policy::set,
         identity::revoke_all::revoke_all,
+        identity::revocations::get,
         identity::brought_in::list,
         identity::usage::secrets,
         identity::usage::of_api_key,
@@ -174,6 +179,7 @@ struct AuthApi;
         (name = "Personal Access Keys", description = "Keys of people: each makes his own."),
         (name = "API Keys", description = "Keys of organizations, for their programs."),
         (name = "Policy", description = "What an organization demands of its keys, and how it takes back all of them at once."),
+        (name = "Receipts", description = "Who has heard that something was taken back."),
         (name = "Activity", description = "What happened, who did it, and how to prove it."),
         (name = "Webhooks", description = "What happened, sent to programs of the organization's own."),
         (name = "Users", description = "People of the installation, wherever they are members."),

@@ -119,6 +119,8 @@ impl Prepared {
         // They end by the sign; nobody waits for them.
         drop(tasks::spawn(limits::forget_full_buckets(Arc::clone(&self.core), sign.clone())));
         drop(tasks::spawn(tasks::prune(Arc::clone(&self.core), sign.clone())));
+        drop(tasks::spawn(tasks::beat(Arc::clone(&self.core), sign.clone())));
+        drop(tasks::spawn(tasks::advance_signing_keys(Arc::clone(&self.core), sign.clone())));
         let access_log = tasks::spawn(tasks::flush_access_log(Arc::clone(&self.core), sign.clone()));
         let courier = self.courier.map(|courier| tasks::spawn(courier.run(sign.clone())));
         let messenger = self.messenger.map(|messenger| tasks::spawn(messenger.run(sign.clone())));
@@ -159,6 +161,8 @@ impl Running {
     /// [`RunError::Config`] if serving had broken off.
     pub async fn end(self) -> Result<(), RunError> {
         self.stop.stop();
+        // Streams would never end by themselves.
+        self.core.end_status_streams();
         let _ = self.socket.await;
         let served = self.http.await;
         let _ = self.access_log.await;

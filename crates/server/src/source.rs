@@ -1,7 +1,7 @@
 //! The server's own verifier reads the keys and the catalog in force, not a copy fetched over HTTP.
 
 use keywright_core::Core;
-use keywright_verify::{KeySet, RefreshError, Refreshing, Snapshot, Source};
+use keywright_verify::{KeySet, Need, RefreshError, Refreshing, Snapshot, Source};
 use std::sync::{
     Arc, PoisonError, RwLock,
     atomic::{AtomicU64, Ordering},
@@ -32,7 +32,7 @@ impl CoreSource {
         let (keyring, catalog) = (self.core.keyring(), self.core.catalog());
         let keys = KeySet::from_jwks(&keyring.jwks()).map_err(|error| RefreshError::Invalid(error.to_string()))?;
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
-        let snapshot = Arc::new(Snapshot { keys, catalog: Arc::clone(&catalog.catalog), epoch });
+        let snapshot = Arc::new(Snapshot { keys, catalog: Arc::clone(&catalog.catalog), epoch, status: Some(self.core.status_lists()) });
         *self.made.write().unwrap_or_else(PoisonError::into_inner) = Some(Made { keyring, catalog, snapshot: Arc::clone(&snapshot) });
         Ok(snapshot)
     }
@@ -52,8 +52,14 @@ impl Source for CoreSource {
         self.make().ok()
     }
 
-    fn refresh(&self) -> Refreshing<'_> {
-        // What is in force is always at hand; an unknown key id is simply unknown.
-        Box::pin(async { self.make().map(|_| ()) })
+    fn refresh(&self, need: Need) -> Refreshing<'_> {
+        Box::pin(async move {
+            match need {
+                // What is in force is always at hand; an unknown key id is simply unknown.
+                Need::Keys => self.make().map(|_| ()),
+                Need::StatusList(number) => self.core.load_status_list(number).await.map_err(|error| RefreshError::Unavailable(error.to_string())),
+                Need::Status => Ok(()),
+            }
+        })
     }
 }

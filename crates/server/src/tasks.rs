@@ -11,6 +11,10 @@ use tokio::{
 
 /// Events of access wait in memory for this long at most, while the database can be written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often verifiers are told that nothing was taken back.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether a signing key's time has come.
+const ADVANCE_EVERY: Duration = Duration::from_secs(5);
 /// How often what is old is looked for, in the logs, in the usage of keys and in what was sent to webhooks.
 const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -85,6 +89,54 @@ pub async fn flush_access_log(core: Arc<Core>, mut stop: Stop) {
     }
 }
 
+/// The heartbeat of the feed for verifiers, and what they report.
+pub async fn beat(core: Arc<Core>, mut stop: Stop) {
+    let mut ticks = interval(BEAT_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let beating = async {
+        let mut failing = false;
+        loop {
+            ticks.tick().await;
+            let beaten = match core.beat().await {
+                Ok(()) => core.flush_status_readers().await,
+                Err(error) => Err(error),
+            };
+            match &beaten {
+                Err(error) if !failing => {
+                    tracing::warn!(code = error.code(), "verifiers cannot be told what was taken back, or what they report cannot be written")
+                }
+                Ok(()) if failing => tracing::info!("verifiers are told again"),
+                Ok(()) | Err(_) => {}
+            }
+            failing = beaten.is_err();
+        }
+    };
+    tokio::select! {
+        () = stop.wait() => {}
+        () = beating => {}
+    }
+}
+
+/// Lets signing keys go on in their life.
+pub async fn advance_signing_keys(core: Arc<Core>, mut stop: Stop) {
+    let mut ticks = interval(ADVANCE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let advancing = async {
+        loop {
+            ticks.tick().await;
+            match core.advance_signing_keys(core.clock().now()).await {
+                Ok(true) => tracing::info!("signing keys went on in their life; see `keywright signing-keys list`"),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(code = error.code(), "signing keys could not be looked at; it is tried again soon"),
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.wait() => {}
+        () = advancing => {}
+    }
+}
+
 /// Removes from logs, usage and webhooks what is old, at the start and every hour. What is left undone is done the next time.
 pub async fn prune(core: Arc<Core>, mut stop: Stop) {
     let mut ticks = interval(PRUNE_EVERY);
@@ -93,7 +145,12 @@ pub async fn prune(core: Arc<Core>, mut stop: Stop) {
         loop {
             ticks.tick().await;
             let now = core.clock().now();
-            let pruned = [("logs", core.prune_logs(now).await), ("usage", core.prune_usage(now).await), ("webhooks", core.prune_webhooks(now).await)];
+            let pruned = [
+                ("logs", core.prune_logs(now).await),
+                ("usage", core.prune_usage(now).await),
+                ("webhooks", core.prune_webhooks(now).await),
+                ("verifiers", core.prune_status_readers(now).await),
+            ];
             for (what, pruned) in pruned {
                 match pruned {
                     Ok(0) => {}

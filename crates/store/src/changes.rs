@@ -1,14 +1,16 @@
 //! The log of changes: what whoever remembers something has to forget.
 
 use crate::{StoreError, statements};
-use keywright_db::Tx;
+use keywright_db::{Row, Tx};
 use keywright_protocol::Position;
 use uuid::Uuid;
 
 statements! {
     INSERT = "INSERT INTO changes (history, n, ordinal, kind, subject, bits)
         VALUES ($1, $2, (SELECT COALESCE(MAX(ordinal), -1) + 1 FROM changes WHERE history = $1 AND n = $2), $3, $4, $5)";
-    LIST_AFTER = "SELECT history, n, kind, subject FROM changes WHERE history > $1 OR (history = $1 AND n > $2) ORDER BY history, n, ordinal";
+    LIST_AFTER = "SELECT history, n, kind, subject, bits FROM changes WHERE history > $1 OR (history = $1 AND n > $2) ORDER BY history, n, ordinal";
+    LIST_AT = "SELECT history, n, kind, subject, bits FROM changes WHERE history = $1 AND n = $2 ORDER BY ordinal";
+    FIND_LAST = "SELECT history, n FROM changes WHERE kind = $1 ORDER BY history DESC, n DESC LIMIT 1";
     POSITION = "SELECT history, n FROM revision WHERE id = 1";
 }
 
@@ -50,6 +52,8 @@ pub struct Change {
     pub kind: ChangeKind,
     /// Which one.
     pub subject: Uuid,
+    /// The status indices that it ended.
+    pub bits: Vec<i64>,
 }
 
 /// Appends a line to the change that `tx` is. `bits` are the status indices that it ends.
@@ -67,14 +71,33 @@ pub async fn insert(tx: &mut Tx, kind: ChangeKind, subject: Uuid, bits: &[i64]) 
 /// # Errors
 /// `Corrupt` for a kind of change that this program does not know: it must not guess what to forget.
 pub async fn list_after(tx: &mut Tx, after: Position) -> Result<Vec<Change>, StoreError> {
-    let rows = tx.fetch_all(LIST_AFTER, &[after.history.into(), after.n.into()]).await?;
-    rows.iter()
-        .map(|row| {
-            let kind: String = row.get("kind")?;
-            let kind = ChangeKind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or(StoreError::Corrupt)?;
-            Ok(Change { position: Position { history: row.get("history")?, n: row.get("n")? }, kind, subject: row.get("subject")? })
-        })
-        .collect()
+    tx.fetch_all(LIST_AFTER, &[after.history.into(), after.n.into()]).await?.iter().map(read).collect()
+}
+
+/// The lines of one change.
+///
+/// # Errors
+/// As [`list_after`].
+pub async fn list_at(tx: &mut Tx, position: Position) -> Result<Vec<Change>, StoreError> {
+    tx.fetch_all(LIST_AT, &[position.history.into(), position.n.into()]).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Change, StoreError> {
+    let (kind, bits): (String, String) = (row.get("kind")?, row.get("bits")?);
+    let kind = ChangeKind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or(StoreError::Corrupt)?;
+    let bits = bits.split_ascii_whitespace().map(|bit| bit.parse().map_err(|_| StoreError::Corrupt)).collect::<Result<_, _>>()?;
+    Ok(Change { position: Position { history: row.get("history")?, n: row.get("n")? }, kind, subject: row.get("subject")?, bits })
+}
+
+/// The position of the last change of a kind; before the first one `0.0`.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn find_last(tx: &mut Tx, kind: ChangeKind) -> Result<Position, StoreError> {
+    match tx.fetch_optional(FIND_LAST, &[kind.as_str().into()]).await? {
+        Some(row) => Ok(Position { history: row.get("history")?, n: row.get("n")? }),
+        None => Ok(Position { history: 0, n: 0 }),
+    }
 }
 
 /// The position of this snapshot.

@@ -6,16 +6,18 @@ use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time, UserId};
 
 statements! {
     TAKE_INDEX = "UPDATE status_indices SET next = next + 1 WHERE id = 1 RETURNING next - 1 AS status_index";
-    INSERT = "INSERT INTO generations (status_index, key_id, version, organization_id, opened_at, ended_at) VALUES ($1, $2, $3, $4, $5, NULL)";
+    INSERT = "INSERT INTO generations (status_index, key_id, version, organization_id, opened_at, ended_at, user_id) VALUES ($1, $2, $3, $4, $5, NULL, $6)";
+    NEXT_INDEX = "SELECT next FROM status_indices WHERE id = 1";
+    LIST_INDICES = "SELECT status_index, ended_at FROM generations WHERE $1 <= status_index AND status_index < $2";
     FIND_OPEN = "SELECT status_index FROM generations WHERE key_id = $1 AND version = $2 AND organization_id = $3 AND ended_at IS NULL";
-    LIST_OPEN = "SELECT g.status_index, k.kind,
+    LIST_OPEN = "SELECT g.status_index, COALESCE(k.kind, 'session') AS kind,
             (SELECT string_agg(x.role, ' ') FROM memberships y JOIN membership_roles x ON x.membership_id = y.id
-                WHERE y.organization_id = t.id AND y.user_id = m.user_id AND y.ended_at IS NULL) AS own_roles,
+                WHERE y.organization_id = t.id AND y.user_id = COALESCE(m.user_id, g.user_id) AND y.ended_at IS NULL) AS own_roles,
             (SELECT string_agg(x.role, ' ') FROM memberships y JOIN membership_roles x ON x.membership_id = y.id
-                WHERE y.organization_id = t.root_id AND y.user_id = m.user_id AND y.ended_at IS NULL) AS root_roles,
+                WHERE y.organization_id = t.root_id AND y.user_id = COALESCE(m.user_id, g.user_id) AND y.ended_at IS NULL) AS root_roles,
             (SELECT string_agg(x.role, ' ') FROM key_roles x WHERE x.key_id = k.id AND x.organization_id = t.id) AS key_roles
         FROM generations g
-        JOIN keys k ON k.id = g.key_id
+        LEFT JOIN keys k ON k.id = g.key_id
         JOIN organizations t ON t.id = g.organization_id
         LEFT JOIN memberships m ON m.id = k.membership_id
         WHERE g.ended_at IS NULL";
@@ -24,11 +26,19 @@ statements! {
     END_OF_KEY_IN = "UPDATE generations SET ended_at = $3 WHERE key_id = $1 AND organization_id = $2 AND ended_at IS NULL RETURNING status_index";
     END_OF_VERSIONS = "UPDATE generations SET ended_at = $3 WHERE key_id = $1 AND version < $2 AND ended_at IS NULL RETURNING status_index";
     END_OF_HOLDER = "UPDATE generations SET ended_at = $3
-        WHERE organization_id = $1 AND ended_at IS NULL AND key_id IN
-            (SELECT k.id FROM keys k JOIN memberships m ON m.id = k.membership_id WHERE m.user_id = $2)
+        WHERE organization_id = $1 AND ended_at IS NULL AND (user_id = $2 OR key_id IN
+            (SELECT k.id FROM keys k JOIN memberships m ON m.id = k.membership_id WHERE m.user_id = $2))
         RETURNING status_index";
     END_OF_USER = "UPDATE generations SET ended_at = $2
-        WHERE ended_at IS NULL AND key_id IN (SELECT k.id FROM keys k JOIN memberships m ON m.id = k.membership_id WHERE m.user_id = $1)
+        WHERE ended_at IS NULL AND (user_id = $1 OR key_id IN (SELECT k.id FROM keys k JOIN memberships m ON m.id = k.membership_id WHERE m.user_id = $1))
+        RETURNING status_index";
+    END_OF_SESSIONS = "UPDATE generations SET ended_at = $2
+        WHERE user_id = $1 AND ended_at IS NULL AND NOT EXISTS
+            (SELECT 1 FROM sessions s WHERE s.id = key_id AND s.confirmed_at = version AND s.ended_at IS NULL AND $2 < s.expires_at)
+        RETURNING status_index";
+    END_OF_ALL_SESSIONS = "UPDATE generations SET ended_at = $1
+        WHERE user_id IS NOT NULL AND ended_at IS NULL AND NOT EXISTS
+            (SELECT 1 FROM sessions s WHERE s.id = key_id AND s.confirmed_at = version AND s.ended_at IS NULL AND $1 < s.expires_at)
         RETURNING status_index";
     END_OF_ORGANIZATION = "UPDATE generations SET ended_at = $2
         WHERE ended_at IS NULL AND (
@@ -49,17 +59,62 @@ statements! {
              WHERE m.organization_id = o.id AND m.user_id = $2 AND m.ended_at IS NULL)";
 }
 
-/// Opens the generation of a secret version in an organization, or finds it open.
+/// What tokens are made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The key; or a session, by the same bytes.
+    pub id: KeyId,
+    /// The secret version; of a session, when its password was given, in milliseconds since 1970.
+    pub version: i64,
+    /// Whose session it is; `None` for a key.
+    pub session_of: Option<UserId>,
+}
+
+impl Origin {
+    /// A key's secret version.
+    #[must_use]
+    pub const fn key(id: KeyId, version: i64) -> Self {
+        Self { id, version, session_of: None }
+    }
+}
+
+/// The open generation of what tokens are made from in an organization.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn find_open(tx: &mut Tx, of: Origin, organization: OrganizationId) -> Result<Option<i64>, StoreError> {
+    let row = tx.fetch_optional(FIND_OPEN, &[of.id.into(), of.version.into(), organization.into()]).await?;
+    row.map(|row| row.get("status_index")).transpose()
+}
+
+/// Opens the generation of what tokens are made from in an organization, or finds it open.
 ///
 /// # Errors
 /// Whatever keeps the database from writing.
-pub async fn open(tx: &mut Tx, key: KeyId, version: i64, organization: OrganizationId, now: Time) -> Result<i64, StoreError> {
-    if let Some(row) = tx.fetch_optional(FIND_OPEN, &[key.into(), version.into(), organization.into()]).await? {
-        return row.get("status_index");
+pub async fn open(tx: &mut Tx, of: Origin, organization: OrganizationId, now: Time) -> Result<i64, StoreError> {
+    if let Some(index) = find_open(tx, of, organization).await? {
+        return Ok(index);
     }
     let index: i64 = tx.fetch_one(TAKE_INDEX, &[]).await?.get("status_index")?;
-    tx.execute_one(INSERT, &[index.into(), key.into(), version.into(), organization.into(), now.into()]).await?;
+    tx.execute_one(INSERT, &[index.into(), of.id.into(), of.version.into(), organization.into(), now.into(), of.session_of.into()]).await?;
     Ok(index)
+}
+
+/// The index that the next generation gets.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn next_index(tx: &mut Tx) -> Result<i64, StoreError> {
+    tx.fetch_one(NEXT_INDEX, &[]).await?.get("next")
+}
+
+/// The indices from one up to another, without it, that belong to a generation; and whether that has ended.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_indices(tx: &mut Tx, from: i64, to: i64) -> Result<Vec<(i64, bool)>, StoreError> {
+    let rows = tx.fetch_all(LIST_INDICES, &[from.into(), to.into()]).await?;
+    rows.iter().map(|row| Ok((row.get("status_index")?, row.get::<Option<Time>>("ended_at")?.is_some()))).collect()
 }
 
 /// An open generation with what its credential holds in its organization.
@@ -142,6 +197,22 @@ pub async fn end_of_holder(tx: &mut Tx, organization: OrganizationId, user: User
 /// Whatever keeps the database from writing.
 pub async fn end_of_user(tx: &mut Tx, user: UserId, now: Time) -> Result<Vec<i64>, StoreError> {
     indices(tx, END_OF_USER, &[user.into(), now.into()]).await
+}
+
+/// Ends those of a user's sessions that have ended, or whose password was given anew. Answers their indices.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn end_of_sessions(tx: &mut Tx, user: UserId, now: Time) -> Result<Vec<i64>, StoreError> {
+    indices(tx, END_OF_SESSIONS, &[user.into(), now.into()]).await
+}
+
+/// The same, of everybody.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn end_of_all_sessions(tx: &mut Tx, now: Time) -> Result<Vec<i64>, StoreError> {
+    indices(tx, END_OF_ALL_SESSIONS, &[now.into()]).await
 }
 
 /// Ends all that are in an organization or below it, and all of the keys that live there. Answers their indices.

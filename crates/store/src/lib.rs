@@ -33,6 +33,7 @@ pub mod settings;
 pub mod signing_keys;
 pub mod usage;
 pub mod users;
+pub mod verifiers;
 pub mod webhook_deliveries;
 pub mod webhooks;
 
@@ -83,6 +84,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0007_webhooks.sql"),
         postgres: include_str!("../migrations/postgres/0007_webhooks.sql"),
     },
+    Migration {
+        version: 8,
+        name: "status",
+        sqlite: include_str!("../migrations/sqlite/0008_status.sql"),
+        postgres: include_str!("../migrations/postgres/0008_status.sql"),
+    },
 ];
 
 /// Defines the statements of one file and the list of them, so that a test can prepare each on both engines.
@@ -128,6 +135,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         signing_keys::STATEMENTS,
         usage::STATEMENTS,
         users::STATEMENTS,
+        verifiers::STATEMENTS,
         webhook_deliveries::STATEMENTS,
         webhooks::STATEMENTS,
     ]

@@ -29,6 +29,9 @@ statements! {
     LIST_CHANGES = "SELECT id, root_id, sequence, at, organization_id, actor_kind, actor_id, action, subject, outcome, reason,
             address, user_agent, request_id, revision
         FROM log_changes WHERE root_id = $1 AND $2 < sequence AND sequence <= $3 ORDER BY sequence";
+    LIST_CHANGES_AT = "SELECT id, root_id, sequence, at, organization_id, actor_kind, actor_id, action, subject, outcome, reason,
+            address, user_agent, request_id, revision
+        FROM log_changes WHERE revision = $1 ORDER BY root_id, sequence";
     LIST_BACK_IN_TREE = "SELECT id, root_id, sequence, at, organization_id, actor_kind, actor_id, action, subject, outcome, reason,
             address, user_agent, request_id, revision
         FROM log_changes WHERE root_id = $1 AND $2 <= sequence AND sequence <= $3 AND at < $4 ORDER BY sequence DESC LIMIT $5";
@@ -267,6 +270,14 @@ pub async fn insert_change(tx: &mut Tx, event: &EventRow, previous: &[u8], hash:
 /// Whatever keeps the database from answering.
 pub async fn list_changes(tx: &mut Tx, root: OrganizationId, (after, last): (i64, i64)) -> Result<Vec<EventRow>, StoreError> {
     tx.fetch_all(LIST_CHANGES, &[root.into(), after.into(), last.into()]).await?.iter().map(EventRow::read).collect()
+}
+
+/// The events of one change, in every chain.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_changes_at(tx: &mut Tx, revision: i64) -> Result<Vec<EventRow>, StoreError> {
+    tx.fetch_all(LIST_CHANGES_AT, &[revision.into()]).await?.iter().map(EventRow::read).collect()
 }
 
 /// Changes in a tree, or in one organization, from a link backwards, at most so many.

@@ -29,12 +29,12 @@ statements! {
         WHERE id = $1";
     END_GENERATION = "UPDATE generations SET ended_at = $2 WHERE status_index = $1 AND ended_at IS NULL";
     END_SESSIONS = "UPDATE sessions SET ended_at = $1 WHERE ended_at IS NULL";
+    END_GENERATIONS_OF_SESSIONS = "UPDATE generations SET ended_at = $1 WHERE user_id IS NOT NULL AND ended_at IS NULL";
     END_RESETS = "UPDATE password_resets SET ended_at = $1 WHERE used_at IS NULL AND ended_at IS NULL";
     REVOKE_INVITATIONS = "UPDATE invitations SET revoked_at = $1 WHERE accepted_at IS NULL AND revoked_at IS NULL";
     DROP_MAIL_WITH_LINKS = "DELETE FROM outbox WHERE sent_at IS NULL AND kind IN ('invitation', 'password-reset')";
     SUSPEND_WEBHOOKS = "UPDATE webhooks SET suspended_at = $1, suspended_for = $2 WHERE suspended_at IS NULL AND deleted_at IS NULL";
     END_DELIVERIES = "UPDATE webhook_deliveries SET failed_at = $1, failure = $2 WHERE delivered_at IS NULL AND failed_at IS NULL";
-    REVOKE_SIGNING_KEY = "UPDATE signing_keys SET revoked_at = $2 WHERE kid = $1 AND revoked_at IS NULL";
     SKIP_INDICES = "UPDATE status_indices SET next = CASE WHEN next < $2 THEN $2 ELSE next END + $1 WHERE id = 1";
     BEGIN_HISTORY = "UPDATE revision SET history = $1 WHERE id = 1 AND history < $1";
 }
@@ -296,18 +296,10 @@ pub async fn end_passing_things(tx: &mut Tx, now: Time, why: &str) -> Result<(),
     for statement in [SUSPEND_WEBHOOKS, END_DELIVERIES] {
         tx.execute(statement, &[now.into(), why.into()]).await?;
     }
-    for statement in [END_SESSIONS, END_RESETS, REVOKE_INVITATIONS] {
+    for statement in [END_SESSIONS, END_GENERATIONS_OF_SESSIONS, END_RESETS, REVOKE_INVITATIONS] {
         tx.execute(statement, &[now.into()]).await?;
     }
     tx.execute(DROP_MAIL_WITH_LINKS, &[]).await.map(drop)
-}
-
-/// Revokes a signing key, if it is there.
-///
-/// # Errors
-/// Whatever keeps the database from writing.
-pub async fn revoke_signing_key(tx: &mut Tx, kid: &str, now: Time) -> Result<(), StoreError> {
-    tx.execute(REVOKE_SIGNING_KEY, &[kid.into(), now.into()]).await.map(drop)
 }
 
 /// Leaves out so many status indices, behind `least`: they may have been given since the backup, and none is ever used again.

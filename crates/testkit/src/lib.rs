@@ -87,6 +87,10 @@ pub struct Answer {
 impl Answer {
     async fn read(response: Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
+        if headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            // It never ends.
+            return Self { status, headers, text: String::new() };
+        }
         Self { status, headers, text: response.text().await.expect("the body is text") }
     }
 

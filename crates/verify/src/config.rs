@@ -1,9 +1,34 @@
 //! What a verifier insists on.
 
 use keywright_protocol::{jwk::Algorithm, paths, secret::KeyKind};
+use std::time::Duration;
 
 /// No leeway is ever longer, in seconds.
 pub const MAX_LEEWAY_SECONDS: i64 = 30;
+
+/// How old the knowledge of what was taken back may be under [`StatusPolicy::DEFAULT`].
+pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(60);
+
+/// What is done about tokens that may have been taken back since they were issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusPolicy {
+    /// A token is accepted only with a status that is at most this old by the issuer's clock. Otherwise it cannot be judged, which is
+    /// 503: safe when the issuer is away.
+    Strict {
+        /// How old.
+        max_age: Duration,
+    },
+    /// A token is accepted until it expires when its status is not to be had: available when the issuer is away. What is known to be
+    /// taken back stays so.
+    Lenient,
+    /// The status is not looked at. A token is good until it expires, whatever becomes of its key.
+    Ignore,
+}
+
+impl StatusPolicy {
+    /// Strict, with [`DEFAULT_MAX_AGE`].
+    pub const DEFAULT: Self = Self::Strict { max_age: DEFAULT_MAX_AGE };
+}
 
 /// What a verifier insists on. Made with [`Config::new`], then changed where the default does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +44,8 @@ pub struct Config {
     pub leeway_seconds: i64,
     /// How far `nbf` and `iat` may lie in the future, in seconds. 30 by default, within 0 to 30 like the other.
     pub not_before_leeway_seconds: i64,
+    /// What is done about tokens that may have been taken back. [`StatusPolicy::DEFAULT`] by default.
+    pub status: StatusPolicy,
     /// How many tokens that were found good are remembered, so that they need no second signature check. 10,000 by default;
     /// 0 remembers none.
     pub cache_capacity: usize,
@@ -35,6 +62,7 @@ impl Config {
             algorithms: vec![Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256],
             leeway_seconds: MAX_LEEWAY_SECONDS,
             not_before_leeway_seconds: MAX_LEEWAY_SECONDS,
+            status: StatusPolicy::DEFAULT,
             cache_capacity: 10_000,
             exchange_url: None,
         }

@@ -22,8 +22,8 @@ pub enum DocumentError {
     /// A document of another type.
     #[error("its `typ` is another one")]
     WrongType,
-    /// None of the issuer's keys for documents.
-    #[error("its `kid` is none of the issuer's keys for documents")]
+    /// None of the issuer's keys of that purpose.
+    #[error("its `kid` is none of the issuer's keys for that")]
     UnknownKey,
     /// Not the algorithm of its key.
     #[error("its `alg` is not that of its key")]
@@ -60,11 +60,11 @@ impl CatalogDocument {
     }
 }
 
-/// Reads a signed document: a compact JWS of this `typ`, signed with one of the set's keys for documents.
+/// Reads a signed document: a compact JWS of this `typ`, signed with one of the set's keys of this purpose.
 ///
 /// # Errors
 /// [`DocumentError`] says why it is not accepted. Issuer and age are for the caller to check.
-pub fn signed_document<T: DeserializeOwned>(jws: &str, typ: &str, keys: &KeySet) -> Result<T, DocumentError> {
+pub fn signed_document<T: DeserializeOwned>(jws: &str, (typ, purpose): (&str, Purpose), keys: &KeySet) -> Result<T, DocumentError> {
     if jws.len() > MAX_DOCUMENT_BYTES {
         return Err(DocumentError::TooLong);
     }
@@ -72,7 +72,7 @@ pub fn signed_document<T: DeserializeOwned>(jws: &str, typ: &str, keys: &KeySet)
     if jws.header.typ != typ {
         return Err(DocumentError::WrongType);
     }
-    let key = keys.get(&jws.header.kid).filter(|key| key.purpose == Purpose::Document).ok_or(DocumentError::UnknownKey)?;
+    let key = keys.get(&jws.header.kid).filter(|key| key.purpose == purpose).ok_or(DocumentError::UnknownKey)?;
     if jws.header.alg != key.algorithm.as_str() {
         return Err(DocumentError::Algorithm);
     }

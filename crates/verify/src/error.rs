@@ -1,5 +1,6 @@
 //! Why a token is not accepted.
 
+use crate::Need;
 use keywright_protocol::secret::KeyKind;
 
 /// Why a request's token is not accepted. The text of each is one sentence for whoever sent it; it says what to do and quotes
@@ -42,14 +43,17 @@ pub enum VerifyError {
     /// A claim is missing, doubled or of the wrong type.
     #[error("the claims of the access token are not as they must be: {0}")]
     Claims(&'static str),
+    /// Taken back before its end: its key was revoked, or may do less now.
+    #[error("the access token was taken back, as its key or what that may do has changed; exchange the key for a new one")]
+    Revoked,
     /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
     #[error("the access token is longer than 8192 bytes; send the token alone")]
     TooLong,
-    /// Nothing is known about the issuer yet, or the key is not among the known ones: refresh the source and verify again, as
+    /// Something is not known that is needed: refresh the source and verify again, as
     /// [`Verifier::verify_refreshing`](crate::Verifier::verify_refreshing) does.
-    #[error("the issuer's keys must be fetched before this access token can be checked; try again")]
-    NeedsRefresh,
-    /// The issuer's keys are needed and cannot be had at present. Says nothing about the token.
+    #[error("more must be known of the issuer before this access token can be checked; try again")]
+    NeedsRefresh(Need),
+    /// What is needed of the issuer cannot be had at present. Says nothing about the token.
     #[error("access tokens cannot be checked at the moment; try again in a second")]
     Unavailable,
 }
@@ -61,7 +65,7 @@ impl VerifyError {
     #[must_use]
     pub const fn error_code(&self) -> &'static str {
         match self {
-            Self::Missing | Self::NeedsRefresh | Self::Unavailable => "",
+            Self::Missing | Self::NeedsRefresh(_) | Self::Unavailable => "",
             Self::Malformed(Malformation::SeveralHeaders | Malformation::Characters | Malformation::Scheme) => "invalid_request",
             Self::Malformed(Malformation::Parts | Malformation::Encoding | Malformation::Header | Malformation::KeyId)
             | Self::RawKey(_)
@@ -74,6 +78,7 @@ impl VerifyError {
             | Self::Signature
             | Self::UnknownKey
             | Self::Claims(_)
+            | Self::Revoked
             | Self::TooLong => "invalid_token",
         }
     }

@@ -1,10 +1,6 @@
 //! What a handler asks for.
 
-use crate::{
-    Verified,
-    layer::Outcome,
-    rejection::{insufficient, no_layer, rejection},
-};
+use crate::{Verified, layer::Outcome, rejection::no_layer};
 use axum::{extract::FromRequestParts, response::Response};
 use http::request::Parts;
 use std::{marker::PhantomData, sync::Arc};
@@ -27,7 +23,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        authenticated(parts).map(Self)
+        outcome(parts)?.authenticated().cloned().map(Self)
     }
 }
 
@@ -35,15 +31,13 @@ impl<S: Send + Sync, P: Permission> FromRequestParts<S> for Require<P> {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        let verified = authenticated(parts)?;
-        if verified.may(P::ID) { Ok(Self(verified, PhantomData)) } else { Err(insufficient(P::ID, verified.catalog())) }
+        outcome(parts)?.require(P::ID).cloned().map(|verified| Self(verified, PhantomData))
     }
 }
 
 #[expect(clippy::result_large_err, reason = "the extractors' rejection is this response")]
-fn authenticated(parts: &Parts) -> Result<Arc<Verified>, Response> {
-    let outcome = parts.extensions.get::<Outcome>().ok_or_else(no_layer)?;
-    outcome.verified.clone().map_err(|error| rejection(&error, outcome.verifier.config()))
+fn outcome(parts: &Parts) -> Result<&Outcome, Response> {
+    parts.extensions.get::<Outcome>().ok_or_else(no_layer)
 }
 
 /// Makes a type of a permission's id, for [`Require`](crate::Require).

@@ -1,36 +1,34 @@
-//! Keys and catalog of an issuer over HTTP, by its URL alone.
+//! What there is to know of an issuer over HTTP, by its URL alone.
 
+mod documents;
+mod events;
+mod feed;
 mod pace;
+mod status;
 
-use crate::{
-    CatalogDocument, KeySet, RefreshError, Snapshot, Source,
-    document::{MAX_DOCUMENT_BYTES, signed_document},
-    source::Refreshing,
-};
+use crate::{Config, Need, RefreshError, Snapshot, Source, StatusPolicy, source::Refreshing};
 use arc_swap::ArcSwapOption;
-use keywright_protocol::{
-    Catalog, Position,
-    claims::CATALOG_TYPE,
-    jwk::{Jwk, JwkSet},
-    paths,
-};
-use pace::{Pace, Turn};
-use serde::Deserialize;
+use documents::Documents;
+use keywright_protocol::status::StatusLists;
+use pace::{Pace, Rhythm};
+use status::Known;
 use std::{
     fmt,
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, Mutex as Locked, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{sync::Mutex, sync::watch, task::JoinHandle, time::Instant};
 
-/// Known data older than this is fetched anew behind the back of whichever request comes next.
+/// Known keys and catalog older than this are fetched anew behind the back of whichever request comes next.
 const STALE_AFTER: Duration = Duration::from_secs(5 * 60);
 /// One fetch may take as long, the whole body included.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// A stream on which nothing comes for so long is given up.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// Why there can be no source for an issuer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,46 +36,113 @@ pub enum HttpSourceError {
     /// Not a URL that an issuer could have.
     #[error("the issuer must be an http or https URL without user, query and fragment")]
     Issuer,
+    /// Not a URL at which its documents could be.
+    #[error("{0} must be an http or https URL without user, query and fragment")]
+    Replica(String),
     /// Keys that came unencrypted could be anybody's.
-    #[error("the issuer must be an https URL, or on this machine; see HttpSource::over_plain_http")]
+    #[error("the issuer and its replicas must be https URLs, or on this machine; see Transport::PlainHttp")]
     PlainHttp,
     /// No HTTP client can be had.
     #[error("no HTTP client: {0}")]
     Client(String),
 }
 
-/// Fetches `{issuer}/.well-known/jwks.json` and `{issuer}/.well-known/keywright-catalog`: on first use, when a token names an
-/// unknown key (at most every 30 seconds, after a failure at first after one second), and in the background every 5 minutes.
+/// Over what a source fetches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// `https`, and `http` on this machine.
+    Tls,
+    /// `http` too: for a network in which nobody else can answer in the issuer's name.
+    PlainHttp,
+}
+
+/// How a source hears of what was taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feed {
+    /// By a stream of server-sent events: within a second. While there is none, by polling.
+    Stream,
+    /// By asking every five seconds.
+    Poll,
+}
+
+/// How a source fetches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpOptions {
+    /// Over what. [`Transport::Tls`] by default.
+    pub transport: Transport,
+    /// How it hears of what was taken back. [`Feed::Stream`] by default. A source that only serves verifiers with
+    /// [`StatusPolicy::Ignore`] does not ask at all.
+    pub feed: Feed,
+    /// What the issuer's receipts call it. Empty by default, which is the audience of the first verifier that it serves.
+    pub name: String,
+    /// The program and its version, for receipts. By default this crate's.
+    pub program: String,
+    /// Where the issuer's servers are, one after the other, if that is not the issuer's URL: it goes on to the next one when one falls silent.
+    pub replicas: Vec<String>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            transport: Transport::Tls,
+            feed: Feed::Stream,
+            name: String::new(),
+            program: concat!("keywright-verify/", env!("CARGO_PKG_VERSION")).to_owned(),
+            replicas: Vec::new(),
+        }
+    }
+}
+
+/// Fetches an issuer's public keys and signed catalog: on first use, when a token names an unknown key (at most every 30 seconds, after a
+/// failure at first after one second), in the background every 5 minutes, and at once when the issuer says that they have changed. Fetches
+/// the status lists that tokens name, once, and from then on follows what is taken back, in a task of its own that ends with the source.
 ///
-/// Clones share what they know.
+/// Clones share what they know. It must be used within a tokio runtime.
 #[derive(Clone)]
 pub struct HttpSource {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    client: reqwest::Client,
     issuer: String,
+    options: HttpOptions,
+    /// Made at the start; receipts tell one process from another by it.
+    instance: uuid::Uuid,
+    client: reqwest::Client,
+    /// The same without a limit for a whole answer: for streams.
+    streaming: reqwest::Client,
+    bases: Vec<String>,
     current: ArcSwapOption<Snapshot>,
+    lists: Arc<StatusLists>,
     last_error: ArcSwapOption<RefreshError>,
-    /// Whoever holds it fetches; the others wait for what comes of it.
-    state: Mutex<State>,
+    /// Whoever holds it fetches keys and catalog; the others wait for what comes of it.
+    documents: Mutex<(Pace, Documents)>,
+    /// Whoever holds it changes the status lists.
+    known: Mutex<Known>,
+    served: Locked<Served>,
+    feeding: Locked<Option<JoinHandle<()>>>,
+    /// Ends the feed when the last clone of the source goes.
+    alive: watch::Sender<()>,
     made_at: Instant,
     /// When the next background refresh is due, in milliseconds after `made_at`.
     due: AtomicU64,
 }
 
-#[derive(Default)]
-struct State {
-    pace: Pace,
-    held: Option<Held>,
+/// What the verifiers of a source insist on.
+#[derive(Debug, Default, Clone)]
+struct Served {
+    name: Option<String>,
+    /// Whether one of them looks at the status.
+    asks: Asks,
+    /// After how long the least strict of them refuses; `None` if one of them does not.
+    max_age: Option<Duration>,
 }
 
-/// What `current` was made of.
-struct Held {
-    keys: JwkSet,
-    position: Position,
-    epoch: u64,
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    #[default]
+    NoStatus,
+    Status,
 }
 
 impl fmt::Debug for HttpSource {
@@ -87,45 +152,72 @@ impl fmt::Debug for HttpSource {
 }
 
 impl HttpSource {
-    /// A source for the issuer at this public URL, exactly as it stands in `iss`. Fetches nothing yet.
+    /// A source for the issuer at this public URL, exactly as it stands in `iss`, with the default options. Fetches nothing yet.
     ///
     /// # Errors
     /// [`HttpSourceError`], also for plain `http` to another machine.
     pub fn new(issuer: &str) -> Result<Self, HttpSourceError> {
-        let url = issuer_url(issuer)?;
-        if url.scheme() == "http" && !is_loopback(&url) {
-            return Err(HttpSourceError::PlainHttp);
-        }
-        Self::over_plain_http(issuer)
+        Self::with(issuer, HttpOptions::default())
     }
 
-    /// The same without insisting on `https`: for a network in which nobody else can answer in the issuer's name.
+    /// The same with other options.
     ///
     /// # Errors
-    /// [`HttpSourceError`] when the issuer is no URL.
-    pub fn over_plain_http(issuer: &str) -> Result<Self, HttpSourceError> {
-        issuer_url(issuer)?;
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(TIMEOUT)
-            .build()
-            .map_err(|error| HttpSourceError::Client(error.to_string()))?;
+    /// [`HttpSourceError`].
+    pub fn with(issuer: &str, options: HttpOptions) -> Result<Self, HttpSourceError> {
+        let issuer_url = plain_url(issuer).ok_or(HttpSourceError::Issuer)?;
+        let mut urls = Vec::with_capacity(options.replicas.len());
+        for replica in &options.replicas {
+            urls.push(plain_url(replica).ok_or_else(|| HttpSourceError::Replica(replica.clone()))?);
+        }
+        let bases: Vec<&str> = if urls.is_empty() { vec![issuer] } else { options.replicas.iter().map(String::as_str).collect() };
+        let bases = bases.into_iter().map(|base| base.trim_end_matches('/').to_owned()).collect();
+        if urls.is_empty() {
+            urls.push(issuer_url);
+        }
+        if options.transport == Transport::Tls && urls.iter().any(|url| url.scheme() == "http" && !is_loopback(url)) {
+            return Err(HttpSourceError::PlainHttp);
+        }
+        let builder = || reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(SILENCE).user_agent(&options.program);
+        let failed = |error: reqwest::Error| HttpSourceError::Client(error.to_string());
+        let mut random = [0; 16];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| HttpSourceError::Client("the system gives no randomness".to_owned()))?;
         let inner = Inner {
-            client,
             issuer: issuer.to_owned(),
+            instance: uuid::Builder::from_random_bytes(random).into_uuid(),
+            client: builder().timeout(TIMEOUT).build().map_err(failed)?,
+            streaming: builder().build().map_err(failed)?,
+            options,
+            bases,
             current: ArcSwapOption::empty(),
+            lists: Arc::default(),
             last_error: ArcSwapOption::empty(),
-            state: Mutex::default(),
+            documents: Mutex::new((Pace::new(Rhythm::DOCUMENTS), Documents::default())),
+            known: Mutex::default(),
+            served: Locked::default(),
+            feeding: Locked::default(),
+            alive: watch::Sender::new(()),
             made_at: Instant::now(),
             due: AtomicU64::new(0),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// What the latest fetch failed with; `None` once one has succeeded again. For the operator's log.
+    /// What the latest fetch of keys and catalog, or the latest news, failed with; `None` once it has succeeded again. For the operator's log.
     #[must_use]
     pub fn last_error(&self) -> Option<Arc<RefreshError>> {
         self.inner.last_error.load_full()
+    }
+
+    /// How far it has followed what was taken back; `None` as long as it knows nothing.
+    pub async fn position(&self) -> Option<keywright_protocol::Position> {
+        self.inner.known.lock().await.applied()
+    }
+
+    /// What of the status lists it knows, and as of when.
+    #[must_use]
+    pub fn status(&self) -> Arc<StatusLists> {
+        Arc::clone(&self.inner.lists)
     }
 }
 
@@ -137,86 +229,39 @@ impl Source for HttpSource {
         {
             let inner = Arc::clone(&self.inner);
             // It ends by itself: after two fetches, each with its timeout. What it fails with stays in `last_error`.
-            runtime.spawn(async move { inner.refresh().await });
+            runtime.spawn(async move { inner.refresh_documents().await });
         }
         Some(snapshot)
     }
 
-    fn refresh(&self) -> Refreshing<'_> {
-        Box::pin(self.inner.refresh())
+    fn refresh(&self, need: Need) -> Refreshing<'_> {
+        Box::pin(async move {
+            feed::keep_going(&self.inner);
+            match need {
+                Need::Keys => self.inner.refresh_documents().await,
+                Need::StatusList(number) => self.inner.refresh_list(number).await,
+                Need::Status => self.inner.refresh_status().await,
+            }
+        })
+    }
+
+    fn serves(&self, config: &Config) {
+        let mut served = self.inner.served.lock().unwrap_or_else(PoisonError::into_inner);
+        served.name.get_or_insert_with(|| config.audience.clone());
+        let first = served.asks == Asks::NoStatus;
+        match config.status {
+            StatusPolicy::Ignore => return,
+            StatusPolicy::Lenient => served.max_age = None,
+            StatusPolicy::Strict { max_age } if first => served.max_age = Some(max_age),
+            StatusPolicy::Strict { max_age } => served.max_age = served.max_age.map(|known| known.max(max_age)),
+        }
+        served.asks = Asks::Status;
     }
 }
 
 impl Inner {
-    async fn refresh(&self) -> Result<(), RefreshError> {
-        let mut state = self.state.lock().await;
-        match state.pace.turn(Instant::now()) {
-            Turn::Recent => return Ok(()),
-            Turn::Pause => return Err(RefreshError::Unavailable("the last try failed, the next one follows soon".to_owned())),
-            Turn::Fetch => {}
-        }
-        state.pace.begin(Instant::now());
-        let fetched = self.fetch(&mut state.held).await;
-        let now = Instant::now();
-        match fetched {
-            Ok(()) => {
-                state.pace.succeed(now);
-                self.last_error.store(None);
-                self.set_due(now + STALE_AFTER);
-                Ok(())
-            }
-            Err(error) => {
-                let retry_at = state.pace.fail(now);
-                self.last_error.store(Some(Arc::new(error.clone())));
-                self.set_due(retry_at);
-                Err(error)
-            }
-        }
-    }
-
-    /// One fetch of both documents. What is held changes only when both are good.
-    async fn fetch(&self, held: &mut Option<Held>) -> Result<(), RefreshError> {
-        let jwks = read_key_set(&self.get(paths::JWKS).await?)?;
-        let keys = KeySet::from_jwks(&jwks).map_err(|error| invalid(paths::JWKS, &error))?;
-        let text = String::from_utf8(self.get(paths::CATALOG).await?).map_err(|error| invalid(paths::CATALOG, &error))?;
-        let document: CatalogDocument = signed_document(text.trim_ascii_end(), CATALOG_TYPE, &keys).map_err(|error| invalid(paths::CATALOG, &error))?;
-        if document.iss != self.issuer {
-            return Err(RefreshError::Invalid("the catalog is of another issuer".to_owned()));
-        }
-        let position = document.position();
-        if let Some(held) = held.as_ref().filter(|held| position < held.position) {
-            return Err(RefreshError::Invalid(format!("the catalog is at {position}, but {} was seen already", held.position)));
-        }
-        let unchanged = match (&held, self.current.load().as_ref()) {
-            (Some(held), Some(current)) => held.keys == jwks && *current.catalog.document() == document.catalog,
-            (Some(_) | None, _) => false,
-        };
-        let before = held.as_ref().map_or(0, |held| held.epoch);
-        let epoch = if unchanged { before } else { before.saturating_add(1) };
-        if !unchanged {
-            let catalog = Arc::new(Catalog::new(document.catalog).map_err(|error| invalid(paths::CATALOG, &error))?);
-            self.current.store(Some(Arc::new(Snapshot { keys, catalog, epoch })));
-        }
-        *held = Some(Held { keys: jwks, position, epoch });
-        Ok(())
-    }
-
-    /// The body at a path below the issuer: status 200 and at most 1 MiB.
-    async fn get(&self, path: &str) -> Result<Vec<u8>, RefreshError> {
-        let failed = |error: reqwest::Error| RefreshError::Unavailable(error.to_string());
-        let url = format!("{}{path}", self.issuer.trim_end_matches('/'));
-        let mut response = self.client.get(url).send().await.map_err(failed)?;
-        if response.status() != reqwest::StatusCode::OK {
-            return Err(RefreshError::Unavailable(format!("{path} answered {}", response.status())));
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > MAX_DOCUMENT_BYTES {
-                return Err(RefreshError::Invalid(format!("{path} is longer than 1 MiB")));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+    fn served(&self) -> Served {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn millis(&self, at: Instant) -> u64 {
@@ -233,29 +278,40 @@ impl Inner {
         let due = self.due.load(Ordering::Relaxed);
         self.millis(now) >= due && self.due.compare_exchange(due, self.millis(now + 2 * TIMEOUT), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
-}
 
-/// A key set out of its JSON, in the order of key ids. An entry that has not the members of a key this crate knows is left out:
-/// an issuer may publish keys of a kind that comes later.
-fn read_key_set(body: &[u8]) -> Result<JwkSet, RefreshError> {
-    #[derive(Deserialize)]
-    struct Entries {
-        keys: Vec<serde_json::Value>,
+    /// The body at a path below the issuer's first server: status 200 and at most 1 MiB.
+    async fn get(&self, path: &str) -> Result<Vec<u8>, RefreshError> {
+        let base = self.bases.first().map(String::as_str).unwrap_or_default();
+        self.get_at(base, path).await
     }
-    let entries: Entries = serde_json::from_slice(body).map_err(|error| invalid(paths::JWKS, &error))?;
-    let mut keys: Vec<Jwk> = entries.keys.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect();
-    keys.sort_by(|a, b| a.kid.cmp(&b.kid));
-    Ok(JwkSet { keys })
+
+    async fn get_at(&self, base: &str, path: &str) -> Result<Vec<u8>, RefreshError> {
+        let failed = |error: reqwest::Error| RefreshError::Unavailable(error.to_string());
+        // A cache on the way must not answer with what was true before.
+        let request = self.client.get(format!("{base}{path}")).header(reqwest::header::CACHE_CONTROL, "no-cache");
+        let mut response = request.send().await.map_err(failed)?;
+        if response.status() != reqwest::StatusCode::OK {
+            return Err(RefreshError::Unavailable(format!("{path} answered {}", response.status())));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > crate::MAX_DOCUMENT_BYTES {
+                return Err(RefreshError::Invalid(format!("{path} is longer than 1 MiB")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
 }
 
 fn invalid(path: &str, error: &dyn fmt::Display) -> RefreshError {
     RefreshError::Invalid(format!("{path}: {error}"))
 }
 
-fn issuer_url(issuer: &str) -> Result<reqwest::Url, HttpSourceError> {
-    let url = reqwest::Url::parse(issuer).map_err(|_| HttpSourceError::Issuer)?;
+fn plain_url(text: &str) -> Option<reqwest::Url> {
+    let url = reqwest::Url::parse(text).ok()?;
     let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-    if plain && url.has_host() && ["http", "https"].contains(&url.scheme()) { Ok(url) } else { Err(HttpSourceError::Issuer) }
+    (plain && url.has_host() && ["http", "https"].contains(&url.scheme())).then_some(url)
 }
 
 fn is_loopback(url: &reqwest::Url) -> bool {

@@ -1,7 +1,7 @@
 //! The middleware that looks at the `Authorization` header.
 
-use crate::{Verified, Verifier, VerifyError, bearer_token, error::Malformation};
-use http::{HeaderMap, Request, header::AUTHORIZATION};
+use crate::{Verified, Verifier, VerifyError, bearer_token, error::Malformation, insufficient, rejection};
+use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
 use keywright_protocol::Clock;
 use std::{
     mem,
@@ -44,11 +44,38 @@ pub struct AuthService<S> {
     layer: AuthLayer,
 }
 
-/// What the layer leaves in a request's extensions.
+/// What the layer leaves in a request's extensions; for services that have no use for axum's extractors.
 #[derive(Debug, Clone)]
-pub(crate) struct Outcome {
-    pub(crate) verified: Result<Arc<Verified>, VerifyError>,
-    pub(crate) verifier: Arc<Verifier>,
+pub struct Outcome {
+    verified: Result<Arc<Verified>, VerifyError>,
+    verifier: Arc<Verifier>,
+}
+
+impl Outcome {
+    /// The holder of the request's good token.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn holder(&self) -> Result<&Arc<Verified>, VerifyError> {
+        self.verified.as_ref().map_err(|error| *error)
+    }
+
+    /// The same; otherwise the answer to give.
+    ///
+    /// # Errors
+    /// 401, or 503 when the token could not be judged.
+    pub fn authenticated<B: From<Vec<u8>>>(&self) -> Result<&Arc<Verified>, Response<B>> {
+        self.holder().map_err(|error| rejection(&error, self.verifier.config()))
+    }
+
+    /// The holder of the request's good token, if he has this permission; otherwise the answer to give.
+    ///
+    /// # Errors
+    /// 401, 403 or 503.
+    pub fn require<B: From<Vec<u8>>>(&self, permission: &str) -> Result<&Arc<Verified>, Response<B>> {
+        let verified = self.authenticated()?;
+        if verified.may(permission) { Ok(verified) } else { Err(insufficient(permission, verified.catalog())) }
+    }
 }
 
 impl<S, B> Service<Request<B>> for AuthService<S>

@@ -30,29 +30,29 @@ mod extract;
 #[cfg(feature = "http")]
 mod http_source;
 mod keys;
-#[cfg(feature = "axum")]
+#[cfg(feature = "tower")]
 mod layer;
 mod parse;
-#[cfg(feature = "axum")]
+#[cfg(feature = "tower")]
 mod rejection;
 mod source;
 mod verified;
 mod verifier;
 
 pub use authorization::bearer_token;
-pub use config::{Config, MAX_LEEWAY_SECONDS};
+pub use config::{Config, DEFAULT_MAX_AGE, MAX_LEEWAY_SECONDS, StatusPolicy};
 pub use document::{CatalogDocument, DocumentError, MAX_DOCUMENT_BYTES, signed_document};
 pub use error::{Malformation, VerifyError};
 #[cfg(feature = "axum")]
 pub use extract::{Authenticated, Permission, Require};
 #[cfg(feature = "http")]
-pub use http_source::{HttpSource, HttpSourceError};
+pub use http_source::{Feed, HttpOptions, HttpSource, HttpSourceError, Transport};
 pub use keys::{KeySet, KeySetError};
-pub use keywright_protocol::{AccessClaims, Catalog, Clock, OrganizationId, Time, catalog::PermissionIndex, jwk::Algorithm};
-#[cfg(feature = "axum")]
-pub use layer::{AuthLayer, AuthService};
-#[cfg(feature = "axum")]
+pub use keywright_protocol::{AccessClaims, Catalog, Clock, OrganizationId, Position, Time, catalog::PermissionIndex, jwk::Algorithm, status::StatusLists};
+#[cfg(feature = "tower")]
+pub use layer::{AuthLayer, AuthService, Outcome};
+#[cfg(feature = "tower")]
 pub use rejection::{insufficient, rejection};
-pub use source::{RefreshError, Refreshing, Snapshot, Source};
+pub use source::{Need, RefreshError, Refreshing, Snapshot, Source};
 pub use verified::Verified;
 pub use verifier::{MAX_TOKEN_BYTES, Verifier};

@@ -14,17 +14,22 @@ pub struct Verified {
     permissions: PermissionSet,
     catalog: Arc<Catalog>,
     epoch: u64,
+    status_index: u64,
 }
 
 impl Verified {
-    /// `catalog` and `epoch` are those of the snapshot the token was checked under.
-    pub(crate) fn new(claims: AccessClaims<'static>, audience: Option<&str>, catalog: Arc<Catalog>, epoch: u64) -> Self {
+    /// `catalog` and `epoch` are those of the snapshot the token was checked under, `status_index` what its claim `status` names.
+    pub(crate) fn new(claims: AccessClaims<'static>, audience: Option<&str>, catalog: Arc<Catalog>, epoch: u64, status_index: u64) -> Self {
         let permissions = permitted(&claims, audience, &catalog);
-        Self { claims, permissions, catalog, epoch }
+        Self { claims, permissions, catalog, epoch, status_index }
     }
 
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    pub(crate) fn status_index(&self) -> u64 {
+        self.status_index
     }
 
     /// Whether the holder may do what the permission says, by its id. A permission that the catalog does not have for this

@@ -1,7 +1,7 @@
 //! The decision.
 
 use crate::{
-    Config, Snapshot, Source, Verified, VerifyError,
+    Config, Need, Snapshot, Source, StatusPolicy, Verified, VerifyError,
     parse::{self, Jws, Null},
 };
 use keywright_protocol::{
@@ -9,6 +9,7 @@ use keywright_protocol::{
     claims::ACCESS_TOKEN_TYPE,
     jwk::{Algorithm, Purpose},
     secret,
+    status::{ENTRIES, Entry},
 };
 use quick_cache::sync::Cache;
 use std::{fmt, sync::Arc};
@@ -35,6 +36,7 @@ impl fmt::Debug for Verifier {
 impl Verifier {
     /// A verifier that insists on `config` and knows what `source` knows.
     pub fn new(config: Config, source: Arc<dyn Source>) -> Self {
+        source.serves(&config);
         let seen = (config.cache_capacity > 0).then(|| Cache::new(config.cache_capacity));
         Self { config, source, seen }
     }
@@ -65,30 +67,75 @@ impl Verifier {
             && let Some(known) = seen.get(token)
             && known.epoch() == snapshot.epoch
         {
-            return if self.is_expired(&known.claims, now) { Err(VerifyError::Expired) } else { Ok(known) };
+            return if self.is_expired(&known.claims, now) { Err(VerifyError::Expired) } else { self.standing(&known, snapshot, now).map(|()| known) };
         }
-        let verified = Arc::new(self.verify_anew(token, snapshot.as_deref(), now)?);
+        let snapshot_known = snapshot.as_deref();
+        let verified = Arc::new(self.verify_anew(token, snapshot_known, now)?);
         if let Some(seen) = &self.seen {
             seen.insert(token.into(), Arc::clone(&verified));
         }
-        Ok(verified)
+        match snapshot_known {
+            Some(snapshot) => self.standing(&verified, snapshot, now).map(|()| verified),
+            None => Err(VerifyError::NeedsRefresh(Need::Keys)),
+        }
     }
 
-    /// [`Verifier::verify`], and when that needs fresh keys, one [`Source::refresh`] and a second try.
+    /// [`Verifier::verify`], and when that needs to know more, one [`Source::refresh`] for each thing it needs and another try.
     ///
     /// # Errors
-    /// [`VerifyError`], never `NeedsRefresh`: a key that is unknown after the refresh is [`VerifyError::UnknownKey`]; without a
-    /// refresh the token cannot be judged, which is [`VerifyError::Unavailable`].
+    /// [`VerifyError`], never `NeedsRefresh`: a key that is unknown after the refresh is [`VerifyError::UnknownKey`]; without what is
+    /// needed the token cannot be judged, which is [`VerifyError::Unavailable`].
     pub async fn verify_refreshing(&self, token: &str, now: Time) -> Result<Arc<Verified>, VerifyError> {
-        match self.verify(token, now) {
-            Err(VerifyError::NeedsRefresh) => {}
-            decided => return decided,
+        let mut asked: Option<Need> = None;
+        loop {
+            let need = match self.verify(token, now) {
+                Err(VerifyError::NeedsRefresh(need)) => need,
+                decided => return decided,
+            };
+            // Whatever is still missing after it was asked for is not to be had. Each kind is asked for once: keys, then a list, then a
+            // list that is not too old.
+            if asked.is_some_and(|asked| order(asked) >= order(need)) {
+                return self.without(need, token, now);
+            }
+            match (self.source.refresh(need).await, need) {
+                (Ok(()), _) => asked = Some(need),
+                (Err(_), Need::Keys) => return Err(VerifyError::Unavailable),
+                (Err(_), Need::StatusList(_) | Need::Status) => return self.without(need, token, now),
+            }
         }
-        self.source.refresh().await.map_err(|_| VerifyError::Unavailable)?;
-        match self.verify(token, now) {
-            Err(VerifyError::NeedsRefresh) if self.source.snapshot().is_some() => Err(VerifyError::UnknownKey),
-            Err(VerifyError::NeedsRefresh) => Err(VerifyError::Unavailable),
-            decided => decided,
+    }
+
+    /// The decision when something is needed that is not to be had.
+    fn without(&self, need: Need, token: &str, now: Time) -> Result<Arc<Verified>, VerifyError> {
+        match (need, self.config.status) {
+            (Need::Keys, _) if self.source.snapshot().is_some() => Err(VerifyError::UnknownKey),
+            (Need::StatusList(_) | Need::Status, StatusPolicy::Lenient) => {
+                let snapshot = self.source.snapshot().ok_or(VerifyError::Unavailable)?;
+                let verified = Arc::new(self.verify_anew(token, Some(&snapshot), now)?);
+                match self.standing(&verified, &snapshot, now) {
+                    Ok(()) | Err(VerifyError::NeedsRefresh(_)) => Ok(verified),
+                    Err(taken_back) => Err(taken_back),
+                }
+            }
+            (Need::Keys | Need::StatusList(_) | Need::Status, _) => Err(VerifyError::Unavailable),
+        }
+    }
+
+    /// Whether a token that is good in itself was taken back, as far as that is known.
+    fn standing(&self, token: &Verified, snapshot: &Snapshot, now: Time) -> Result<(), VerifyError> {
+        let max_age = match self.config.status {
+            StatusPolicy::Ignore => return Ok(()),
+            StatusPolicy::Lenient => None,
+            StatusPolicy::Strict { max_age } => Some(max_age),
+        };
+        let index = token.status_index();
+        let Some(lists) = &snapshot.status else { return Err(VerifyError::NeedsRefresh(Need::Status)) };
+        match lists.entry(index) {
+            Entry::Ended => Err(VerifyError::Revoked),
+            Entry::Unknown => Err(VerifyError::NeedsRefresh(Need::StatusList(index / ENTRIES))),
+            // The issuer's time counts, not that of receipt: what was held back on its way is not fresh.
+            Entry::Good if max_age.is_some_and(|max_age| Time::from_millis(lists.as_of()).plus(max_age) < now) => Err(VerifyError::NeedsRefresh(Need::Status)),
+            Entry::Good => Ok(()),
         }
     }
 
@@ -101,8 +148,8 @@ impl Verifier {
             return Err(VerifyError::WrongType);
         }
         let algorithm = Algorithm::from_name(&jws.header.alg).filter(|named| self.config.algorithms.contains(named)).ok_or(VerifyError::Algorithm)?;
-        let snapshot = snapshot.ok_or(VerifyError::NeedsRefresh)?;
-        let key = snapshot.keys.get(&jws.header.kid).ok_or(VerifyError::NeedsRefresh)?;
+        let snapshot = snapshot.ok_or(VerifyError::NeedsRefresh(Need::Keys))?;
+        let key = snapshot.keys.get(&jws.header.kid).ok_or(VerifyError::NeedsRefresh(Need::Keys))?;
         if key.purpose != Purpose::AccessToken {
             return Err(VerifyError::UnknownKey);
         }
@@ -113,8 +160,9 @@ impl Verifier {
             return Err(VerifyError::Signature);
         }
         let claims = self.claims(&jws, now)?;
+        let status = claims.status.index(&self.config.issuer).ok_or(VerifyError::Claims("status must name an entry of one of the issuer's status lists"))?;
         let audience = (self.config.audience != self.config.issuer).then_some(self.config.audience.as_str());
-        Ok(Verified::new(claims, audience, Arc::clone(&snapshot.catalog), snapshot.epoch))
+        Ok(Verified::new(claims, audience, Arc::clone(&snapshot.catalog), snapshot.epoch, status))
     }
 
     /// Reads the claims of a token whose signature was found right, and checks whose, for whom and when.
@@ -142,5 +190,14 @@ impl Verifier {
 
     fn is_expired(&self, claims: &AccessClaims<'_>, now: Time) -> bool {
         now.as_millis() >= Time::from_seconds(claims.exp).as_millis().saturating_add(self.config.leeway_millis())
+    }
+}
+
+/// Needs come in this order, as a token is looked at.
+const fn order(need: Need) -> u8 {
+    match need {
+        Need::Keys => 0,
+        Need::StatusList(_) => 1,
+        Need::Status => 2,
     }
 }

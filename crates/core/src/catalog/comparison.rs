@@ -145,9 +145,9 @@ impl<'a> Comparison<'a> {
 /// The roles that hold for the credential of a generation.
 fn held_by(row: &OpenRow) -> Option<&[String]> {
     match row.kind {
-        KeyKind::PersonalAccessKey => Some(grant::effective_roles(&row.own_roles, &row.root_roles)),
+        KeyKind::PersonalAccessKey | KeyKind::Session => Some(grant::effective_roles(&row.own_roles, &row.root_roles)),
         KeyKind::ApiKey => Some(row.key_roles.as_slice()),
-        KeyKind::OperatorKey | KeyKind::Session => None,
+        KeyKind::OperatorKey => None,
     }
 }
 

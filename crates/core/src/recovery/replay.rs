@@ -145,7 +145,7 @@ impl Replay {
     async fn begin(tx: &mut Tx, key_file: KeyFile, now: Time) -> Result<Self, RestoreError> {
         let issuer = settings::find(tx, settings::ISSUER).await?.ok_or(RestoreError::NeverStarted)?;
         check_key_file(&key_file, settings::find(tx, settings::SEAL_CHECK).await?).map_err(|_| RestoreError::OtherKeyFile)?;
-        let active = signing_keys::list(tx).await?.into_iter().find(|key| key.retired_at.is_none());
+        let active = signing_keys::list(tx).await?.into_iter().find(keyring::is_active);
         let algorithm = active.map_or(Algorithm::ES256, |key| key.algorithm);
         let backup = changes::position(tx).await?;
         Ok(Self { pepper: key_file.pepper(), key_file: Arc::new(key_file), issuer, algorithm, backup, now, narrowed: 0 })
@@ -166,12 +166,12 @@ impl Replay {
             }
             Later::Lost => {
                 for kid in recovery::list_signing_keys(tx).await? {
-                    recovery::revoke_signing_key(tx, &kid, self.now).await?;
+                    signing_keys::revoke(tx, &kid, self.now).await?;
                 }
                 "what was taken away since is not known; the signing keys are revoked".to_owned()
             }
         };
-        for purpose in [Purpose::AccessToken, Purpose::Document] {
+        for purpose in Purpose::ALL {
             signing_keys::retire(tx, purpose, self.now).await?;
         }
         keyring::ensure(tx, &self.key_file, self.algorithm, self.now).await?;
@@ -232,8 +232,7 @@ impl Replay {
     async fn signing_keys(&self, tx: &mut Tx, kids: &[String]) -> Result<bool, Error> {
         let mut any = false;
         for kid in recovery::list_signing_keys(tx).await?.into_iter().filter(|kid| !kids.contains(kid)) {
-            recovery::revoke_signing_key(tx, &kid, self.now).await?;
-            any = true;
+            any |= signing_keys::revoke(tx, &kid, self.now).await?;
         }
         Ok(any)
     }

@@ -44,6 +44,8 @@ pub const fn name_of(action: Action) -> &'static str {
         Action::WebhookRotate => "Webhook|Rotate",
         Action::WebhookDelete => "Webhook|Delete",
         Action::CatalogApply => "Catalog|Apply",
+        Action::SigningKeyRotate => "SigningKey|Rotate",
+        Action::SigningKeyRevoke => "SigningKey|Revoke",
         Action::Login => "Session|Login",
         Action::Logout => "Session|Logout",
         Action::SwitchOrganization => "Session|SwitchOrganization",
@@ -67,6 +69,8 @@ pub const fn is_heard(action: Action) -> bool {
         | Action::UserDisable
         | Action::UserEnable
         | Action::CatalogApply
+        | Action::SigningKeyRotate
+        | Action::SigningKeyRevoke
         | Action::TokenExchange
         | Action::LogGap
         | Action::Restore => false,

@@ -16,8 +16,9 @@ use keywright_protocol::{
     AccessClaims, Catalog, Clock, KeyKind, OrganizationId, Time,
     claims::ACCESS_TOKEN_TYPE,
     jwk::{Jwk, JwkSet},
+    status::StatusClaim,
 };
-use keywright_verify::{Config, KeySet, Refreshing, Snapshot, Source, Verifier};
+use keywright_verify::{Config, KeySet, Need, Refreshing, Snapshot, Source, StatusPolicy, Verifier};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tower::ServiceExt as _;
@@ -69,7 +70,7 @@ impl Source for Known {
         Some(Arc::clone(&self.0))
     }
 
-    fn refresh(&self) -> Refreshing<'_> {
+    fn refresh(&self, _need: Need) -> Refreshing<'_> {
         Box::pin(async { Ok(()) })
     }
 }
@@ -147,8 +148,8 @@ impl World {
     pub(crate) fn new(db: Db) -> Self {
         let issuer = Issuer::new();
         let clock = Clock::stepped(START);
-        let snapshot = Snapshot { keys: issuer.keys(), catalog: Arc::new(catalog()), epoch: 1 };
-        let verifier = Verifier::new(Config::new(ISSUER, ISSUER), Arc::new(Known(Arc::new(snapshot))));
+        let snapshot = Snapshot { keys: issuer.keys(), catalog: Arc::new(catalog()), epoch: 1, status: None };
+        let verifier = Verifier::new(Config { status: StatusPolicy::Ignore, ..Config::new(ISSUER, ISSUER) }, Arc::new(Known(Arc::new(snapshot))));
         let distribution = Distribution::over(db);
         let router = distribution.router(Arc::new(verifier), clock.clone());
         Self { distribution, router, clock, issuer }
@@ -175,6 +176,7 @@ impl World {
             key_id: Uuid::from_u128(3).into(),
             key_kind: KeyKind::PersonalAccessKey,
             key_version: None,
+            status: StatusClaim::new(ISSUER, 0),
         })
     }
 

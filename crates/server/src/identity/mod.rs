@@ -21,6 +21,7 @@ pub(crate) mod organizations;
 pub(crate) mod personal_access_keys;
 pub(crate) mod policy;
 pub(crate) mod provisioning;
+pub(crate) mod revocations;
 pub(crate) mod revoke_all;
 pub(crate) mod usage;
 mod usage_bodies;
@@ -65,6 +66,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/identity/v1/operator-keys/{id}", delete(operator_keys::revoke))
         .route("/identity/v1/invitations/lookup", post(invitations::look_up).layer(limited()))
         .route("/identity/v1/invitations/accept", post(invitations::accept).layer(limited()))
+        .route("/identity/v1/revocations/{revision}", get(revocations::get))
         .merge(activity::router())
         .merge(personal_access_keys::router())
         .merge(api_keys::router())

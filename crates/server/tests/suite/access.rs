@@ -13,7 +13,7 @@ use keywright_core::{
     },
 };
 use keywright_protocol::{
-    DeliveryId, KeyId, UserId, WebhookId,
+    DeliveryId, KeyId, Position, UserId, WebhookId,
     admin::{AdminReply, AdminRequest, RolesIn},
 };
 use keywright_server::openapi;
@@ -73,6 +73,8 @@ const ME: Statuses = [200, 401, 200, 200, 200, 200, 401, 200, 200];
 const MEMBER: Statuses = [200, 401, 404, 200, 404, 200, 401, 200, 200];
 const SEE_MEMBERS: Statuses = [200, 401, 404, 200, 404, 403, 401, 200, 200];
 const ADMINISTER: Statuses = [200, 401, 404, 403, 404, 403, 401, 200, 200];
+/// Whoever may read the activity of the organization that a change was in.
+const RECEIPT: Statuses = [200, 401, 404, 200, 404, 404, 401, 200, 200];
 /// The secret of a link decides, not who is named in `Authorization`.
 const LINK: Statuses = [404; 9];
 /// The Owner's key. What is another member's is not there for the others.
@@ -90,7 +92,7 @@ const OPERATORS: Statuses = [403, 401, 403, 403, 403, 403, 401, 403, 403];
 const FROM_ABOVE: Statuses = [403, 401, 404, 403, 404, 403, 401, 403, 403];
 
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-pub(crate) const TABLE: [(&str, &str, Statuses); 97] = [
+pub(crate) const TABLE: [(&str, &str, Statuses); 102] = [
     ("post", "/auth/v1/token", EXCHANGE),
     ("post", "/auth/v2/token", EXCHANGE),
     ("post", "/auth/v3/token", EXCHANGE),
@@ -112,6 +114,11 @@ pub(crate) const TABLE: [(&str, &str, Statuses); 97] = [
     ("get", "/.well-known/jwks.pem", PUBLIC),
     ("get", "/.well-known/keywright-catalog", PUBLIC),
     ("get", "/roles.json", PUBLIC),
+    ("get", "/status/v1/lists/{number}", PUBLIC),
+    ("get", "/status/v1/changes", PUBLIC),
+    ("get", "/status/v1/stream", PUBLIC),
+    ("post", "/status/v1/reports", NO_BODY),
+    ("get", "/identity/v1/revocations/{revision}", RECEIPT),
     ("get", "/healthz", PUBLIC),
     ("get", "/readyz", PUBLIC),
     ("get", "/metrics", PUBLIC),
@@ -199,6 +206,8 @@ pub(crate) struct Fixture {
     api_key: KeyId,
     webhook: WebhookId,
     delivery: DeliveryId,
+    /// A change in Acme.
+    revision: Position,
     /// Members to remove, one a caller.
     leavers: Vec<UserId>,
     fresh: String,
@@ -215,14 +224,14 @@ impl Fixture {
         let new = NewWebhook { name: "table".to_owned(), url: "https://9.9.9.9/".to_owned(), actions: Vec::new(), reach: Reach::Organization };
         let webhook = server.core.create_webhook(&host, acme, new).await.unwrap().value.0.id;
         let delivery = server.core.list_deliveries(&host, (acme, webhook), None, 1).await.unwrap().rows[0].id;
-        let mut leavers = Vec::new();
+        let (mut leavers, mut revision) = (Vec::new(), Position { history: 0, n: 0 });
         for number in 0..CALLERS.len() {
             let new = AdminRequest::CreateUser { email: format!("leaver{number}@acme.example"), name: "Leaver".to_owned() };
             let AdminReply::User(user) = server.core.administer(&host, new).await else { panic!("a user") };
-            server.core.change_roles(&host, acme, user.id, RoleChange::Replace(vec!["view-build".to_owned()])).await.unwrap();
+            revision = server.core.change_roles(&host, acme, user.id, RoleChange::Replace(vec!["view-build".to_owned()])).await.unwrap().position;
             leavers.push(user.id);
         }
-        Self { server, profile, personal_access_key, api_key, webhook, delivery, leavers, fresh: String::new(), stale: String::new() }
+        Self { server, profile, personal_access_key, api_key, webhook, delivery, revision, leavers, fresh: String::new(), stale: String::new() }
     }
 
     /// The path of a documented one.
@@ -238,6 +247,8 @@ impl Fixture {
             .replace("{webhook}", &self.webhook.to_string())
             .replace("{delivery}", &self.delivery.to_string())
             .replace("{externalId}", "customer-7")
+            .replace("{number}", "0")
+            .replace("{revision}", &self.revision.to_string())
     }
 
     /// A session of the Owner that is still as it should be; another one if a call before has ended it or time has passed.

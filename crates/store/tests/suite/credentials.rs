@@ -6,6 +6,7 @@ use keywright_store::{
     MIGRATIONS,
     changes::{self, ChangeKind},
     generations,
+    generations::Origin,
     keys::{self, NewKey, NewVersion},
     memberships,
     organizations::{self, OrganizationRow},
@@ -65,7 +66,7 @@ async fn world(db: &Db) {
             memberships::update_roles(tx, membership(), &["b".into(), "a".into()]).await?;
             keys::insert(tx, &new_key(key(), KeyKind::PersonalAccessKey, "laptop")).await?;
             keys::insert_version(tx, key(), &NewVersion { version: 1, digest: [7; 32], tag: [8; 32] }, NOW).await?;
-            generations::open(tx, key(), 1, root(), NOW).await
+            generations::open(tx, Origin::key(key(), 1), root(), NOW).await
         })
     })
     .await
@@ -98,10 +99,10 @@ async fn generations_are_opened_once_and_never_again(db: Db) {
     let opened = db
         .write(|tx| {
             Box::pin(async move {
-                let same = generations::open(tx, key(), 1, root(), NOW).await?;
-                let below = generations::open(tx, key(), 1, sub(), NOW).await?;
+                let same = generations::open(tx, Origin::key(key(), 1), root(), NOW).await?;
+                let below = generations::open(tx, Origin::key(key(), 1), sub(), NOW).await?;
                 let ended = generations::end_of_key(tx, key(), NOW).await?;
-                let next = generations::open(tx, key(), 1, root(), NOW).await?;
+                let next = generations::open(tx, Origin::key(key(), 1), root(), NOW).await?;
                 Ok::<_, StoreError>((same, below, ended, next))
             })
         })

@@ -3,12 +3,23 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// After a success nothing is fetched for this long, however many unknown key ids arrive.
-const RECENT: Duration = Duration::from_secs(30);
-/// The pause after the first failure; each further one doubles it.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long to wait between fetches.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rhythm {
+    /// After a success nothing is fetched for this long, whoever wants it.
+    recent: Duration,
+    /// The pause after the first failure; each further one doubles it.
+    first_pause: Duration,
+    /// The longest pause.
+    longest_pause: Duration,
+}
+
+impl Rhythm {
+    /// Of keys and catalog: anybody may send unknown key ids.
+    pub(super) const DOCUMENTS: Self = Self { recent: Duration::from_secs(30), first_pause: Duration::from_secs(1), longest_pause: Duration::from_secs(30) };
+    /// Of lists and news: only tokens that the issuer signed ask for them.
+    pub(super) const STATUS: Self = Self { recent: Duration::from_millis(250), first_pause: Duration::from_millis(250), longest_pause: Duration::from_secs(2) };
+}
 
 /// What to do now.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,8 +33,9 @@ pub(super) enum Turn {
 }
 
 /// What is remembered of the tries so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pace {
+    rhythm: Rhythm,
     succeeded_at: Option<Instant>,
     /// Tries since the last success.
     failures: u32,
@@ -31,10 +43,14 @@ pub(super) struct Pace {
 }
 
 impl Pace {
+    pub(super) const fn new(rhythm: Rhythm) -> Self {
+        Self { rhythm, succeeded_at: None, failures: 0, retry_at: None }
+    }
+
     pub(super) fn turn(&self, now: Instant) -> Turn {
         if self.retry_at.is_some_and(|at| now < at) {
             Turn::Pause
-        } else if self.failures == 0 && self.succeeded_at.is_some_and(|at| now < at + RECENT) {
+        } else if self.failures == 0 && self.succeeded_at.is_some_and(|at| now < at + self.rhythm.recent) {
             Turn::Recent
         } else {
             Turn::Fetch
@@ -48,13 +64,13 @@ impl Pace {
     }
 
     pub(super) fn succeed(&mut self, now: Instant) {
-        *self = Self { succeeded_at: Some(now), failures: 0, retry_at: None };
+        *self = Self { succeeded_at: Some(now), ..Self::new(self.rhythm) };
     }
 
     /// The try that was begun has failed. Answers when the next one may follow.
     pub(super) fn fail(&mut self, now: Instant) -> Instant {
         let doublings = self.failures.saturating_sub(1).min(5);
-        let retry_at = now + (FIRST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE);
+        let retry_at = now + (self.rhythm.first_pause * 2_u32.pow(doublings)).min(self.rhythm.longest_pause);
         self.retry_at = Some(retry_at);
         retry_at
     }
@@ -64,12 +80,14 @@ impl Pace {
 mod tests {
     use super::*;
 
+    const RECENT: Duration = Rhythm::DOCUMENTS.recent;
+    const FIRST_PAUSE: Duration = Rhythm::DOCUMENTS.first_pause;
     const MOMENT: Duration = Duration::from_millis(1);
 
     #[test]
     fn after_a_success_nothing_is_fetched_for_half_a_minute() {
         let start = Instant::now();
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(Rhythm::DOCUMENTS);
         assert_eq!(pace.turn(start), Turn::Fetch);
         pace.begin(start);
         pace.succeed(start);
@@ -80,7 +98,7 @@ mod tests {
     #[test]
     fn pauses_after_failures_grow_from_one_second_to_thirty() {
         let mut now = Instant::now();
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(Rhythm::DOCUMENTS);
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
             pace.begin(now);
             let retry_at = pace.fail(now);
@@ -99,7 +117,7 @@ mod tests {
     #[test]
     fn a_try_that_nobody_finished_pauses_too() {
         let now = Instant::now();
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(Rhythm::DOCUMENTS);
         pace.begin(now);
         assert_eq!(pace.turn(now), Turn::Pause);
     }

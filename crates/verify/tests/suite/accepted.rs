@@ -2,8 +2,12 @@
 
 use crate::world::{AUDIENCE, EXP, ISSUER, NOW, Signer, World, catalog_document, claims, now, snapshot};
 use jsonwebtoken::Validation;
-use keywright_protocol::{Catalog, Time, claims::CATALOG_TYPE, jwk::Algorithm};
-use keywright_verify::{CatalogDocument, DocumentError, RefreshError, Source, VerifyError, signed_document};
+use keywright_protocol::{
+    Catalog, Time,
+    claims::CATALOG_TYPE,
+    jwk::{Algorithm, Purpose},
+};
+use keywright_verify::{CatalogDocument, DocumentError, Need, RefreshError, Source, VerifyError, signed_document};
 use serde_json::{Value, json};
 use std::sync::{Arc, atomic::Ordering};
 
@@ -91,7 +95,7 @@ fn another_epoch_is_another_decision() {
     assert!(!verifier.verify(&token, now()).unwrap().may("reports.view"));
 
     world.shelf.put(snapshot(&[&world.ed], 3));
-    assert_eq!(verifier.verify(&token, now()).unwrap_err(), VerifyError::NeedsRefresh, "its key is gone");
+    assert_eq!(verifier.verify(&token, now()).unwrap_err(), VerifyError::NeedsRefresh(Need::Keys), "its key is gone");
 }
 
 #[test]
@@ -128,7 +132,7 @@ fn a_signed_document_is_of_its_type_and_of_a_key_for_documents() {
     let snapshot = world.shelf.snapshot().unwrap();
     let payload = json!({ "iss": ISSUER, "iat": NOW, "history": 1, "revision": 42, "catalog": catalog_document() }).to_string();
     let header = |alg: &str, kid: &str, typ: &str| format!(r#"{{"alg":"{alg}","kid":"{kid}","typ":"{typ}"}}"#);
-    let read = |jws: &str| signed_document::<CatalogDocument>(jws, CATALOG_TYPE, &snapshot.keys);
+    let read = |jws: &str| signed_document::<CatalogDocument>(jws, (CATALOG_TYPE, Purpose::Document), &snapshot.keys);
 
     let good = world.document.jws(&header("ES256", "doc", CATALOG_TYPE), &payload);
     assert_eq!(read(&good).unwrap().position().to_string(), "1.42");

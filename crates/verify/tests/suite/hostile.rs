@@ -8,7 +8,7 @@ use keywright_protocol::{
     jwk::{Algorithm, Jwk, JwkSet},
     secret,
 };
-use keywright_verify::{Config, KeySet, KeySetError, Malformation, Verifier, VerifyError};
+use keywright_verify::{Config, KeySet, KeySetError, Malformation, Need, Verifier, VerifyError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::OnceLock;
@@ -57,12 +57,12 @@ fn headers() {
         (r#"{"alg":"ES256","kid":"","typ":"at+jwt"}"#, malformed(KeyId)),
         (&kid_of(65), malformed(KeyId)),
         (&kid_of(5000), malformed(KeyId)),
-        (&kid_of(64), VerifyError::NeedsRefresh),
-        (r#"{"alg":"ES256","kid":"ES","typ":"at+jwt"}"#, VerifyError::NeedsRefresh),
-        (r#"{"alg":"ES256","kid":"es ","typ":"at+jwt"}"#, VerifyError::NeedsRefresh),
-        (r#"{"alg":"ES256","kid":"es\u0000","typ":"at+jwt"}"#, VerifyError::NeedsRefresh),
-        (r#"{"alg":"ES256","kid":"../../dev/null","typ":"at+jwt"}"#, VerifyError::NeedsRefresh),
-        (r#"{"alg":"ES256","kid":"' OR 1=1 --","typ":"at+jwt"}"#, VerifyError::NeedsRefresh),
+        (&kid_of(64), VerifyError::NeedsRefresh(Need::Keys)),
+        (r#"{"alg":"ES256","kid":"ES","typ":"at+jwt"}"#, VerifyError::NeedsRefresh(Need::Keys)),
+        (r#"{"alg":"ES256","kid":"es ","typ":"at+jwt"}"#, VerifyError::NeedsRefresh(Need::Keys)),
+        (r#"{"alg":"ES256","kid":"es\u0000","typ":"at+jwt"}"#, VerifyError::NeedsRefresh(Need::Keys)),
+        (r#"{"alg":"ES256","kid":"../../dev/null","typ":"at+jwt"}"#, VerifyError::NeedsRefresh(Need::Keys)),
+        (r#"{"alg":"ES256","kid":"' OR 1=1 --","typ":"at+jwt"}"#, VerifyError::NeedsRefresh(Need::Keys)),
         (r#"{"alg":"ES256","kid":"es","typ":"at+jwt","jku":"https://evil.example/jwks"}"#, malformed(Header)),
         (r#"{"alg":"ES256","kid":"es","typ":"at+jwt","jwk":{"kty":"EC"}}"#, malformed(Header)),
         (r#"{"alg":"ES256","kid":"es","typ":"at+jwt","x5u":"https://evil.example/"}"#, malformed(Header)),

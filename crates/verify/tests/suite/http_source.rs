@@ -13,7 +13,7 @@ use keywright_protocol::{
     jwk::{Algorithm, Purpose},
     paths,
 };
-use keywright_verify::{Config, HttpSource, HttpSourceError, RefreshError, Source, Verifier, VerifyError};
+use keywright_verify::{Config, HttpOptions, HttpSource, HttpSourceError, Need, RefreshError, Source, StatusPolicy, Transport, Verifier, VerifyError};
 use serde_json::{Value, json};
 use std::{
     sync::{
@@ -79,7 +79,7 @@ impl Issuer {
         let key = Signer::new("key", Algorithm::EdDSA, Some(Purpose::AccessToken));
         let document = Signer::new("doc", Algorithm::ES256, Some(Purpose::Document));
         let source = HttpSource::new(&url).unwrap();
-        let verifier = Arc::new(Verifier::new(Config::new(&url, AUDIENCE), Arc::new(source.clone())));
+        let verifier = Arc::new(Verifier::new(Config { status: StatusPolicy::Ignore, ..Config::new(&url, AUDIENCE) }, Arc::new(source.clone())));
         let issuer = Self { url, site, key, document, source, verifier, _server: server };
         issuer.serve_keys(&[&issuer.key, &issuer.document]);
         issuer.serve_catalog(1, 10, catalog_document());
@@ -106,6 +106,7 @@ impl Issuer {
     fn token(&self, signer: &Signer) -> String {
         let mut claims = claims();
         claims["iss"] = json!(self.url);
+        claims["status"]["status_list"]["uri"] = json!(format!("{}/status/v1/lists/0", self.url));
         signer.token(&claims)
     }
 
@@ -134,7 +135,7 @@ async fn pass(seconds: u64) {
 #[tokio::test]
 async fn the_first_use_fetches_and_the_next_does_not() {
     let issuer = Issuer::start().await;
-    assert_eq!(issuer.verifier.verify(&issuer.good(), now()).unwrap_err(), VerifyError::NeedsRefresh);
+    assert_eq!(issuer.verifier.verify(&issuer.good(), now()).unwrap_err(), VerifyError::NeedsRefresh(Need::Keys));
     assert!(issuer.verifier.verify_refreshing(&issuer.good(), now()).await.unwrap().may("reports.view"));
     issuer.verifier.verify(&issuer.good(), now()).unwrap();
     assert_eq!(issuer.site.fetches(), 1);
@@ -157,7 +158,7 @@ async fn a_flood_of_unknown_keys_is_one_fetch_in_half_a_minute() {
 #[tokio::test]
 async fn a_new_key_is_learned() {
     let issuer = Issuer::start().await;
-    issuer.source.refresh().await.unwrap();
+    issuer.source.refresh(Need::Keys).await.unwrap();
     let epoch = issuer.source.snapshot().unwrap().epoch;
     let next = Signer::new("next", Algorithm::ES256, Some(Purpose::AccessToken));
     issuer.serve_keys(&[&issuer.key, &next, &issuer.document]);
@@ -169,16 +170,16 @@ async fn a_new_key_is_learned() {
 #[tokio::test]
 async fn the_same_again_keeps_the_epoch() {
     let issuer = Issuer::start().await;
-    issuer.source.refresh().await.unwrap();
+    issuer.source.refresh(Need::Keys).await.unwrap();
     let before = issuer.source.snapshot().unwrap();
     pass(31).await;
     issuer.serve_catalog(1, 11, catalog_document());
-    issuer.source.refresh().await.unwrap();
+    issuer.source.refresh(Need::Keys).await.unwrap();
     assert_eq!(issuer.site.fetches(), 2);
     assert!(Arc::ptr_eq(&before, &issuer.source.snapshot().unwrap()));
     pass(31).await;
     issuer.serve_catalog(1, 10, catalog_document());
-    assert!(matches!(issuer.source.refresh().await, Err(RefreshError::Invalid(_))), "older than the one seen last");
+    assert!(matches!(issuer.source.refresh(Need::Keys).await, Err(RefreshError::Invalid(_))), "older than the one seen last");
 }
 
 #[tokio::test]
@@ -186,18 +187,18 @@ async fn an_older_catalog_is_refused() {
     let issuer = Issuer::start().await;
     let mut richer = catalog_document();
     richer["roles"]["viewer"]["permissions"] = json!(["reports.view", "reports.edit"]);
-    issuer.source.refresh().await.unwrap();
+    issuer.source.refresh(Need::Keys).await.unwrap();
     for older in [(1, 9), (0, 500)] {
         pass(31).await;
         issuer.serve_catalog(older.0, older.1, richer.clone());
-        assert!(matches!(issuer.source.refresh().await, Err(RefreshError::Invalid(_))), "{older:?}");
+        assert!(matches!(issuer.source.refresh(Need::Keys).await, Err(RefreshError::Invalid(_))), "{older:?}");
         assert!(matches!(issuer.source.last_error().as_deref(), Some(RefreshError::Invalid(_))));
         assert!(!issuer.verifier.verify(&issuer.good(), now()).unwrap().may("reports.edit"));
     }
     for newer in [(1, 11), (2, 0)] {
         pass(31).await;
         issuer.serve_catalog(newer.0, newer.1, richer.clone());
-        issuer.source.refresh().await.unwrap();
+        issuer.source.refresh(Need::Keys).await.unwrap();
         assert_eq!(issuer.source.last_error(), None);
         assert!(issuer.verifier.verify(&issuer.good(), now()).unwrap().may("reports.edit"));
     }
@@ -221,7 +222,7 @@ async fn foreign_and_broken_documents_are_refused() {
     ];
     for answer in rows {
         *issuer.site.catalog.lock().unwrap() = answer;
-        assert!(matches!(issuer.source.refresh().await, Err(RefreshError::Invalid(_))));
+        assert!(matches!(issuer.source.refresh(Need::Keys).await, Err(RefreshError::Invalid(_))));
         assert!(issuer.source.snapshot().is_none());
         assert_eq!(issuer.verifier.verify_refreshing(&issuer.good(), now()).await.unwrap_err(), VerifyError::Unavailable);
         pass(31).await;
@@ -231,7 +232,7 @@ async fn foreign_and_broken_documents_are_refused() {
     let long = format!("{keys}{}", " ".repeat(1024 * 1024));
     for answer in ["", "{}", "[]", r#"{"keys":{}}"#, &long] {
         *issuer.site.jwks.lock().unwrap() = Answer::Body(answer.to_owned());
-        assert!(matches!(issuer.source.refresh().await, Err(RefreshError::Invalid(_))), "{}", answer.len());
+        assert!(matches!(issuer.source.refresh(Need::Keys).await, Err(RefreshError::Invalid(_))), "{}", answer.len());
         pass(31).await;
     }
 }
@@ -239,7 +240,7 @@ async fn foreign_and_broken_documents_are_refused() {
 #[tokio::test]
 async fn failures_are_followed_by_a_pause_and_what_is_known_stays() {
     let issuer = Issuer::start().await;
-    issuer.source.refresh().await.unwrap();
+    issuer.source.refresh(Need::Keys).await.unwrap();
     let elsewhere = Issuer::start().await;
     for answer in [Answer::Status(StatusCode::INTERNAL_SERVER_ERROR), Answer::Redirect(format!("{}{}", elsewhere.url, paths::JWKS))] {
         pass(31).await;
@@ -287,7 +288,7 @@ fn issuers_that_cannot_be_trusted_by_url() {
     }
     for url in ["http://auth.example.com", "http://10.0.0.1", "http://localhost.example.com", "http://127.0.0.1.example.com"] {
         assert_eq!(HttpSource::new(url).unwrap_err(), HttpSourceError::PlainHttp, "{url}");
-        HttpSource::over_plain_http(url).unwrap();
+        HttpSource::with(url, HttpOptions { transport: Transport::PlainHttp, ..HttpOptions::default() }).unwrap();
     }
     for url in [
         "",
@@ -299,6 +300,10 @@ fn issuers_that_cannot_be_trusted_by_url() {
         "https://auth.example.com#x",
     ] {
         assert_eq!(HttpSource::new(url).unwrap_err(), HttpSourceError::Issuer, "{url}");
-        assert_eq!(HttpSource::over_plain_http(url).unwrap_err(), HttpSourceError::Issuer, "{url}");
+        assert_eq!(
+            HttpSource::with(url, HttpOptions { transport: Transport::PlainHttp, ..HttpOptions::default() }).unwrap_err(),
+            HttpSourceError::Issuer,
+            "{url}"
+        );
     }
 }

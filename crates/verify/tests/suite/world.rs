@@ -10,8 +10,9 @@ use jsonwebtoken::{DecodingKey, EncodingKey};
 use keywright_protocol::{
     Catalog, Time,
     jwk::{Algorithm, Jwk, JwkSet, Purpose},
+    status::StatusList,
 };
-use keywright_verify::{Config, KeySet, RefreshError, Refreshing, Snapshot, Source, Verifier};
+use keywright_verify::{Config, KeySet, Need, RefreshError, Refreshing, Snapshot, Source, StatusLists, Verifier};
 use serde_json::{Value, json};
 use std::sync::{
     Arc, Mutex,
@@ -24,6 +25,9 @@ pub(crate) const AUDIENCE: &str = "https://reports.example.com";
 pub(crate) const NOW: i64 = 1_800_000_000;
 /// When the good token expires.
 pub(crate) const EXP: i64 = NOW + 3600;
+
+/// The entry that the good token names.
+pub(crate) const STATUS_INDEX: u64 = 4711;
 
 enum Secret {
     Ec(EcdsaKeyPair),
@@ -129,6 +133,14 @@ pub(crate) fn base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Lists in which nothing was taken back, as of [`NOW`].
+pub(crate) fn good_status() -> Arc<StatusLists> {
+    let lists = StatusLists::default();
+    lists.insert(0, Arc::new(StatusList::all_good()));
+    lists.confirm(NOW * 1000);
+    Arc::new(lists)
+}
+
 /// Claims that are good at [`NOW`].
 pub(crate) fn claims() -> Value {
     json!({
@@ -137,6 +149,7 @@ pub(crate) fn claims() -> Value {
         "roles": ["viewer"], "currentOrganizationId": "8c0d1f7e-0000-4000-8000-000000000003",
         "organizationId": "8c0d1f7e-0000-4000-8000-000000000004", "email": "ada@example.com",
         "keyId": "8c0d1f7e-0000-4000-8000-000000000002", "keyKind": "personalAccessKey",
+        "status": { "status_list": { "idx": STATUS_INDEX, "uri": format!("{ISSUER}/status/v1/lists/0") } },
     })
 }
 
@@ -184,7 +197,7 @@ impl Source for Shelf {
         self.now.lock().unwrap().clone()
     }
 
-    fn refresh(&self) -> Refreshing<'_> {
+    fn refresh(&self, _need: Need) -> Refreshing<'_> {
         self.refreshes.fetch_add(1, Ordering::SeqCst);
         Box::pin(async {
             match self.next.lock().unwrap().take() {
@@ -201,7 +214,7 @@ impl Source for Shelf {
 pub(crate) fn snapshot(signers: &[&Signer], epoch: u64) -> Snapshot {
     let keys = KeySet::from_jwks(&JwkSet { keys: signers.iter().map(|signer| signer.jwk()).collect() }).unwrap();
     let catalog = Catalog::new(serde_json::from_value(catalog_document()).unwrap()).unwrap();
-    Snapshot { keys, catalog: Arc::new(catalog), epoch }
+    Snapshot { keys, catalog: Arc::new(catalog), epoch, status: Some(good_status()) }
 }
 
 /// One key of each algorithm, one for documents, and a verifier that knows them all.

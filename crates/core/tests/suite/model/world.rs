@@ -634,6 +634,7 @@ fn class(error: &Error) -> Option<No> {
         | Error::Repeated(_)
         | Error::KeyReused
         | Error::Catalog(_)
+        | Error::Crowded
         | Error::Behind(_)
         | Error::Unavailable
         | Error::Internal(_) => None,

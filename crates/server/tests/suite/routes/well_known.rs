@@ -7,7 +7,7 @@ use keywright_protocol::{
     paths::{CATALOG, JWKS, JWKS_PEM},
 };
 use keywright_testkit::{Actor, TestServer};
-use keywright_verify::{Config, KeySet, Refreshing, Snapshot, Source, Verifier};
+use keywright_verify::{Config, KeySet, Need, Refreshing, Snapshot, Source, StatusPolicy, Verifier};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ impl Source for Fetched {
         Some(Arc::clone(&self.0))
     }
 
-    fn refresh(&self) -> Refreshing<'_> {
+    fn refresh(&self, _need: Need) -> Refreshing<'_> {
         Box::pin(async { Ok(()) })
     }
 }
@@ -29,8 +29,8 @@ async fn a_stranger_checks_a_token_with_what_is_published_here() {
     let keys: JwkSet = serde_json::from_value(server.get(Actor::Anonymous, JWKS).await.json()).unwrap();
     let catalog = claims(&server.get(Actor::Anonymous, CATALOG).await.text);
     let catalog = Catalog::new(serde_json::from_value(catalog["catalog"].clone()).unwrap()).unwrap();
-    let snapshot = Snapshot { keys: KeySet::from_jwks(&keys).unwrap(), catalog: Arc::new(catalog), epoch: 1 };
-    let verifier = Verifier::new(Config::new(&*server.base, &*server.base), Arc::new(Fetched(Arc::new(snapshot))));
+    let snapshot = Snapshot { keys: KeySet::from_jwks(&keys).unwrap(), catalog: Arc::new(catalog), epoch: 1, status: None };
+    let verifier = Verifier::new(Config { status: StatusPolicy::Ignore, ..Config::new(&*server.base, &*server.base) }, Arc::new(Fetched(Arc::new(snapshot))));
     let owner = verifier.verify(&server.token(Actor::Owner).await, server.clock.now()).unwrap();
     assert!(owner.may("distribution.profile.manage"), "no scope fits: roles by the catalog");
     let member = verifier.verify(&server.token(Actor::Submember).await, server.clock.now()).unwrap();
@@ -48,7 +48,7 @@ async fn the_key_set_is_public_and_holds_nothing_private() {
         assert_eq!(answer.header("cache-control"), "public, max-age=300");
         let set = answer.json();
         let keys = set["keys"].as_array().unwrap();
-        assert_eq!(keys.len(), 2, "one for tokens, one for documents");
+        assert_eq!(keys.len(), 3, "one for tokens, one for documents, one for status lists");
         for key in keys {
             assert!(["d", "p", "q", "dp", "dq", "qi", "k"].iter().all(|private| key.get(private).is_none()), "{key}");
             assert_eq!((key["alg"].as_str(), key["use"].as_str()), (Some(algorithm), Some("sig")));

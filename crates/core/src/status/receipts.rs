@@ -1,0 +1,155 @@
+//! Receipts: who has heard of a change, and who could still act as if it had not happened.
+
+use super::readers::NOTED_EVERY;
+use crate::{Context, Core, Error, authorize::By};
+use keywright_db::Tx;
+use keywright_protocol::{
+    OrganizationId, Position, Time,
+    status::RECEIPT_TYPE,
+    status::receipt::{Receipt, ReceiptState, ReplicaLine, VerifierLine, Worst},
+};
+use keywright_store::{
+    changes,
+    log::{self, EventRow},
+    settings,
+    verifiers::{self, VerifierRow},
+};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use uuid::Uuid;
+
+/// What whoever asks must be permitted in an organization that the change was in.
+const VIEW: &str = "organization.activity.view";
+/// Longer than this, a verifier that is away is none any more.
+const AWAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Verifiers in a receipt.
+const MOST: i64 = 1_000;
+/// What verifiers add to a token's `exp`, at most.
+const LEEWAY: Duration = Duration::from_secs(30);
+const NONE: Error = Error::Absent("there is no change with that revision; ask with what Keywright-Revision said, for example 1.42");
+
+impl Core {
+    /// The receipt of a change as it is now, and the same signed.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] for a revision of which whoever asks may not see the events, or that took part in nothing.
+    pub async fn receipt(self: &Arc<Self>, ctx: &Context, revision: Position) -> Result<(Receipt, String), Error> {
+        let (core, ctx, asked) = (Arc::clone(self), ctx.clone(), ctx.now);
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                let change = changes::list_at(tx, revision).await?;
+                let events = log::list_changes_at(tx, revision.n).await?;
+                let at = events.first().map(|event| event.at).ok_or(NONE)?;
+                if change.is_empty() {
+                    return Err(NONE);
+                }
+                let sees_addresses = core.may_see(tx, &ctx, &events).await?;
+                let ended = change.iter().map(|change| change.bits.len()).sum();
+                let known = verifiers::list_seen_since(tx, at.minus(AWAY).min(asked), revision, MOST).await?;
+                Ok::<_, Error>(Found { at, ended, known, sees_addresses })
+            })
+        });
+        let receipt = self.fill(revision, read.await?, asked);
+        let payload = serde_json::to_vec(&receipt).map_err(|_| Error::Internal("a receipt cannot be written"))?;
+        let signed = self.keyring().status()?.sign_document(RECEIPT_TYPE, &payload)?;
+        Ok((receipt, signed))
+    }
+
+    /// Whether somebody may see one of these events; and whether he runs the installation, so that its addresses are his to see.
+    async fn may_see(&self, tx: &mut Tx, ctx: &Context, events: &[EventRow]) -> Result<bool, Error> {
+        let operator = settings::find(tx, settings::OPERATOR_ORGANIZATION).await?.and_then(|id| id.parse::<OrganizationId>().ok());
+        let runs_it = match operator {
+            Some(operator) => match self.authority(tx, ctx, operator).await {
+                Ok(authority) => authority.by == By::Host || authority.may(VIEW),
+                Err(error) if error.is_outage() => return Err(error),
+                Err(_) => false,
+            },
+            None => false,
+        };
+        if runs_it {
+            return Ok(true);
+        }
+        for event in events {
+            match self.authority(tx, ctx, event.organization_id).await {
+                Ok(authority) if authority.may(VIEW) => return Ok(false),
+                Err(error) if error.is_outage() => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Err(NONE)
+    }
+
+    fn fill(&self, revision: Position, found: Found, now: Time) -> Receipt {
+        let Found { at, ended, known, sees_addresses } = found;
+        let there: HashMap<Uuid, _> = self.status.readers.there().into_iter().map(|there| (there.row.id, there)).collect();
+        let mut confirmed: HashMap<Uuid, Time> = HashMap::new();
+        for (id, position, when) in self.status.readers.waiting() {
+            if position >= revision {
+                let first = confirmed.entry(id).or_insert(when);
+                *first = (*first).min(when);
+            }
+        }
+        let mut rows: HashMap<Uuid, (VerifierRow, Option<Time>)> = known.into_iter().map(|(row, when)| (row.id, (row, when))).collect();
+        for (id, reader) in &there {
+            rows.entry(*id).or_insert_with(|| (reader.row.clone(), None));
+        }
+        // Tokens from before the change expire by then, wherever they are shown.
+        let last_expiry = at.plus(Duration::from_secs(u64::try_from(self.token_life_seconds).unwrap_or_default())).plus(LEEWAY);
+        let mut verifiers: Vec<VerifierLine> = rows
+            .into_values()
+            .filter_map(|(row, written)| {
+                let when = written.into_iter().chain(confirmed.get(&row.id).copied()).min();
+                let reader = there.get(&row.id);
+                let has_applied = when.is_some() || reader.is_some_and(|reader| reader.applied.is_some_and(|applied| applied >= revision));
+                // Whoever left before the change and had nothing to do with it is of no interest once his tokens are over.
+                if !has_applied && reader.is_none() && row.seen_at.plus(AWAY) < now {
+                    return None;
+                }
+                let deaf = row.max_age.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default()));
+                let seen_at = reader.map_or_else(|| row.seen_at.plus(NOTED_EVERY), |reader| reader.row.seen_at);
+                let until = deaf.map_or(last_expiry, |deaf| seen_at.plus(deaf).min(last_expiry));
+                let state = match (has_applied, reader.is_some()) {
+                    (true, _) => ReceiptState::Confirmed,
+                    (false, true) => ReceiptState::Waiting,
+                    (false, false) => ReceiptState::Away,
+                };
+                Some(VerifierLine {
+                    name: row.name,
+                    version: row.version,
+                    address: sees_addresses.then_some(row.address),
+                    state,
+                    confirmed_at: when,
+                    milliseconds: when.map(|when| millis_between(at, when)),
+                    last_seen_at: reader.map_or(row.seen_at, |reader| reader.row.seen_at),
+                    could_accept_until: (!has_applied).then_some(until),
+                })
+            })
+            .collect();
+        verifiers.sort_by(|a, b| (&a.name, &a.version, a.confirmed_at).cmp(&(&b.name, &b.version, b.confirmed_at)));
+        let applied_at = self.status.applied_at(revision);
+        let replicas =
+            vec![ReplicaLine { state: ReceiptState::Confirmed, confirmed_at: applied_at, milliseconds: applied_at.map(|when| millis_between(at, when)) }];
+        let worst = |state: ReceiptState| verifiers.iter().filter(move |line| line.state == state);
+        let still = worst(ReceiptState::Waiting).chain(worst(ReceiptState::Away)).filter_map(|line| line.could_accept_until).max();
+        Receipt {
+            iss: self.issuer.clone(),
+            revision: revision.to_string(),
+            changed_at: at,
+            as_of: now,
+            ended_generations: ended,
+            replicas,
+            at_worst: Worst { known_verifiers: still, without_feed: last_expiry },
+            verifiers,
+        }
+    }
+}
+
+struct Found {
+    at: Time,
+    ended: usize,
+    known: Vec<(VerifierRow, Option<Time>)>,
+    sees_addresses: bool,
+}
+
+fn millis_between(from: Time, to: Time) -> i64 {
+    to.as_millis().saturating_sub(from.as_millis()).max(0)
+}

@@ -1,0 +1,110 @@
+//! Receipts for changes that take something away.
+
+use crate::Time;
+use serde::{Deserialize, Serialize};
+
+/// What is known of who has heard of a change. Another one is more complete the later it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// The issuer's public URL.
+    #[cfg_attr(feature = "openapi", schema(example = "https://auth.example.com"))]
+    pub iss: String,
+    /// The change, as `Keywright-Revision` named it.
+    #[cfg_attr(feature = "openapi", schema(example = "1.42"))]
+    pub revision: String,
+    /// When it was asked for.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime, example = "2026-12-31T09:30:00.000Z"))]
+    pub changed_at: Time,
+    /// The moment of which this receipt speaks.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime, example = "2026-12-31T09:30:05.000Z"))]
+    pub as_of: Time,
+    /// How many generations of tokens it ended: what one secret gives in one organization.
+    #[cfg_attr(feature = "openapi", schema(example = 1))]
+    pub ended_generations: usize,
+    /// The servers of this installation.
+    pub replicas: Vec<ReplicaLine>,
+    /// The verifiers that follow its feed, or did within a day before the change.
+    pub verifiers: Vec<VerifierLine>,
+    /// Until when a token from before the change could still be accepted somewhere.
+    pub at_worst: Worst,
+}
+
+/// How far somebody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum ReceiptState {
+    /// It has applied the change.
+    Confirmed,
+    /// It follows the feed, and has not said so yet.
+    Waiting,
+    /// It does not follow the feed at the moment.
+    Away,
+}
+
+/// A server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ReplicaLine {
+    /// Always `confirmed`: the change was answered only after that.
+    pub state: ReceiptState,
+    /// When it had applied the change; absent if it has been started anew since.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime, example = "2026-12-31T09:30:00.004Z"))]
+    pub confirmed_at: Option<Time>,
+    /// How long that took.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(example = 4))]
+    pub milliseconds: Option<i64>,
+}
+
+/// A verifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct VerifierLine {
+    /// As it calls itself.
+    #[cfg_attr(feature = "openapi", schema(example = "reports-api"))]
+    pub name: String,
+    /// Its program and version.
+    #[cfg_attr(feature = "openapi", schema(example = "keywright-verify/0.1.0"))]
+    pub version: String,
+    /// Where it is; only for whoever runs the installation.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(example = "192.0.2.7"))]
+    pub address: Option<String>,
+    /// How far it is.
+    pub state: ReceiptState,
+    /// When it had said that it had applied the change.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime, example = "2026-12-31T09:30:00.214Z"))]
+    pub confirmed_at: Option<Time>,
+    /// How long after the change was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(example = 214))]
+    pub milliseconds: Option<i64>,
+    /// When it last had news.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime, example = "2026-12-31T09:30:04.000Z"))]
+    pub last_seen_at: Time,
+    /// Until when, at worst, it could still accept a token from before the change. Absent once it has confirmed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime, example = "2026-12-31T09:31:04.000Z"))]
+    pub could_accept_until: Option<Time>,
+}
+
+/// Until when a token from before a change could still be accepted somewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Worst {
+    /// By one of the verifiers named here; absent when all of them have confirmed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime, example = "2026-12-31T09:31:04.000Z"))]
+    pub known_verifiers: Option<Time>,
+    /// By one that follows no feed: when the last of those tokens has expired.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime, example = "2026-12-31T10:30:30.000Z"))]
+    pub without_feed: Time,
+}
