@@ -3,6 +3,15 @@
 #[cfg(test)]
 mod accepted;
 #[cfg(test)]
+mod boundaries;
+#[cfg(test)]
+mod crossing;
+#[cfg(test)]
+#[cfg(feature = "http")]
+mod feed;
+#[cfg(test)]
+mod generated;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 #[cfg(feature = "http")]
@@ -12,3 +21,5 @@ mod http_source;
 mod layer;
 #[cfg(test)]
 mod world;
+#[cfg(test)]
+mod wycheproof;
