@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `tidy`, `openapi`, `bench`.
+//! The project's own commands: `cargo xtask test`, `tidy`, `openapi`, `bench`, `faults`.
 //!
 //! Each is a plain program over the tools that the project needs anyway; `test` brings what a fresh machine lacks.
 
@@ -6,6 +6,7 @@
 
 mod bench;
 mod clients;
+mod faults;
 mod openapi;
 mod postgres;
 mod process;
@@ -40,6 +41,14 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Drills with real processes at full length, on a release build: what is promised, measured while things go wrong.
+    Faults {
+        /// Which; without it, all.
+        name: Option<String>,
+        /// How much of the full length.
+        #[arg(long, default_value_t = 1.0)]
+        scale: f64,
+    },
     /// Measures the service against the limit programs and writes docs/BENCHMARKS.md.
     Bench {
         /// How often everything is measured in turn; the table shows medians.
@@ -66,6 +75,7 @@ fn run(root: &Path) -> anyhow::Result<()> {
         Task::Test { full } => test::run(root, if full { test::Extent::Full } else { test::Extent::Short }),
         Task::Tidy => tidy::run(root),
         Task::Openapi { check } => openapi::run(root, if check { openapi::Mode::Compare } else { openapi::Mode::Write }),
+        Task::Faults { name, scale } => faults::run(root, name.as_deref(), scale),
         Task::Bench { rounds, requests } => bench::run(root, rounds, requests),
     }
 }

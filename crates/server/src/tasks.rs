@@ -14,7 +14,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How often verifiers are told that nothing was taken back.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked whether a signing key's time has come.
-const ADVANCE_EVERY: Duration = Duration::from_secs(5);
+const ADVANCE_EVERY: Duration = Duration::from_secs(1);
 /// How often what is old is looked for, in the logs, in the usage of keys and in what was sent to webhooks.
 const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 

@@ -30,6 +30,8 @@ const ROOMS: &[Room] = &[
     // `verify` and `protocol`: a limit program that checks and issues the same tokens as the service does. `core`: a day of exchanges
     // in process, with the time stepped.
     Room { name: "bench", licence: APACHE, may_name: &["client", "testkit", "core", "verify", "protocol"] },
+    // `verify` and `protocol`: resource servers that use the library as strangers would, and what an administrator says to a server.
+    Room { name: "faults", licence: APACHE, may_name: &["client", "verify", "protocol"] },
     Room { name: "xtask", licence: APACHE, may_name: &["client"] },
 ];
 
