@@ -105,7 +105,7 @@ pub(super) const CLASSES: &[Class] = &[
         f.with("x-deep", format!("{}{pair}{}", open.repeat(depth), close.repeat(depth)))
     }),
     class("nested too deeply", &[By::Claims], |f| {
-        let depth = if f.dice.once_in(2) { 32 + f.dice.below(60) } else { 32 + f.dice.below(2500) };
+        let depth = if f.dice.once_in(2) { 32 + f.dice.below(60) } else { 32 + f.dice.below(1800) };
         let (open, inner, close) = if f.dice.once_in(2) || depth > 600 { ("[", "", "]") } else { (r#"{"d":"#, "1", "}") };
         f.with("x-deep", format!("{}{inner}{}", open.repeat(depth), close.repeat(depth)))
     }),
