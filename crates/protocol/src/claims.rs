@@ -55,11 +55,13 @@ pub struct AccessClaims<'a> {
     /// The key that was exchanged.
     pub key_id: KeyId,
     /// What kind of key it is.
+    #[serde(deserialize_with = "crate::form::name")]
     pub key_kind: KeyKind,
     /// Which of the key's secrets was exchanged, counted from 1; of a session, when the password was given that its secret came with, in
     /// milliseconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key_version: Option<i64>,
     /// Where it stands whether the token was taken back.
+    #[serde(deserialize_with = "crate::form::object")]
     pub status: StatusClaim<'a>,
 }

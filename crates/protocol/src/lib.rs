@@ -11,6 +11,7 @@ pub mod auth;
 pub mod catalog;
 pub mod claims;
 pub mod error;
+mod form;
 pub mod ids;
 pub mod jwk;
 pub mod mail;

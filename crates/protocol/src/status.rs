@@ -35,6 +35,7 @@ pub const LIST_LIFE_SECONDS: i64 = 60;
 #[serde(deny_unknown_fields)]
 pub struct StatusClaim<'a> {
     /// Where its status stands.
+    #[serde(deserialize_with = "crate::form::object")]
     pub status_list: StatusReference<'a>,
 }
 

@@ -67,7 +67,7 @@ impl Verifier {
             && let Some(known) = seen.get(token)
             && known.epoch() == snapshot.epoch
         {
-            return if self.is_expired(&known.claims, now) { Err(VerifyError::Expired) } else { self.standing(&known, snapshot, now).map(|()| known) };
+            return self.times(&known.claims, now).and_then(|()| self.standing(&known, snapshot, now)).map(|()| known);
         }
         let snapshot_known = snapshot.as_deref();
         let verified = Arc::new(self.verify_anew(token, snapshot_known, now)?);
@@ -178,18 +178,20 @@ impl Verifier {
         if claims.aud != self.config.audience {
             return Err(VerifyError::WrongAudience);
         }
-        if self.is_expired(&claims, now) {
+        self.times(&claims, now)?;
+        Ok(claims)
+    }
+
+    /// Whether it is within its times; of a token that was seen before too, since clocks are set back.
+    fn times(&self, claims: &AccessClaims<'_>, now: Time) -> Result<(), VerifyError> {
+        if now.as_millis() >= Time::from_seconds(claims.exp).as_millis().saturating_add(self.config.leeway_millis()) {
             return Err(VerifyError::Expired);
         }
         let latest_start = now.as_millis().saturating_add(self.config.not_before_leeway_millis());
         if Time::from_seconds(claims.nbf.max(claims.iat)).as_millis() > latest_start {
             return Err(VerifyError::NotYetValid);
         }
-        Ok(claims)
-    }
-
-    fn is_expired(&self, claims: &AccessClaims<'_>, now: Time) -> bool {
-        now.as_millis() >= Time::from_seconds(claims.exp).as_millis().saturating_add(self.config.leeway_millis())
+        Ok(())
     }
 }
 

@@ -54,7 +54,7 @@ impl Core {
         Ok((receipt, signed))
     }
 
-    /// Whether somebody may see one of these events; and whether he runs the installation, so that its addresses are his to see.
+    /// Whether somebody may see one of these events, or did one of them; and whether he runs the installation, so that its addresses are his to see.
     async fn may_see(&self, tx: &mut Tx, ctx: &Context, events: &[EventRow]) -> Result<bool, Error> {
         let operator = settings::find(tx, settings::OPERATOR_ORGANIZATION).await?.and_then(|id| id.parse::<OrganizationId>().ok());
         let runs_it = match operator {
@@ -70,7 +70,8 @@ impl Core {
         }
         for event in events {
             match self.authority(tx, ctx, event.organization_id).await {
-                Ok(authority) if authority.may(VIEW) => return Ok(false),
+                // Whoever did it himself sees what came of it.
+                Ok(authority) if authority.may(VIEW) || authority.by.for_log() == (event.actor_kind.as_str(), event.actor_id) => return Ok(false),
                 Err(error) if error.is_outage() => return Err(error),
                 Ok(_) | Err(_) => {}
             }

@@ -31,6 +31,8 @@ mod refusals;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod sidecar;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod two_ports;

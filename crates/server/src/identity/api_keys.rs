@@ -123,7 +123,7 @@ pub(crate) async fn get_one(State(app): State<Arc<App>>, caller: Caller, Named((
     tag = "API Keys",
     operation_id = "updateApiKey",
     summary = "Change an API Key",
-    description = "What is left out stays; so does the secret. A person may narrow and describe a key; what widens it (more permissions, more addresses, an earlier begin) needs his session to be fresh, and that he may do himself all that the key may then. What its tokens may do here shrinks with it at once; a resource server that checks them offline learns of it when they run out. Another expiry is set by rotating.",
+    description = "What is left out stays; so does the secret. A person may narrow and describe a key; what widens it (more permissions, more addresses, an earlier begin) needs his session to be fresh, and that he may do himself all that the key may then. If it may do less afterwards, its tokens are taken back, and the next exchange gives others. Another expiry is set by rotating.",
     params(
         ("id" = String, Path, description = "The organization's id, or `current` for the session's.", example = "current"),
         ("key" = String, Path, description = "The key's id.", example = "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11")
@@ -188,7 +188,7 @@ pub(crate) async fn revoke(State(app): State<Arc<App>>, caller: Caller, Named((i
     tag = "API Keys",
     operation_id = "suspendApiKey",
     summary = "Suspend an API Key",
-    description = "Until it is resumed it is not exchanged, and its tokens open nothing here. A resource server that checks them offline takes them until they run out, and after resuming those that have not are good here again. Suspending it again changes nothing and succeeds. A token made from a key may do it.",
+    description = "Until it is resumed it is not exchanged. Its tokens are taken back, here at once and by verifiers that follow the feed within a second; after resuming it gives new ones. Suspending it again changes nothing and succeeds. A token made from a key may do it.",
     params(
         ("id" = String, Path, description = "The organization's id, or `current` for the token's.", example = "current"),
         ("key" = String, Path, description = "The key's id.", example = "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11")

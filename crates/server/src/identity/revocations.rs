@@ -39,7 +39,7 @@ pub(crate) struct SignedReceipt {
     tag = "Receipts",
     operation_id = "getReceipt",
     summary = "Who has heard of a change",
-    description = "For the `Keywright-Revision` of a change that takes something away: which servers and which verifiers have applied it, after how many milliseconds; who is away, and until when he could still accept a token from before it. For whoever may read the activity of an organization that the change was in. Addresses of verifiers are for members of the operator organization. With `Accept: application/jwt` the signed receipt alone.",
+    description = "For the `Keywright-Revision` of a change that takes something away: which servers and which verifiers have applied it, after how many milliseconds; who is away, and until when he could still accept a token from before it. For whoever made the change, and whoever may read the activity of an organization that it was in. Addresses of verifiers are for members of the operator organization. With `Accept: application/jwt` the signed receipt alone.",
     params(("revision" = String, Path, description = "As `Keywright-Revision` said it.", example = "1.42")),
     responses(
         (status = 200, description = "The receipt.", body = SignedReceipt),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The identity API; an operator key is in no organization, so it is nobody in particular at `me`.
-const IDENTITY: [(&str, &str, u16); 63] = [
+const IDENTITY: [(&str, &str, u16); 64] = [
     ("get", "/identity/v1/me", 403),
     ("get", "/identity/v1/me/explain", 400),
     ("get", "/identity/v1/organizations", 200),
@@ -26,6 +26,7 @@ const IDENTITY: [(&str, &str, u16); 63] = [
     ("get", "/identity/v1/organizations/{id}/api-keys/{key}/brought-in", 200),
     ("get", "/identity/v1/organizations/{id}/users/export", 200),
     // So is what happened there.
+    ("get", "/identity/v1/revocations/{revision}", 404),
     ("get", "/identity/v1/organizations/{id}/activity", 403),
     ("get", "/identity/v1/organizations/{id}/activity/export", 403),
     ("get", "/identity/v1/organizations/{id}/activity/head", 403),

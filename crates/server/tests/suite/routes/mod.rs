@@ -11,4 +11,5 @@ mod operator;
 mod outer;
 mod roles;
 mod sentences;
+mod status;
 mod well_known;

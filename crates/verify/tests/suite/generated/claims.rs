@@ -247,7 +247,7 @@ fn another_form(f: &mut Forge<'_>) -> String {
                 r#""8c0d1f7e_0000_4000_8000_000000000001""#,
             ]),
         ),
-        1 => ("keyKind", f.dice.pick(&[r#""everything""#, r#""ApiKey""#, r#""APIKEY""#, r#""""#, "0", r#""apiKey ""#])),
+        1 => ("keyKind", f.dice.pick(&[r#""everything""#, r#""ApiKey""#, r#""APIKEY""#, r#""""#, r#"{"apiKey":null}"#, "0", r#""apiKey ""#])),
         2 => ("roles", f.dice.pick(&[r#""owner""#, "[1]", r#"[["owner"]]"#, "[null]", r#"["viewer",null]"#, r#"{"0":"owner"}"#, r#"[{"name":"owner"}]"#])),
         _ => ("keyVersion", f.dice.pick(&[r#""1""#, "1.5", "1e3", "9223372036854775808", "[1]"])),
     };
@@ -369,6 +369,9 @@ fn status_form(f: &mut Forge<'_>) -> String {
         format!(r#"{{"status_list":{{"idx":1,"uri":{uri},"bits":1}}}}"#),
         format!(r#"{{"status_list":{{"idx":1,"uri":{uri}}},"other":1}}"#),
         format!(r#"{{"status_list":[{{"idx":1,"uri":{uri}}}]}}"#),
+        format!(r#"{{"status_list":[1,{uri}]}}"#),
+        format!(r#"[{{"idx":1,"uri":{uri}}}]"#),
+        format!(r#"[[1,{uri}]]"#),
         format!(r#"{{"idx":1,"uri":{uri}}}"#),
         format!(r#"{{"Status_List":{{"idx":1,"uri":{uri}}}}}"#),
         format!(r#"{{"status_list":{{"idx":1,"idx":2,"uri":{uri}}}}}"#),
