@@ -29,7 +29,13 @@ struct Arguments {
 enum Task {
     /// Everything that must hold before a change lands; installs what is missing (Debian, as root).
     Test {
-        /// Twenty times as many generated cases, and the long runs at full length.
+        /// Twenty times as many generated cases, the long runs at full length, and the clients in Go and Java.
+        #[arg(long)]
+        full: bool,
+    },
+    /// Of `test` the client programs alone, with what they need.
+    Clients {
+        /// Those in Go and Java too.
         #[arg(long)]
         full: bool,
     },
@@ -72,12 +78,17 @@ fn main() -> ExitCode {
 
 fn run(root: &Path) -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Task::Test { full } => test::run(root, if full { test::Extent::Full } else { test::Extent::Short }),
+        Task::Test { full } => test::run(root, extent(full)),
+        Task::Clients { full } => tools::ensure_all(root, extent(full)).and_then(|()| clients::run(root, extent(full))),
         Task::Tidy => tidy::run(root),
         Task::Openapi { check } => openapi::run(root, if check { openapi::Mode::Compare } else { openapi::Mode::Write }),
         Task::Faults { name, scale } => faults::run(root, name.as_deref(), scale),
         Task::Bench { rounds, requests } => bench::run(root, rounds, requests),
     }
+}
+
+fn extent(full: bool) -> test::Extent {
+    if full { test::Extent::Full } else { test::Extent::Short }
 }
 
 /// The repository: the folder above this package's.

@@ -8,7 +8,7 @@ use std::{path::Path, process::Command};
 pub(crate) enum Extent {
     /// What every change must pass.
     Short,
-    /// Twenty times as many generated cases, and the long runs at full length.
+    /// Twenty times as many generated cases, the long runs at full length, and the clients in Go and Java.
     Full,
 }
 
@@ -18,7 +18,7 @@ const FULL_CASES: &str = "5120";
 /// Runs every step; the first that fails ends the run.
 pub(crate) fn run(root: &Path, extent: Extent) -> anyhow::Result<()> {
     let mut steps = Steps::default();
-    steps.step("tools", || tools::ensure_all(root))?;
+    steps.step("tools", || tools::ensure_all(root, extent))?;
     steps.step("formatting", || run_program(cargo(root).args(["fmt", "--all", "--check"])))?;
     steps.step("tidy", || tidy::run(root))?;
     steps.step("clippy", || run_program(cargo(root).args(["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])))?;
@@ -33,7 +33,7 @@ pub(crate) fn run(root: &Path, extent: Extent) -> anyhow::Result<()> {
         run_program(&mut tests)
     })?;
     drop(postgres);
-    steps.step("clients", || clients::run(root))?;
+    steps.step("clients", || clients::run(root, extent))?;
     steps.step("drills", || faults::run_short(root))?;
     steps.finish();
     Ok(())

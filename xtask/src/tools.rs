@@ -3,6 +3,7 @@
 use crate::{
     postgres,
     process::{run, works},
+    test::Extent,
 };
 use anyhow::{Context, bail, ensure};
 use std::{
@@ -29,9 +30,19 @@ const NEEDS: &[Need] = &[
     Need { what: "npm", is_there: || works("npm", &["--version"]), packages: &["npm"] },
 ];
 
-/// Everything that `cargo xtask test` needs.
-pub(crate) fn ensure_all(root: &Path) -> anyhow::Result<()> {
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.is_there)()).collect();
+/// What the full form needs besides.
+const NEEDS_OF_FULL: &[Need] = &[
+    Need { what: "Go", is_there: || works("go", &["version"]), packages: &["golang-go"] },
+    Need { what: "a JDK", is_there: || works("javac", &["-version"]), packages: &["default-jdk-headless"] },
+];
+
+/// Everything that `cargo xtask test` needs at this extent.
+pub(crate) fn ensure_all(root: &Path, extent: Extent) -> anyhow::Result<()> {
+    let besides = match extent {
+        Extent::Short => &[],
+        Extent::Full => NEEDS_OF_FULL,
+    };
+    let missing: Vec<&Need> = NEEDS.iter().chain(besides).filter(|need| !(need.is_there)()).collect();
     if !missing.is_empty() {
         install(&missing)?;
     }

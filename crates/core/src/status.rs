@@ -374,3 +374,77 @@ struct ReadList {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keywright_protocol::status::Entry;
+    use uuid::Uuid;
+
+    const NOW: Time = Time::from_seconds(1);
+
+    const fn at(n: i64) -> Position {
+        Position { history: 1, n }
+    }
+
+    fn marks() -> Marks {
+        Marks { keys_at: at(1), catalog_at: at(1), revoked_keys: Arc::new([]) }
+    }
+
+    fn change(n: i64, bits: &[i64]) -> Change {
+        Change { position: at(n), kind: ChangeKind::Key, subject: Uuid::nil(), bits: bits.to_vec() }
+    }
+
+    fn good() -> Arc<StatusList> {
+        Arc::new(StatusList::all_good())
+    }
+
+    /// Reddens when the judgement in `insert` is left out: the late fill of consistency's traps.
+    #[test]
+    fn a_list_that_was_read_before_a_change_is_not_kept_after_it() {
+        let status = Status::new(at(5), marks());
+        status.apply(at(6), &[change(6, &[7])], marks(), NOW);
+        assert!(!status.insert(0, at(5), &good()));
+        assert_eq!(status.lists.entry(7), Entry::Unknown);
+        assert!(!status.insert(0, Position { history: 2, n: 9 }, &good()), "of another history");
+        assert!(status.insert(0, at(6), &good()));
+        status.apply(at(7), &[change(7, &[8])], marks(), NOW);
+        assert_eq!((status.lists.entry(8), status.lists.entry(9)), (Entry::Ended, Entry::Good));
+    }
+
+    #[test]
+    fn who_is_too_far_behind_begins_anew() {
+        let status = Status::new(at(0), marks());
+        let changes: Vec<Change> = (1..).take(REMEMBERED + 1).map(|n| change(n, &[n])).collect();
+        status.apply(at(10_001), &changes, marks(), NOW);
+        let ended = |after| status.ended_after(Some(at(after))).map(|(_, after, ended, _)| (after, ended.len()));
+        assert_eq!(ended(0), Ok((None, 0)), "its first change is forgotten");
+        assert_eq!(ended(1), Ok((Some(at(1)), 10_000)));
+        assert_eq!(ended(10_001), Ok((Some(at(10_001)), 0)));
+        // More than one piece of news can hold.
+        let many: Vec<i64> = (0..20_001).collect();
+        status.apply(at(10_002), &[change(10_002, &many)], marks(), NOW);
+        assert_eq!(ended(10_001), Ok((None, 0)));
+        assert_eq!(ended(10_002), Ok((Some(at(10_002)), 0)));
+    }
+
+    #[test]
+    fn another_history_drops_everything() {
+        let status = Status::new(at(5), marks());
+        status.insert(0, at(5), &good());
+        let later = Position { history: 2, n: 6 };
+        status.apply(later, &[], marks(), NOW);
+        assert_eq!(status.lists.entry(1), Entry::Unknown);
+        assert_eq!(status.ended_after(Some(at(5))).map(|(position, after, ..)| (position, after)), Ok((later, None)));
+    }
+
+    #[test]
+    fn what_cannot_be_known_is_not_said() {
+        let status = Status::new(at(5), marks());
+        status.insert(0, at(5), &good());
+        status.forget_all();
+        assert_eq!((status.ended_after(None).err(), status.lists.entry(1)), (Some(Error::Unavailable), Entry::Unknown));
+        status.apply(at(5), &[], marks(), NOW);
+        assert!(status.ended_after(None).is_ok());
+    }
+}
