@@ -6,7 +6,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::JoinHandle,
-    time::{MissedTickBehavior, interval},
+    time::{Interval, MissedTickBehavior, interval},
 };
 
 /// Events of access wait in memory for this long at most, while the database can be written.
@@ -62,107 +62,101 @@ impl StopHandle {
     }
 }
 
-/// Writes the events of access, every second. What is left at the end, [`Core::close`] writes.
-pub async fn flush_access_log(core: Arc<Core>, mut stop: Stop) {
-    let mut ticks = interval(FLUSH_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let flushing = async {
-        let mut failing = false;
-        loop {
-            ticks.tick().await;
-            let flushed = core.flush_access_log(core.clock().now()).await;
-            match &flushed {
-                // Once, not every second.
-                Err(error) if !failing => {
-                    let waiting = core.access_events_waiting();
-                    tracing::warn!(code = error.code(), waiting, "events of access cannot be written; they wait");
-                }
-                Ok(()) if failing => tracing::info!("events of access are written again"),
-                Ok(()) | Err(_) => {}
-            }
-            failing = flushed.is_err();
+/// Comes at once and again after each period, until the sign to stop.
+struct Ticks {
+    interval: Interval,
+    stop: Stop,
+}
+
+impl Ticks {
+    fn every(period: Duration, stop: Stop) -> Self {
+        let mut interval = interval(period);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { interval, stop }
+    }
+
+    /// Whether there is another one.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            () = self.stop.wait() => false,
+            _ = self.interval.tick() => true,
         }
-    };
-    tokio::select! {
-        () = stop.wait() => {}
-        () = flushing => {}
+    }
+}
+
+/// Whether it has failed the last time: what fails every second is told once.
+#[derive(Default)]
+struct Failing(bool);
+
+impl Failing {
+    /// Tells when it begins to fail, and when it does not any more.
+    fn note(&mut self, outcome: &Result<(), keywright_core::Error>, begins: impl FnOnce(&'static str), ends: impl FnOnce()) {
+        match (outcome, std::mem::replace(&mut self.0, outcome.is_err())) {
+            (Err(error), false) => begins(error.code()),
+            (Ok(()), true) => ends(),
+            (Ok(()), false) | (Err(_), true) => {}
+        }
+    }
+}
+
+/// Writes the events of access, every second. What is left at the end, [`Core::close`] writes.
+pub async fn flush_access_log(core: Arc<Core>, stop: Stop) {
+    let mut failing = Failing::default();
+    let mut ticks = Ticks::every(FLUSH_EVERY, stop);
+    while ticks.next().await {
+        let flushed = core.flush_access_log(core.clock().now()).await;
+        let waiting = core.access_events_waiting();
+        let begins = |code| tracing::warn!(code, waiting, "events of access cannot be written; they wait");
+        failing.note(&flushed, begins, || tracing::info!("events of access are written again"));
     }
 }
 
 /// The heartbeat of the feed for verifiers, and what they report.
-pub async fn beat(core: Arc<Core>, mut stop: Stop) {
-    let mut ticks = interval(BEAT_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let beating = async {
-        let mut failing = false;
-        loop {
-            ticks.tick().await;
-            let beaten = match core.beat().await {
-                Ok(()) => core.flush_status_readers().await,
-                Err(error) => Err(error),
-            };
-            match &beaten {
-                Err(error) if !failing => {
-                    tracing::warn!(code = error.code(), "verifiers cannot be told what was taken back, or what they report cannot be written")
-                }
-                Ok(()) if failing => tracing::info!("verifiers are told again"),
-                Ok(()) | Err(_) => {}
-            }
-            failing = beaten.is_err();
-        }
-    };
-    tokio::select! {
-        () = stop.wait() => {}
-        () = beating => {}
+pub async fn beat(core: Arc<Core>, stop: Stop) {
+    let mut failing = Failing::default();
+    let mut ticks = Ticks::every(BEAT_EVERY, stop);
+    while ticks.next().await {
+        let beaten = match core.beat().await {
+            Ok(()) => core.flush_status_readers().await,
+            Err(error) => Err(error),
+        };
+        let begins = |code| tracing::warn!(code, "verifiers cannot be told what was taken back, or what they report cannot be written");
+        failing.note(&beaten, begins, || tracing::info!("verifiers are told again"));
     }
 }
 
 /// Lets signing keys go on in their life.
-pub async fn advance_signing_keys(core: Arc<Core>, mut stop: Stop) {
-    let mut ticks = interval(ADVANCE_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let advancing = async {
-        loop {
-            ticks.tick().await;
-            match core.advance_signing_keys(core.clock().now()).await {
-                Ok(true) => tracing::info!("signing keys went on in their life; see `keywright signing-keys list`"),
-                Ok(false) => {}
-                Err(error) => tracing::warn!(code = error.code(), "signing keys could not be looked at; it is tried again soon"),
-            }
+pub async fn advance_signing_keys(core: Arc<Core>, stop: Stop) {
+    let mut failing = Failing::default();
+    let mut ticks = Ticks::every(ADVANCE_EVERY, stop);
+    while ticks.next().await {
+        let advanced = core.advance_signing_keys(core.clock().now()).await;
+        if advanced == Ok(true) {
+            tracing::info!("signing keys went on in their life; see `keywright signing-keys list`");
         }
-    };
-    tokio::select! {
-        () = stop.wait() => {}
-        () = advancing => {}
+        let begins = |code| tracing::warn!(code, "signing keys cannot be looked at; it is tried again every second");
+        failing.note(&advanced.map(drop), begins, || tracing::info!("signing keys are looked at again"));
     }
 }
 
-/// Removes from logs, usage and webhooks what is old, at the start and every hour. What is left undone is done the next time.
-pub async fn prune(core: Arc<Core>, mut stop: Stop) {
-    let mut ticks = interval(PRUNE_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let pruning = async {
-        loop {
-            ticks.tick().await;
-            let now = core.clock().now();
-            let pruned = [
-                ("logs", core.prune_logs(now).await),
-                ("usage", core.prune_usage(now).await),
-                ("webhooks", core.prune_webhooks(now).await),
-                ("verifiers", core.prune_status_readers(now).await),
-            ];
-            for (what, pruned) in pruned {
-                match pruned {
-                    Ok(0) => {}
-                    Ok(count) => tracing::info!(what, count, "what was old was removed"),
-                    Err(error) => tracing::warn!(what, code = error.code(), "what is old cannot be removed; it is tried again in an hour"),
-                }
+/// Removes from logs, usage, webhooks and receipts what is old, at the start and every hour. What is left undone is done the next time.
+pub async fn prune(core: Arc<Core>, stop: Stop) {
+    let mut ticks = Ticks::every(PRUNE_EVERY, stop);
+    while ticks.next().await {
+        let now = core.clock().now();
+        let pruned = [
+            ("logs", core.prune_logs(now).await),
+            ("usage", core.prune_usage(now).await),
+            ("webhooks", core.prune_webhooks(now).await),
+            ("verifiers", core.prune_status_readers(now).await),
+        ];
+        for (what, pruned) in pruned {
+            match pruned {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(what, count, "what was old was removed"),
+                Err(error) => tracing::warn!(what, code = error.code(), "what is old cannot be removed; it is tried again in an hour"),
             }
         }
-    };
-    tokio::select! {
-        () = stop.wait() => {}
-        () = pruning => {}
     }
 }
 

@@ -68,8 +68,7 @@ pub(crate) async fn run(binary: &Path, count: usize) -> anyhow::Result<()> {
                 Hears::Poll => {}
             }
         }
-        let revision = take_back(&world, kind, &key).await?;
-        let acknowledged = Instant::now();
+        let (revision, acknowledged) = take_back(&world, kind, &key).await?;
         let ended = gather(&mut streaming).await?;
         lateness.stream.extend(ended.iter().map(|end| end.last.saturating_duration_since(acknowledged)));
         clean_up(&world, kind, &key).await?;
@@ -103,19 +102,22 @@ async fn make(world: &World, kind: Kind, number: usize) -> anyhow::Result<Key> {
     }
 }
 
-async fn take_back(world: &World, kind: Kind, key: &Key) -> anyhow::Result<Position> {
-    match (kind, key) {
-        (Kind::Revoke, Key::Api { id, .. }) => world.change(AdminRequest::RevokeKey { key: *id }).await,
-        (Kind::Suspend, Key::Api { id, .. }) => world.change(AdminRequest::SuspendKey { key: *id }).await,
+/// Answers the revision, and when the change was acknowledged.
+async fn take_back(world: &World, kind: Kind, key: &Key) -> anyhow::Result<(Position, Instant)> {
+    let revision = match (kind, key) {
+        (Kind::Revoke, Key::Api { id, .. }) => world.change(AdminRequest::RevokeKey { key: *id }).await?,
+        (Kind::Suspend, Key::Api { id, .. }) => world.change(AdminRequest::SuspendKey { key: *id }).await?,
         (Kind::Rotate, Key::Api { id, .. }) => {
             world.administer(AdminRequest::RotateKey { key: *id, overlap_seconds: Some(0), expires_at: None }).await?;
+            let acknowledged = Instant::now();
             // The reply names the secret and no revision; the next change has a later one, which tells as much.
-            world.change(AdminRequest::SuspendKey { key: *id }).await
+            return Ok((world.change(AdminRequest::SuspendKey { key: *id }).await?, acknowledged));
         }
-        (Kind::Role, Key::Personal { user, .. }) => world.weaken(*user).await,
-        (Kind::Member, Key::Personal { user, .. }) => world.remove(*user).await,
+        (Kind::Role, Key::Personal { user, .. }) => world.weaken(*user).await?,
+        (Kind::Member, Key::Personal { user, .. }) => world.remove(*user).await?,
         (Kind::Revoke | Kind::Suspend | Kind::Rotate, Key::Personal { .. }) | (Kind::Role | Kind::Member, Key::Api { .. }) => bail!("another kind of key"),
-    }
+    };
+    Ok((revision, Instant::now()))
 }
 
 /// A root has so many keys and no more.
