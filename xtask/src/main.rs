@@ -15,7 +15,7 @@ mod test;
 mod tidy;
 mod tools;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::{path::Path, process::ExitCode};
 
 #[derive(Parser)]
@@ -28,17 +28,9 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     /// Everything that must hold before a change lands; installs what is missing (Debian, as root).
-    Test {
-        /// Twenty times as many generated cases, the long runs at full length, and the clients in Go and Java.
-        #[arg(long)]
-        full: bool,
-    },
+    Test(Length),
     /// Of `test` the client programs alone, with what they need.
-    Clients {
-        /// Those in Go and Java too.
-        #[arg(long)]
-        full: bool,
-    },
+    Clients(Length),
     /// The rules of the house that no compiler checks: arrows between crates, budgets, words, tracked files.
     Tidy,
     /// Writes docs/openapi/*.json from the binary.
@@ -66,6 +58,20 @@ enum Task {
     },
 }
 
+/// How much is done.
+#[derive(Args, Clone, Copy)]
+struct Length {
+    /// Twenty times as many generated cases, the long runs at full length, and the clients in Go and Java.
+    #[arg(long)]
+    full: bool,
+}
+
+impl Length {
+    fn extent(self) -> test::Extent {
+        if self.full { test::Extent::Full } else { test::Extent::Short }
+    }
+}
+
 fn main() -> ExitCode {
     match run(root()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -78,17 +84,13 @@ fn main() -> ExitCode {
 
 fn run(root: &Path) -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Task::Test { full } => test::run(root, extent(full)),
-        Task::Clients { full } => tools::ensure_all(root, extent(full)).and_then(|()| clients::run(root, extent(full))),
+        Task::Test(length) => test::run(root, length.extent()),
+        Task::Clients(length) => tools::ensure_all(root, length.extent()).and_then(|()| clients::run(root, length.extent())),
         Task::Tidy => tidy::run(root),
         Task::Openapi { check } => openapi::run(root, if check { openapi::Mode::Compare } else { openapi::Mode::Write }),
         Task::Faults { name, scale } => faults::run(root, name.as_deref(), scale),
         Task::Bench { rounds, requests } => bench::run(root, rounds, requests),
     }
-}
-
-fn extent(full: bool) -> test::Extent {
-    if full { test::Extent::Full } else { test::Extent::Short }
 }
 
 /// The repository: the folder above this package's.

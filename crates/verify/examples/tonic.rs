@@ -20,7 +20,6 @@ use tonic_health::pb::health_server::HealthServer;
 
 const PERMISSION: &str = "distribution.profile.view";
 
-#[expect(clippy::result_large_err, reason = "what an interceptor answers is tonic's")]
 fn permitted(request: Request<()>) -> Result<Request<()>, Status> {
     let outcome = request.extensions().get::<Outcome>().ok_or_else(|| Status::internal("the layer is missing"))?;
     match outcome.holder() {
