@@ -5,7 +5,7 @@
 //! cargo run --example hyper -- http://127.0.0.1:8080 127.0.0.1:8081
 //! curl -i http://127.0.0.1:8081/ -H "Authorization: Bearer $TOKEN"
 //! ```
-#![expect(clippy::print_stdout, reason = "says where it listens")]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "says where it listens, and has a task for each connection")]
 
 use http::{Request, Response};
 use http_body_util::Full;
