@@ -28,8 +28,12 @@ async fn it_says_what_the_api_should_answer() {
     let (status, good, _) = ask(&beside.base, &json!({ "token": token })).await;
     assert_eq!(status, 200, "{good}");
     assert_eq!((&good["claims"]["iss"], &good["claims"]["currentOrganizationId"]), (&json!(demo.base), &json!(demo.id("rootOrganization"))));
-    assert!(good["permissions"].as_array().unwrap().contains(&json!("build.view")) || good["permissions"].as_array().is_some_and(|all| all.len() > 5), "{good}");
-    let (status, good, _) = ask(&beside.base, &json!({ "token": format!("Bearer {token}"), "permission": "distribution.profile.view", "audience": demo.base })).await;
+    assert!(
+        good["permissions"].as_array().unwrap().contains(&json!("build.view")) || good["permissions"].as_array().is_some_and(|all| all.len() > 5),
+        "{good}"
+    );
+    let (status, good, _) =
+        ask(&beside.base, &json!({ "token": format!("Bearer {token}"), "permission": "distribution.profile.view", "audience": demo.base })).await;
     assert_eq!((status, good.get("permissions")), (200, None));
     let (status, body, challenge) = ask(&beside.base, &json!({ "token": token, "permission": "distribution.profile.manage" })).await;
     assert_eq!((status, body["error"].as_str()), (403, Some("insufficient_permission")));
@@ -46,7 +50,9 @@ async fn it_says_what_the_api_should_answer() {
         assert!(challenge.contains(part), "{challenge}");
         assert!(body.get("doc").is_none(), "the body is for the API's own clients: {body}");
     }
-    for (question, part) in [(json!({ "tokn": "x" }), "tokn"), (json!({ "token": token, "audience": "https://other.example" }), "audience must be one"), (json!([]), "object")] {
+    for (question, part) in
+        [(json!({ "tokn": "x" }), "tokn"), (json!({ "token": token, "audience": "https://other.example" }), "audience must be one"), (json!([]), "object")]
+    {
         let (status, body, _) = ask(&beside.base, &question).await;
         assert_eq!(status, 400, "{body}");
         assert!(body["message"].as_str().unwrap().contains(part), "{body}");
@@ -104,7 +110,8 @@ async fn without_its_issuer_it_does_what_its_owner_chose() {
     let made = post_with(&demo.base, "/identity/v1/organizations/current/personal-access-keys", &owner, &json!({ "name": "x" })).await;
     assert_eq!(made.status, 403, "keys do not breed");
     demo.program.kill().await;
-    let (status, body, _) = until("the strict one has heard nothing for a second", async || Some(ask(&strict.base, &token).await).filter(|(status, ..)| *status != 200)).await;
+    let (status, body, _) =
+        until("the strict one has heard nothing for a second", async || Some(ask(&strict.base, &token).await).filter(|(status, ..)| *status != 200)).await;
     assert_eq!((status, body["error"].as_str()), (503, Some("temporarily_unavailable")));
     assert_eq!(get(&strict.base, "/readyz").await.status, 503);
     assert_eq!(ask(&lenient.base, &token).await.0, 200);

@@ -206,12 +206,11 @@ async fn a_receipt_is_for_those_whose_change_it_was() {
         assert_eq!(fails(&answer, 404, "not_found"), fails(&foreign, 404, "not_found"), "as if there were no such change");
     }
     // Who may not read the activity sees what came of his own act.
-    let member = server.token(Actor::Submember).await;
-    let member = server.token(Actor::Submember).await;
-    let own = server.by(&member, Method::DELETE, &format!("/identity/v1/organizations/current/personal-access-keys/{}", key_id(&member)), None).await;
+    let (member, key) = (server.session("submember").await, key_id(&server.token(Actor::Submember).await));
+    let own = server.by(&member, Method::DELETE, &format!("/identity/v1/organizations/current/personal-access-keys/{key}"), None).await;
     assert_eq!(own.status, 200, "{}", own.text);
-    let path_of_own = format!("/identity/v1/revocations/{}", own.header("keywright-revision"));
-    assert_eq!(server.send(server.request(Method::GET, &path_of_own).bearer_auth(server.session("submember").await)).await.status, 200);
+    let of_own = server.by(&member, Method::GET, &format!("/identity/v1/revocations/{}", own.header("keywright-revision")), None).await;
+    assert_eq!(of_own.status, 200, "{}", of_own.text);
     // Its address is for those who run the installation; an Owner of a root does not.
     assert!(receipt(&server, &revision.to_string()).await["verifiers"][0].get("address").is_none());
     // Signed, it says the same.
