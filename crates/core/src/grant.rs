@@ -74,6 +74,15 @@ pub fn beyond(catalog: &Catalog, giver: &PermissionSet, before: &[String], after
     catalog.permissions(after).without(&catalog.permissions(before)).without(giver)
 }
 
+/// Whether tokens that were made of some roles may say more than others permit. A token without `scope` says its roles, and a catalog to come
+/// may make more of one that is not held any more; an Owner has everything in any catalog.
+#[must_use]
+pub(crate) fn shrinks(catalog: &Catalog, before: &[String], after: &[String]) -> bool {
+    let is_dropped = |role: &String| catalog.has_role(role) && !after.contains(role);
+    let is_owner = after.iter().any(|role| role == OWNER);
+    !catalog.permissions(before).is_within(&catalog.permissions(after)) || (!is_owner && before.iter().any(is_dropped))
+}
+
 /// Whether an organization is within a credential's reach.
 pub(crate) fn reaches(credential: &CredentialRow, target: &Target) -> bool {
     target.id == credential.organization_id || (credential.organization_id == credential.root_id && target.root_id == credential.root_id)

@@ -5,7 +5,7 @@ use crate::{
     authorize::{Authority, By},
     brought_in, chance,
     error::Forbidden,
-    grant::effective_roles,
+    grant::{effective_roles, shrinks},
     log::{self, Action, Where},
     policy::require_bringing,
     start::RoleGiving,
@@ -370,9 +370,9 @@ pub(crate) async fn set_roles(
         }
     };
     memberships::update_roles(tx, id, roles).await?;
-    let had = authority.catalog.permissions(effective_roles(before.own.as_deref().unwrap_or_default(), &inherited));
-    let has = authority.catalog.permissions(effective_roles(roles, &inherited));
-    let bits = if had.is_within(&has) { Vec::new() } else { end_of_holder_and_heirs(tx, place, user, now).await? };
+    let had = effective_roles(before.own.as_deref().unwrap_or_default(), &inherited);
+    let ends = shrinks(&authority.catalog, had, effective_roles(roles, &inherited));
+    let bits = if ends { end_of_holder_and_heirs(tx, place, user, now).await? } else { Vec::new() };
     changes::insert(tx, ChangeKind::User, user.as_uuid(), &bits).await?;
     Ok(id)
 }

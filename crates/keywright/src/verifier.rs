@@ -32,7 +32,7 @@ pub(crate) struct VerifierArgs {
     #[arg(long, value_enum, default_value_t = WhenStale::Refuse)]
     when_stale: WhenStale,
     /// How old the knowledge of what was taken back may be
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     max_age_seconds: u64,
     /// Take keys from an issuer over plain HTTP, or listen on an address that others reach
     #[arg(long)]
@@ -78,7 +78,8 @@ pub(crate) async fn run(args: VerifierArgs) -> anyhow::Result<()> {
         program: concat!("keywright/", env!("CARGO_PKG_VERSION")).to_owned(),
         replicas: args.replicas,
     };
-    let source = HttpSource::with(&issuer, options).with_context(|| format!("--issuer {issuer}"))?;
+    let source =
+        HttpSource::with(&issuer, options).with_context(|| format!("--issuer {issuer} (--insecure-http takes keys over plain HTTP from elsewhere)"))?;
     let status = match args.when_stale {
         WhenStale::Refuse => StatusPolicy::Strict { max_age: Duration::from_secs(args.max_age_seconds) },
         WhenStale::Accept => StatusPolicy::Lenient,

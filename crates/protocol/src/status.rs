@@ -10,7 +10,7 @@ use std::{
     borrow::Cow,
     collections::HashMap,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
@@ -207,8 +207,22 @@ impl StatusList {
 
 /// The lists that are at hand, and as of when they hold.
 pub struct StatusLists {
-    lists: RwLock<HashMap<u64, Arc<StatusList>>>,
+    lists: RwLock<HashMap<u64, Known>>,
     as_of: AtomicI64,
+}
+
+/// A list with how much of it is known.
+struct Known {
+    list: Arc<StatusList>,
+    extent: Extent,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Every entry.
+    All,
+    /// Those that have ended, since that is for ever; what is good may not be so any more.
+    Ended,
 }
 
 impl Default for StatusLists {
@@ -224,56 +238,64 @@ impl std::fmt::Debug for StatusLists {
 }
 
 impl StatusLists {
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<u64, Known>> {
+        self.lists.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<u64, Known>> {
+        self.lists.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is known of a status index.
     #[must_use]
     pub fn entry(&self, index: u64) -> Entry {
-        let lists = self.lists.read().unwrap_or_else(PoisonError::into_inner);
-        match lists.get(&(index / ENTRIES)) {
+        match self.read().get(&(index / ENTRIES)) {
             None => Entry::Unknown,
-            Some(list) if list.is_ended(index % ENTRIES) => Entry::Ended,
-            Some(_) => Entry::Good,
+            Some(known) if known.list.is_ended(index % ENTRIES) => Entry::Ended,
+            Some(known) if known.extent == Extent::All => Entry::Good,
+            Some(_) => Entry::Unknown,
         }
     }
 
     /// Ends an index, if its list is at hand.
     pub fn end(&self, index: u64) {
-        if let Some(list) = self.lists.read().unwrap_or_else(PoisonError::into_inner).get(&(index / ENTRIES)) {
-            list.end(index % ENTRIES);
+        if let Some(known) = self.read().get(&(index / ENTRIES)) {
+            known.list.end(index % ENTRIES);
         }
     }
 
-    /// A list, if it is at hand.
+    /// A list, if it is at hand and whole.
     #[must_use]
     pub fn get(&self, list: u64) -> Option<Arc<StatusList>> {
-        self.lists.read().unwrap_or_else(PoisonError::into_inner).get(&list).cloned()
+        self.read().get(&list).filter(|known| known.extent == Extent::All).map(|known| Arc::clone(&known.list))
     }
 
-    /// Keeps a list. If it is at hand already, what has ended in either has ended.
+    /// Keeps a list. If it is at hand and whole already, what has ended in either has ended.
     pub fn insert(&self, number: u64, list: Arc<StatusList>) {
-        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lists.get(&number) {
-            for (new, old) in list.words.iter().zip(&known.words) {
+        let mut lists = self.write();
+        if let Some(known) = lists.get(&number).filter(|known| known.extent == Extent::All) {
+            for (new, old) in list.words.iter().zip(&known.list.words) {
                 new.fetch_or(old.load(Ordering::Acquire), Ordering::AcqRel);
             }
         }
-        lists.insert(number, list);
+        lists.insert(number, Known { list, extent: Extent::All });
     }
 
-    /// Forgets all lists and as of when they held: what follows is of another beginning.
+    /// What follows is of another beginning: of what is at hand, only what has ended is known any more, and nothing is as of any time.
     pub fn restart(&self) {
         self.as_of.store(i64::MIN, Ordering::Release);
-        self.clear();
+        self.write().values_mut().for_each(|known| known.extent = Extent::Ended);
     }
 
     /// Forgets all lists.
     pub fn clear(&self) {
-        self.lists.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.write().clear();
     }
 
-    /// How many are at hand.
+    /// How many are at hand and whole.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.lists.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.read().values().filter(|known| known.extent == Extent::All).count()
     }
 
     /// Whether none is at hand.
@@ -343,6 +365,10 @@ mod tests {
         lists.end(ENTRIES + 5);
         lists.insert(0, Arc::new(StatusList::all_good()));
         assert_eq!((lists.entry(5), lists.entry(6), lists.entry(ENTRIES + 5)), (Entry::Ended, Entry::Good, Entry::Unknown));
+        lists.restart();
+        assert_eq!((lists.entry(5), lists.entry(6), lists.get(0).is_none(), lists.is_empty()), (Entry::Ended, Entry::Unknown, true, true));
+        lists.insert(0, Arc::new(StatusList::all_good()));
+        assert_eq!((lists.entry(5), lists.entry(6)), (Entry::Good, Entry::Good), "a whole list of another beginning says it anew");
         lists.confirm(10);
         lists.confirm(9);
         assert_eq!(lists.as_of(), 10);

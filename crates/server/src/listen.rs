@@ -17,7 +17,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     net::{IpAddr, SocketAddr},
-    os::unix::fs::FileTypeExt as _,
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _},
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -127,7 +127,11 @@ pub async fn serve(listener: TcpListener, config: &Config, outer: Arc<Outer>, mu
 /// [`ConfigError`] says that somebody listens there already, or what else the system says.
 pub fn bind_unix(path: &Path) -> Result<UnixListener, ConfigError> {
     let wrong = |what: &dyn std::fmt::Display| ConfigError(format!("unix:{} cannot be listened on: {what}", path.display()));
-    if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+    let found = std::fs::symlink_metadata(path);
+    if found.as_ref().is_ok_and(|found| !found.file_type().is_socket()) {
+        return Err(wrong(&"there is something else that is no socket; remove it, or choose another path"));
+    }
+    if found.is_ok() {
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             return Err(wrong(&"another program does so; stop that one, or choose another path"));
         }
@@ -138,6 +142,7 @@ pub fn bind_unix(path: &Path) -> Result<UnixListener, ConfigError> {
 
 /// The same on a socket of this machine; then the socket is removed.
 pub async fn serve_unix(listener: UnixListener, path: &Path, outer: Arc<Outer>, mut stop: Stop) {
+    let own = std::fs::symlink_metadata(path).map(|found| found.ino()).ok();
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS.min(open_files().saturating_sub(RESERVED_FILES)).max(1)));
     loop {
@@ -157,7 +162,10 @@ pub async fn serve_unix(listener: UnixListener, path: &Path, outer: Arc<Outer>, 
         });
     }
     drop(listener);
-    let _ = std::fs::remove_file(path);
+    // Somebody may have put another socket in its place.
+    if own.is_some() && std::fs::symlink_metadata(path).map(|found| found.ino()).ok() == own {
+        let _ = std::fs::remove_file(path);
+    }
     if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were not finished in time and are cut off");
     }

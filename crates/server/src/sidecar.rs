@@ -49,7 +49,7 @@ impl Sidecar {
         Router::new()
             .route(VERIFY, post(verify))
             .route(paths::HEALTH, get(health::alive))
-            .route(paths::READY, get(async |State(sidecar): State<Arc<Self>>| health::ready(sidecar.ready())))
+            .route(paths::READY, get(ready))
             .route(paths::METRICS, get(async |State(sidecar): State<Arc<Self>>| health::metrics(&sidecar.metrics)))
             .fallback(async || ApiError::NoSuchPath)
             .method_not_allowed_fallback(async || ApiError::NoSuchMethod)
@@ -57,14 +57,13 @@ impl Sidecar {
     }
 
     /// Whether it knows enough of the issuer to decide about tokens.
-    fn ready(&self) -> Result<(), keywright_core::Error> {
+    fn is_ready(&self) -> bool {
         let now = self.clock.now();
         let is_fresh = |verifier: &Arc<Verifier>| match verifier.config().status {
             StatusPolicy::Strict { max_age } => now <= Time::from_millis(self.source.status().as_of()).plus(max_age),
             StatusPolicy::Lenient | StatusPolicy::Ignore => true,
         };
-        let knows = self.source.snapshot().is_some() && self.verifiers.values().all(is_fresh);
-        if knows { Ok(()) } else { Err(keywright_core::Error::Unavailable) }
+        self.source.snapshot().is_some() && self.verifiers.values().all(is_fresh)
     }
 
     /// The verifier of an audience; without one of the only one.
@@ -100,6 +99,15 @@ struct Good<'a> {
     claims: &'a AccessClaims<'static>,
     #[serde(skip_serializing_if = "Option::is_none")]
     permissions: Option<Vec<&'a str>>,
+}
+
+/// `GET /readyz`.
+async fn ready(State(sidecar): State<Arc<Sidecar>>) -> Result<Response, ApiError> {
+    const SENTENCE: &str = "this verifier has not heard of its issuer for too long, or not yet; see whether it reaches the issuer's URL";
+    if sidecar.is_ready() {
+        return health::ready(Ok(()));
+    }
+    Ok(render(StatusCode::SERVICE_UNAVAILABLE, &ErrorBody::new("temporarily_unavailable", SENTENCE)))
 }
 
 /// `POST /verify`: 200 with the claims; otherwise what the API should answer itself, status, headers and body.

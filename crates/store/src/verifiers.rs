@@ -13,7 +13,7 @@ statements! {
     LIST_SEEN_SINCE = "SELECT v.id, v.name, v.version, v.address, v.max_age, v.seen_at,
             (SELECT c.at FROM confirmations c WHERE c.verifier_id = v.id AND (c.history > $2 OR (c.history = $2 AND c.n >= $3))
                 ORDER BY c.history, c.n LIMIT 1) AS confirmed_at
-        FROM verifiers v WHERE $1 <= v.seen_at ORDER BY v.name, v.id LIMIT $4";
+        FROM verifiers v WHERE $1 <= v.seen_at ORDER BY v.seen_at, v.id LIMIT $4";
     DELETE_CONFIRMATIONS = "DELETE FROM confirmations WHERE at < $1";
     DELETE_VERIFIERS = "DELETE FROM verifiers WHERE seen_at < $1 AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.verifier_id = verifiers.id)";
 }
@@ -53,7 +53,7 @@ pub async fn confirm(tx: &mut Tx, verifier: Uuid, position: Position, at: Time) 
     tx.execute(CONFIRM, &[verifier.into(), position.history.into(), position.n.into(), at.into()]).await.map(|_| ())
 }
 
-/// Those that were there since a time, by name; each with the time at which it first said that it had applied a position or a later one.
+/// Those that were there since a time, those who left first before the others; each with the time at which it first said that it had applied a position or a later one.
 ///
 /// # Errors
 /// Whatever keeps the database from answering.

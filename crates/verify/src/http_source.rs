@@ -8,16 +8,17 @@ mod status;
 
 use crate::{Config, Need, RefreshError, Snapshot, Source, StatusPolicy, source::Refreshing};
 use arc_swap::ArcSwapOption;
-use documents::Documents;
+use documents::{Documents, Revoked};
 use keywright_protocol::status::StatusLists;
-use pace::{Pace, Rhythm};
+use pace::Pace;
 use status::Known;
 use std::{
+    collections::HashMap,
     fmt,
     net::IpAddr,
     sync::{
         Arc, Mutex as Locked, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -116,9 +117,14 @@ struct Inner {
     lists: Arc<StatusLists>,
     last_error: ArcSwapOption<RefreshError>,
     /// Whoever holds it fetches keys and catalog; the others wait for what comes of it.
-    documents: Mutex<(Pace, Documents)>,
+    documents: Mutex<Documents>,
+    revoked: Locked<Revoked>,
     /// Whoever holds it changes the status lists.
     known: Mutex<Known>,
+    /// Whoever holds it fetches a list; news do not wait for him. Lists that could not be had a moment ago.
+    fetching: Mutex<HashMap<u64, Pace>>,
+    /// The server that answered last.
+    preferred: AtomicUsize,
     served: Locked<Served>,
     feeding: Locked<Option<JoinHandle<()>>>,
     /// Ends the feed when the last clone of the source goes.
@@ -192,7 +198,10 @@ impl HttpSource {
             current: ArcSwapOption::empty(),
             lists: Arc::default(),
             last_error: ArcSwapOption::empty(),
-            documents: Mutex::new((Pace::new(Rhythm::DOCUMENTS), Documents::default())),
+            documents: Mutex::default(),
+            revoked: Locked::default(),
+            fetching: Mutex::default(),
+            preferred: AtomicUsize::new(0),
             known: Mutex::default(),
             served: Locked::default(),
             feeding: Locked::default(),
@@ -279,10 +288,20 @@ impl Inner {
         self.millis(now) >= due && self.due.compare_exchange(due, self.millis(now + 2 * TIMEOUT), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// The body at a path below the issuer's first server: status 200 and at most 1 MiB.
+    /// The body at a path below one of the issuer's servers, the one that answered last before the others: status 200 and at most 1 MiB.
     async fn get(&self, path: &str) -> Result<Vec<u8>, RefreshError> {
-        let base = self.bases.first().map(String::as_str).unwrap_or_default();
-        self.get_at(base, path).await
+        let (first, mut failed) = (self.preferred.load(Ordering::Relaxed), RefreshError::Unavailable("the issuer has no server".to_owned()));
+        for number in first..first.saturating_add(self.bases.len()) {
+            let number = number % self.bases.len();
+            match self.get_at(self.bases.get(number).map(String::as_str).unwrap_or_default(), path).await {
+                Ok(body) => {
+                    self.preferred.store(number, Ordering::Relaxed);
+                    return Ok(body);
+                }
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
     }
 
     async fn get_at(&self, base: &str, path: &str) -> Result<Vec<u8>, RefreshError> {

@@ -3,7 +3,9 @@
 use crate::parse::{self, MAX_KID_BYTES};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use keywright_protocol::jwk::{Algorithm, Jwk, JwkSet, Purpose};
-use std::collections::HashMap;
+#[cfg(feature = "http")]
+use std::collections::HashSet;
+use std::{collections::HashMap, sync::Arc};
 
 /// Why a key set cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +39,7 @@ impl Key {
 /// The public keys of an issuer, by key id.
 #[derive(Debug)]
 pub struct KeySet {
-    keys: HashMap<String, Key>,
+    keys: HashMap<String, Arc<Key>>,
 }
 
 impl KeySet {
@@ -56,7 +58,7 @@ impl KeySet {
             }
             let public = public_key(jwk, algorithm).ok_or_else(|| KeySetError::Material(jwk.kid.clone()))?;
             let key = Key { algorithm, purpose: jwk.purpose.unwrap_or(Purpose::AccessToken), public };
-            if keys.insert(jwk.kid.clone(), key).is_some() {
+            if keys.insert(jwk.kid.clone(), Arc::new(key)).is_some() {
                 return Err(KeySetError::Twice(jwk.kid.clone()));
             }
         }
@@ -76,7 +78,13 @@ impl KeySet {
     }
 
     pub(crate) fn get(&self, kid: &str) -> Option<&Key> {
-        self.keys.get(kid)
+        self.keys.get(kid).map(Arc::as_ref)
+    }
+
+    /// The same set without some of them.
+    #[cfg(feature = "http")]
+    pub(crate) fn without(&self, kids: &HashSet<String>) -> Self {
+        Self { keys: self.keys.iter().filter(|(kid, _)| !kids.contains(*kid)).map(|(kid, key)| (kid.clone(), Arc::clone(key))).collect() }
     }
 }
 

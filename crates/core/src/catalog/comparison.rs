@@ -82,9 +82,11 @@ impl<'a> Comparison<'a> {
     }
 
     /// The generations whose tokens say more than their credential may afterwards. What it may is computed from its roles
-    /// before and after, as an exchange would; nobody who keeps everything is among them.
+    /// before and after, as an exchange would. A role that vanishes ends them too, whatever takes its place: tokens may name it, and a later
+    /// catalog may have another one of that name.
     pub(crate) fn ending(&mut self, open: &[OpenRow]) -> Vec<i64> {
-        open.iter().filter(|row| held_by(row).is_some_and(|roles| !self.change(roles).loses.is_empty())).map(|row| row.status_index).collect()
+        let mut ends = |roles: &[String]| !self.change(roles).loses.is_empty() || roles.iter().any(|role| self.vanishes(role));
+        open.iter().filter(|row| held_by(row).is_some_and(&mut ends)).map(|row| row.status_index).collect()
     }
 
     fn vanishes(&self, role: &str) -> bool {

@@ -4,6 +4,7 @@ use crate::{
     Context, Core, Error,
     authorize::Authority,
     error::Forbidden,
+    grant::shrinks,
     members::{check_roles, reachable},
 };
 use keywright_db::Tx;
@@ -25,7 +26,7 @@ pub(super) struct Difference {
     pub(super) gains: bool,
     /// Where the roles are others.
     pub(super) changed: Vec<OrganizationId>,
-    /// Where something is not permitted any more.
+    /// Where tokens may say more than is permitted now.
     pub(super) lost: Vec<OrganizationId>,
 }
 
@@ -72,7 +73,7 @@ impl Grants {
             let (had, has) = (before.permissions(catalog, organization), self.permissions(catalog, organization));
             difference.changed.push(organization);
             difference.gains |= !has.is_within(&had) || (self.has_owner(organization) && !before.has_owner(organization));
-            if !had.is_within(&has) {
+            if shrinks(catalog, &before.roles_in(organization), &self.roles_in(organization)) {
                 difference.lost.push(organization);
             }
         }

@@ -11,8 +11,10 @@ use uuid::Uuid;
 const MOST: usize = 4_096;
 /// Of these from one address.
 const MOST_OF_ADDRESS: usize = 1_024;
-/// Confirmations that wait to be written, while the database cannot be.
-const MOST_WAITING: usize = 100_000;
+/// Confirmations that wait to be written: of a second, or longer while the database cannot be. More are heard and not written.
+const MOST_WAITING: usize = 2_000;
+/// Whoever is there for a shorter time, and confirms nothing, was never there.
+const WORTH_NOTING: Duration = Duration::from_secs(10);
 /// How often it is noted that those who are there are there.
 pub(super) const NOTED_EVERY: Duration = Duration::from_secs(15);
 /// How long it is known who was there, and what he confirmed.
@@ -41,7 +43,14 @@ pub(super) struct Readers {
 struct Reader {
     row: VerifierRow,
     applied: Option<Position>,
+    came_at: Time,
     noted_at: Time,
+}
+
+impl Reader {
+    fn is_worth_noting(&self, now: Time) -> bool {
+        self.applied.is_some() || self.came_at.plus(WORTH_NOTING) <= now
+    }
 }
 
 #[derive(Default)]
@@ -83,7 +92,7 @@ impl Core {
         }
         let Introduction { instance, name, version, max_age } = who;
         let row = VerifierRow { id: instance, name, version, address, max_age, seen_at: now };
-        there.insert(stream.clone(), Reader { row, applied: None, noted_at: Time::from_millis(0) });
+        there.insert(stream.clone(), Reader { row, applied: None, came_at: now, noted_at: Time::from_millis(0) });
         Ok(stream)
     }
 
@@ -97,7 +106,8 @@ impl Core {
 
     /// A stream has ended.
     pub fn close_status_stream(&self, stream: &str) {
-        if let Some(reader) = lock(&self.status.readers.there).remove(stream) {
+        let now = self.clock.now();
+        if let Some(reader) = lock(&self.status.readers.there).remove(stream).filter(|reader| reader.is_worth_noting(now)) {
             let mut waiting = lock(&self.status.readers.waiting);
             if waiting.left.len() < MOST_WAITING {
                 waiting.left.push(reader.row);
@@ -141,7 +151,7 @@ impl Core {
         let now = self.clock.now();
         let mut rows: Vec<VerifierRow> = Vec::new();
         for reader in lock(&self.status.readers.there).values_mut() {
-            if reader.noted_at.plus(NOTED_EVERY) <= now {
+            if reader.noted_at.plus(NOTED_EVERY) <= now && reader.is_worth_noting(now) {
                 reader.noted_at = now;
                 rows.push(reader.row.clone());
             }

@@ -21,8 +21,10 @@ use uuid::Uuid;
 const VIEW: &str = "organization.activity.view";
 /// Longer than this, a verifier that is away is none any more.
 const AWAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Verifiers in a receipt.
-const MOST: i64 = 1_000;
+/// Verifiers that are looked at; those who left first come first, so that no crowd of later ones hides them.
+const MOST: i64 = 10_000;
+/// Of these in a receipt, those who have not confirmed before the others.
+const MOST_NAMED: usize = 1_000;
 /// What verifiers add to a token's `exp`, at most.
 const LEEWAY: Duration = Duration::from_secs(30);
 const NONE: Error = Error::Absent("there is no change with that revision; ask with what Keywright-Revision said, for example 1.42");
@@ -125,13 +127,17 @@ impl Core {
                 })
             })
             .collect();
-        verifiers.sort_by(|a, b| (&a.name, &a.version, a.confirmed_at).cmp(&(&b.name, &b.version, b.confirmed_at)));
+        let order = |line: &VerifierLine| (line.state == ReceiptState::Confirmed, line.name.clone(), line.version.clone(), line.confirmed_at);
+        verifiers.sort_by_cached_key(order);
         let applied_at = self.status.applied_at(revision);
         let replicas =
             vec![ReplicaLine { state: ReceiptState::Confirmed, confirmed_at: applied_at, milliseconds: applied_at.map(|when| millis_between(at, when)) }];
         let worst = |state: ReceiptState| verifiers.iter().filter(move |line| line.state == state);
         let still = worst(ReceiptState::Waiting).chain(worst(ReceiptState::Away)).filter_map(|line| line.could_accept_until).max();
+        let more_verifiers = verifiers.len().saturating_sub(MOST_NAMED);
+        verifiers.truncate(MOST_NAMED);
         Receipt {
+            more_verifiers,
             iss: self.issuer.clone(),
             revision: revision.to_string(),
             changed_at: at,

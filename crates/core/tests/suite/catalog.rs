@@ -314,8 +314,13 @@ async fn a_replaced_role_is_held_no_more(db: Db) {
     let rest = |gone: &str| -> Vec<(&str, &[&str])> { BEFORE.iter().filter(|(key, _)| *key != gone).copied().collect() };
     let double = vec![RolesIn { organization_id: world.root, roles: vec!["accountant".to_owned(), "clerk".to_owned()] }];
     let double = world.core.create_api_key(&world.host(), world.root, "double", &double, None).await.unwrap();
-    // For something that permits the same: nobody loses anything.
-    assert_eq!(world.ended_by(&own(&rest("accountant")), &[("accountant", "clerk")]).await, []);
+    // For something that permits the same: nobody loses anything, but tokens name the role that is no more.
+    let before = world.indices().await;
+    let diff = world.apply(&own(&rest("accountant")), &[("accountant", "clerk")]).await.unwrap().value;
+    let after = world.indices().await;
+    let ended: Vec<_> = HOLDINGS.into_iter().filter(|holding| before[holding] != after[holding]).collect();
+    assert_eq!(ended, [("anna", Root), ("anna", Sub), ("both", Root), ("rita", Sub), ("paul", Root), ("ci", Sub)]);
+    assert_eq!(diff.generations_ended, 7, "these, and the key's that is called double");
     let token = |token: IssuedToken| claims(&token)["roles"].clone();
     assert_eq!(token(world.exchange("both", Root).await.unwrap()), serde_json::json!(["clerk"]), "who had both keeps one");
     let exchanged = world.core.exchange(&world.host(), Credential::ApiKey { name: "double", secret: double.secret.reveal() }, None).await;

@@ -736,10 +736,11 @@ async fn what_loses_something_ends_and_nothing_else(db: Db) {
     let change = |grants: Option<Vec<RolesIn>>| ApiKeyChange { grants, ..ApiKeyChange::default() };
     let harmless = ApiKeyChange { description: Some("told".to_owned()), name: Some("generations 2".to_owned()), ..ApiKeyChange::default() };
     world.change(&world.host(), key.id, harmless).await.unwrap();
-    world.change(&world.host(), key.id, change(Some(vec![role(acme, "manage-build"), role(mobile, "manage-build")]))).await.unwrap();
+    let both = || RolesIn { organization_id: acme, roles: vec!["manage-build".to_owned(), "view-build".to_owned()] };
+    world.change(&world.host(), key.id, change(Some(vec![both(), role(mobile, "manage-build")]))).await.unwrap();
     assert_eq!(generations(&db, key.id).await, first, "more takes nothing");
 
-    world.change(&world.host(), key.id, change(Some(vec![role(acme, "manage-build"), role(mobile, "view-build")]))).await.unwrap();
+    world.change(&world.host(), key.id, change(Some(vec![both(), role(mobile, "view-build")]))).await.unwrap();
     use_it(&key.secret).await;
     let second = generations(&db, key.id).await;
     assert_eq!((second[0], second[1].0), (first[0], mobile), "what is lost below is lost below");

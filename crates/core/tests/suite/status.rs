@@ -15,6 +15,7 @@ use std::{io::Read as _, time::Duration};
 on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     whatever_shrinks_a_grant_ends_the_tokens_that_were_made_of_it,
     what_takes_nothing_away_ends_no_token,
+    a_role_that_is_held_no_more_ends_the_tokens_that_name_it,
     a_list_says_what_the_database_says,
     a_restart_forgets_nothing,
     news_begin_where_their_reader_is_or_anew,
@@ -118,6 +119,24 @@ async fn what_takes_nothing_away_ends_no_token(db: Db) {
     assert!(!is_ended(core, before).await);
     let others: Vec<u64> = vec![acme_ci(&world).await, index_of(&world.exchange("viewer", None).await.unwrap().access_token)];
     assert!(!others.contains(&before));
+}
+
+/// A token without `scope` says roles, and a catalog to come may make more of one. Reddens when permissions alone are compared.
+async fn a_role_that_is_held_no_more_ends_the_tokens_that_name_it(db: Db) {
+    let world = world(db).await;
+    let (core, host) = (&world.core, world.host());
+    let (acme, user) = (world.demo.acme.id, world.demo.users["manager"].id);
+    let roles = async |role: &str| core.change_roles(&host, acme, user, RoleChange::Replace(vec![role.to_owned()])).await.unwrap();
+    roles("view-build").await;
+    let (index, known) = (manager(&world).await, news(&world, None).position);
+    roles("manage-build").await;
+    assert_eq!(news(&world, Some(known)).ended, [index], "it permits more, and is another one");
+    // An Owner has everything, whatever becomes of the role that he had.
+    let (index, known) = (manager(&world).await, news(&world, None).position);
+    roles("owner").await;
+    assert_eq!(news(&world, Some(known)).ended, Vec::<u64>::new());
+    roles("manage-build").await;
+    assert_eq!(news(&world, Some(known)).ended, [index]);
 }
 
 /// Reddens when an index without a row is good although it was given, or one that was not given yet is ended.

@@ -27,8 +27,17 @@ pub struct Receipt {
     pub replicas: Vec<ReplicaLine>,
     /// The verifiers that follow its feed, or did within a day before the change.
     pub verifiers: Vec<VerifierLine>,
+    /// How many more verifiers there are; those that have not confirmed are named before the others.
+    #[serde(skip_serializing_if = "is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(example = 0))]
+    pub more_verifiers: usize,
     /// Until when a token from before the change could still be accepted somewhere.
     pub at_worst: Worst,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// How far somebody is.

@@ -1,6 +1,9 @@
 //! Keys and catalog.
 
-use super::{Inner, STALE_AFTER, invalid, pace::Turn};
+use super::{
+    Inner, STALE_AFTER, invalid,
+    pace::{Pace, Rhythm, Turn},
+};
 use crate::{CatalogDocument, KeySet, RefreshError, Snapshot, document::signed_document};
 use keywright_protocol::{
     Catalog, Position,
@@ -9,15 +12,19 @@ use keywright_protocol::{
     paths,
 };
 use serde::Deserialize;
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError},
+};
 use tokio::time::Instant;
 
 /// What the current snapshot was made of.
-#[derive(Default)]
 pub(super) struct Documents {
+    /// For whoever sends tokens with unknown key ids.
+    pace: Pace,
+    /// For what the issuer itself has said, or seems to have.
+    urgent: Pace,
     held: Option<Held>,
-    /// Keys that must not be believed any more, whatever a key set says. It only grows.
-    revoked: HashSet<String>,
     /// As of which changes to keys and catalog, as the feed names them, they were last fetched.
     marks: Option<(Position, Position)>,
 }
@@ -26,31 +33,76 @@ struct Held {
     keys: JwkSet,
     catalog: Arc<Catalog>,
     position: Position,
+}
+
+impl Default for Documents {
+    fn default() -> Self {
+        Self { pace: Pace::new(Rhythm::DOCUMENTS), urgent: Pace::new(Rhythm::URGENT), held: None, marks: None }
+    }
+}
+
+/// Keys that must not be believed any more, whatever a key set says; it only grows. Whoever makes a snapshot holds it, so that none is made
+/// with what was revoked meanwhile.
+#[derive(Default)]
+pub(super) struct Revoked {
+    kids: HashSet<String>,
+    /// Snapshots that were made.
     epoch: u64,
 }
 
 impl Inner {
     /// Fetches keys and catalog, unless that was done or has failed a moment ago.
     pub(super) async fn refresh_documents(&self) -> Result<(), RefreshError> {
-        let mut state = self.documents.lock().await;
-        let (pace, documents) = &mut *state;
-        match pace.turn(Instant::now()) {
+        let mut documents = self.documents.lock().await;
+        match documents.pace.turn(Instant::now()) {
             Turn::Recent => return Ok(()),
-            Turn::Pause => return Err(RefreshError::Unavailable("the last try failed, the next one follows soon".to_owned())),
+            Turn::Pause => return Err(paused()),
             Turn::Fetch => {}
         }
-        pace.begin(Instant::now());
-        let fetched = self.fetch_documents(documents).await;
+        self.fetch_noted(&mut documents).await
+    }
+
+    /// The same for something that is signed with an unknown key and comes from where the issuer should be. It does not wait as long: else
+    /// a new key of the issuer's would not be heard of.
+    pub(super) async fn refresh_documents_at_once(&self) -> Result<(), RefreshError> {
+        let mut documents = self.documents.lock().await;
+        match documents.urgent.turn(Instant::now()) {
+            Turn::Recent => return Ok(()),
+            Turn::Pause => return Err(paused()),
+            Turn::Fetch => {}
+        }
+        self.fetch_noted(&mut documents).await
+    }
+
+    /// The issuer itself has said that keys and catalog are of these positions: if what is known is not of them, it is fetched at once.
+    pub(super) async fn follow_documents(&self, marks: (Position, Position)) -> Result<(), RefreshError> {
+        // Whoever follows already will see it at the next news.
+        let Ok(mut documents) = self.documents.try_lock() else { return Ok(()) };
+        if documents.marks == Some(marks) || documents.urgent.turn(Instant::now()) == Turn::Pause {
+            return Ok(());
+        }
+        self.fetch_noted(&mut documents).await?;
+        documents.marks = Some(marks);
+        Ok(())
+    }
+
+    async fn fetch_noted(&self, documents: &mut Documents) -> Result<(), RefreshError> {
+        let begun = Instant::now();
+        documents.pace.begin(begun);
+        documents.urgent.begin(begun);
+        let fetched = self.fetch_documents(&mut documents.held).await;
         let now = Instant::now();
         match fetched {
             Ok(()) => {
-                pace.succeed(now);
+                documents.pace.succeed(now);
+                documents.urgent.succeed(now);
                 self.last_error.store(None);
                 self.set_due(now + STALE_AFTER);
                 Ok(())
             }
             Err(error) => {
-                let retry_at = pace.fail(now);
+                let retry_at = documents.pace.fail(now);
+                documents.urgent.fail(now);
                 self.last_error.store(Some(Arc::new(error.clone())));
                 self.set_due(retry_at);
                 Err(error)
@@ -58,44 +110,31 @@ impl Inner {
         }
     }
 
-    /// The issuer itself has said that keys and catalog are of these positions: if what is known is not of them, it is fetched at once.
-    pub(super) async fn follow_documents(&self, marks: (Position, Position)) -> Result<(), RefreshError> {
-        let mut state = self.documents.lock().await;
-        let (pace, documents) = &mut *state;
-        if documents.marks == Some(marks) {
-            return Ok(());
+    /// Takes the trust from keys, at once, whatever is being fetched meanwhile.
+    pub(super) fn revoke_keys(&self, kids: &[String]) {
+        let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = revoked.kids.len();
+        revoked.kids.extend(kids.iter().cloned());
+        if revoked.kids.len() > before
+            && let Some(current) = self.current.load_full()
+        {
+            revoked.epoch = revoked.epoch.saturating_add(1);
+            let (catalog, status) = (Arc::clone(&current.catalog), current.status.clone());
+            self.current.store(Some(Arc::new(Snapshot { keys: current.keys.without(&revoked.kids), catalog, epoch: revoked.epoch, status })));
         }
-        self.fetch_documents(documents).await?;
-        documents.marks = Some(marks);
-        pace.succeed(Instant::now());
-        self.set_due(Instant::now() + STALE_AFTER);
-        Ok(())
     }
 
-    /// Takes the trust from keys, at once.
-    pub(super) async fn revoke_keys(&self, revoked: &[String]) -> Result<(), RefreshError> {
-        if revoked.is_empty() {
-            return Ok(());
-        }
-        let mut state = self.documents.lock().await;
-        let documents = &mut state.1;
-        let before = documents.revoked.len();
-        documents.revoked.extend(revoked.iter().cloned());
-        if documents.revoked.len() > before
-            && let Some(held) = &mut documents.held
-        {
-            let keys = trusted(&held.keys, &documents.revoked)?;
-            held.epoch = held.epoch.saturating_add(1);
-            self.put(keys, &held.catalog, held.epoch);
-        }
-        Ok(())
+    fn put(&self, keys: &KeySet, catalog: &Arc<Catalog>) {
+        let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        revoked.epoch = revoked.epoch.saturating_add(1);
+        let (catalog, status) = (Arc::clone(catalog), Some(Arc::clone(&self.lists)));
+        self.current.store(Some(Arc::new(Snapshot { keys: keys.without(&revoked.kids), catalog, epoch: revoked.epoch, status })));
     }
 
     /// One fetch of both documents. What is held changes only when both are good.
-    async fn fetch_documents(&self, documents: &mut Documents) -> Result<(), RefreshError> {
-        let Documents { held, revoked, .. } = documents;
+    async fn fetch_documents(&self, held: &mut Option<Held>) -> Result<(), RefreshError> {
         let jwks = read_key_set(&self.get(paths::JWKS).await?)?;
-        let keys = trusted(&jwks, revoked)?;
+        let keys = KeySet::from_jwks(&jwks).map_err(|error| invalid(paths::JWKS, &error))?;
         let text = String::from_utf8(self.get(paths::CATALOG).await?).map_err(|error| invalid(paths::CATALOG, &error))?;
         let document: CatalogDocument =
             signed_document(text.trim_ascii_end(), (CATALOG_TYPE, Purpose::Document), &keys).map_err(|error| invalid(paths::CATALOG, &error))?;
@@ -110,23 +149,15 @@ impl Inner {
             held.position = position;
             return Ok(());
         }
-        let epoch = held.as_ref().map_or(0, |held| held.epoch).saturating_add(1);
         let catalog = Arc::new(Catalog::new(document.catalog).map_err(|error| invalid(paths::CATALOG, &error))?);
-        self.put(keys, &catalog, epoch);
-        *held = Some(Held { keys: jwks, catalog, position, epoch });
+        self.put(&keys, &catalog);
+        *held = Some(Held { keys: jwks, catalog, position });
         Ok(())
-    }
-
-    fn put(&self, keys: KeySet, catalog: &Arc<Catalog>, epoch: u64) {
-        let status = Some(Arc::clone(&self.lists));
-        self.current.store(Some(Arc::new(Snapshot { keys, catalog: Arc::clone(catalog), epoch, status })));
     }
 }
 
-/// The keys of a set without those that must not be believed.
-fn trusted(jwks: &JwkSet, revoked: &HashSet<String>) -> Result<KeySet, RefreshError> {
-    let keys = JwkSet { keys: jwks.keys.iter().filter(|key| !revoked.contains(&key.kid)).cloned().collect() };
-    KeySet::from_jwks(&keys).map_err(|error| invalid(paths::JWKS, &error))
+fn paused() -> RefreshError {
+    RefreshError::Unavailable("the last try failed, the next one follows soon".to_owned())
 }
 
 /// A key set out of its JSON, in the order of key ids. An entry that has not the members of a key this crate knows is left out:

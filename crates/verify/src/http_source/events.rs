@@ -30,9 +30,10 @@ impl Events {
             return Err(Unreadable);
         }
         let mut events = Vec::new();
-        while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.buffer.drain(..=end).collect();
-            let line = std::str::from_utf8(&line).map_err(|_| Unreadable)?.trim_end_matches(['\n', '\r']);
+        let whole = self.buffer.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        let lines: Vec<u8> = self.buffer.drain(..whole).collect();
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let line = std::str::from_utf8(line).map_err(|_| Unreadable)?.trim_end_matches(['\n', '\r']);
             let (field, value) = line.split_once(':').unwrap_or((line, ""));
             let value = value.strip_prefix(' ').unwrap_or(value);
             match field {

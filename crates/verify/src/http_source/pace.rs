@@ -17,6 +17,8 @@ pub(super) struct Rhythm {
 impl Rhythm {
     /// Of keys and catalog: anybody may send unknown key ids.
     pub(super) const DOCUMENTS: Self = Self { recent: Duration::from_secs(30), first_pause: Duration::from_secs(1), longest_pause: Duration::from_secs(30) };
+    /// Of keys and catalog when the issuer itself says, or seems to say, that they are other ones.
+    pub(super) const URGENT: Self = Self { recent: Duration::from_secs(1), first_pause: Duration::from_secs(1), longest_pause: Duration::from_secs(8) };
     /// Of lists and news: only tokens that the issuer signed ask for them.
     pub(super) const STATUS: Self = Self { recent: Duration::from_millis(250), first_pause: Duration::from_millis(250), longest_pause: Duration::from_secs(2) };
 }

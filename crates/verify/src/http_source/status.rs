@@ -14,21 +14,19 @@ use keywright_protocol::{
     status::{ENTRIES, LIST_BYTES, ListPayload, News, STATUS_LIST_TYPE, STATUS_NEWS_TYPE, StatusList, list_uri},
 };
 use serde::de::DeserializeOwned;
-use std::{collections::HashMap, io::Read as _, sync::Arc};
+use std::{io::Read as _, sync::Arc};
 use tokio::time::Instant;
 
 /// How far the lists are.
 pub(super) struct Known {
     /// Everything up to here is in every list that is at hand.
     applied: Option<Position>,
-    /// Lists that could not be had a moment ago.
-    failed: HashMap<u64, Pace>,
     polls: Pace,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { applied: None, failed: HashMap::new(), polls: Pace::new(Rhythm::STATUS) }
+        Self { applied: None, polls: Pace::new(Rhythm::STATUS) }
     }
 }
 
@@ -50,21 +48,21 @@ pub(super) struct Applied {
 impl Inner {
     /// Fetches a list, unless it is at hand or could not be had a moment ago.
     pub(super) async fn refresh_list(&self, number: u64) -> Result<(), RefreshError> {
-        let mut known = self.known.lock().await;
+        let mut failed = self.fetching.lock().await;
         if self.lists.get(number).is_some() {
             return Ok(());
         }
-        let pace = known.failed.entry(number).or_insert_with(|| Pace::new(Rhythm::STATUS));
+        let pace = failed.entry(number).or_insert_with(|| Pace::new(Rhythm::STATUS));
         if pace.turn(Instant::now()) != Turn::Fetch {
             return Err(RefreshError::Unavailable("the last try failed, the next one follows soon".to_owned()));
         }
         pace.begin(Instant::now());
-        let fetched = self.fetch_list(&mut known, number).await;
+        let fetched = self.fetch_list(number).await;
         match &fetched {
-            Ok(()) => drop(known.failed.remove(&number)),
+            Ok(()) => drop(failed.remove(&number)),
             Err(error) => {
                 self.last_error.store(Some(Arc::new(error.clone())));
-                if let Some(pace) = known.failed.get_mut(&number) {
+                if let Some(pace) = failed.get_mut(&number) {
                     pace.fail(Instant::now());
                 }
             }
@@ -82,7 +80,13 @@ impl Inner {
                 Turn::Fetch => known.polls.begin(Instant::now()),
             }
         }
-        let polled = self.poll(self.bases.first().map(String::as_str).unwrap_or_default()).await;
+        let mut polled = Err(RefreshError::Unavailable("the issuer has no server".to_owned()));
+        for base in &self.bases {
+            polled = self.poll(base).await;
+            if polled.is_ok() {
+                break;
+            }
+        }
         let mut known = self.known.lock().await;
         match polled {
             Ok(_) => {
@@ -110,7 +114,7 @@ impl Inner {
         if news.iss != self.issuer {
             return Err(RefreshError::Invalid("the news are of another issuer".to_owned()));
         }
-        self.revoke_keys(&news.revoked_keys).await?;
+        self.revoke_keys(&news.revoked_keys);
         let mut known = self.known.lock().await;
         let before = known.applied;
         match (before, news.after) {
@@ -136,7 +140,7 @@ impl Inner {
         Ok(Applied { position: news.position, marks: (news.keys_at, news.catalog_at), is_worth_a_report })
     }
 
-    async fn fetch_list(&self, known: &mut Known, number: u64) -> Result<(), RefreshError> {
+    async fn fetch_list(&self, number: u64) -> Result<(), RefreshError> {
         let path = format!("{}/{number}", paths::STATUS_LISTS);
         let text = String::from_utf8(self.get(&path).await?).map_err(|error| invalid(&path, &error))?;
         let payload: ListPayload = self.signed(text.trim_ascii_end(), (STATUS_LIST_TYPE, Purpose::StatusList), &path).await?;
@@ -144,13 +148,13 @@ impl Inner {
         if payload.iss != self.issuer || payload.sub != list_uri(&self.issuer, number) {
             return refused("it is another list, or another issuer's");
         }
-        if let Some(applied) = known.applied
-            && payload.position < applied
-        {
+        let list = read_entries(&payload).ok_or_else(|| RefreshError::Invalid(format!("{path}: it has not {ENTRIES} entries of one bit")))?;
+        // What was applied while it was on its way is judged with it: a list from before is not kept.
+        let mut known = self.known.lock().await;
+        if known.applied.is_some_and(|applied| payload.position < applied) {
             return refused("it is older than what is known");
         }
-        let list = read_entries(&payload).ok_or_else(|| RefreshError::Invalid(format!("{path}: it has not {ENTRIES} entries of one bit")))?;
-        self.revoke_keys(&payload.revoked_keys).await?;
+        self.revoke_keys(&payload.revoked_keys);
         match known.applied {
             Some(applied) if applied.history == payload.position.history => self.lists.insert(number, Arc::new(list)),
             // The first one, or the first one of another history. News begin from its position.
@@ -170,7 +174,8 @@ impl Inner {
         let known = self.current.load_full().map(|snapshot| read(&snapshot.keys));
         match known {
             Some(Ok(document)) => return Ok(document),
-            Some(Err(DocumentError::UnknownKey)) | None => self.refresh_documents().await?,
+            Some(Err(DocumentError::UnknownKey)) => self.refresh_documents_at_once().await?,
+            None => self.refresh_documents().await?,
             Some(Err(error)) => return Err(invalid(path, &error)),
         }
         let snapshot = self.current.load_full().ok_or_else(|| RefreshError::Unavailable("the issuer's keys are not known".to_owned()))?;

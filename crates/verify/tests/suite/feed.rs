@@ -42,10 +42,19 @@ struct Site {
     streams: Mutex<Vec<String>>,
     reports: Mutex<Vec<Value>>,
     is_away: Mutex<bool>,
+    /// The key set is answered never.
+    hangs: Mutex<bool>,
 }
 
 fn said(text: Option<String>) -> Response {
     text.map_or_else(|| StatusCode::SERVICE_UNAVAILABLE.into_response(), IntoResponse::into_response)
+}
+
+async fn jwks(State(site): State<Arc<Site>>) -> String {
+    if *site.hangs.lock().unwrap() {
+        std::future::pending::<()>().await;
+    }
+    site.jwks.lock().unwrap().clone()
 }
 
 async fn stream(State(site): State<Arc<Site>>, RawQuery(query): RawQuery) -> Response {
@@ -88,6 +97,7 @@ impl Issuer {
             streams: Mutex::default(),
             reports: Mutex::default(),
             is_away: Mutex::default(),
+            hangs: Mutex::default(),
         });
         let list = get(|State(site): State<Arc<Site>>, Path(number): Path<String>| async move { said(site.lists.lock().unwrap().get(&number).cloned()) });
         let reports = post(|State(site): State<Arc<Site>>, body: Bytes| async move {
@@ -95,7 +105,7 @@ impl Issuer {
             StatusCode::NO_CONTENT
         });
         let router = Router::new()
-            .route(paths::JWKS, get(|State(site): State<Arc<Site>>| async move { site.jwks.lock().unwrap().clone() }))
+            .route(paths::JWKS, get(jwks))
             .route(paths::CATALOG, get(|State(site): State<Arc<Site>>| async move { site.catalog.lock().unwrap().clone() }))
             .route("/status/v1/lists/{number}", list)
             .route(paths::STATUS_CHANGES, get(|State(site): State<Arc<Site>>| async move { said(site.changes.lock().unwrap().clone()) }))
@@ -265,6 +275,73 @@ async fn news_with_a_gap_before_them_drop_what_is_known() {
         assert!(source.status().is_empty());
     }
     assert_eq!(verifier.verify_refreshing(&issuer.token(), now()).await.unwrap_err(), VerifyError::Revoked);
+}
+
+/// Reddens when what has ended is forgotten together with what is good.
+#[tokio::test]
+async fn what_is_known_to_be_taken_back_outlives_a_gap_and_its_list() {
+    let issuer = Issuer::start().await;
+    issuer.serve_list(0, at(1, 5), NOW, &[STATUS_INDEX]);
+    let (source, lenient) = issuer.verifier(Feed::Poll, StatusPolicy::Lenient);
+    assert_eq!(lenient.verify_refreshing(&issuer.token(), now()).await.unwrap_err(), VerifyError::Revoked);
+    issuer.site.lists.lock().unwrap().clear();
+    issuer.answer_polls(issuer.news(None, at(1, 9), NOW, &[]));
+    poll(&source).await.unwrap();
+    assert_eq!(lenient.verify_refreshing(&issuer.token(), now()).await.unwrap_err(), VerifyError::Revoked);
+    lenient.verify_refreshing(&issuer.token_at(&issuer.key, 1), now()).await.unwrap();
+    issuer.answer_polls(issuer.news(None, at(2, 1), NOW, &[]));
+    poll(&source).await.unwrap();
+    assert_eq!(lenient.verify_refreshing(&issuer.token(), now()).await.unwrap_err(), VerifyError::Revoked, "nor is it another history's to give back");
+}
+
+/// Reddens when news of a new status key wait for the pause that guards against unknown key ids.
+#[tokio::test]
+async fn a_new_status_key_is_heard_of_though_keys_were_fetched_a_moment_ago() {
+    let issuer = Issuer::start().await;
+    let (source, verifier) = issuer.strict();
+    verifier.verify_refreshing(&issuer.token(), now()).await.unwrap();
+    let next = Signer::new("next", Algorithm::ES256, Some(Purpose::StatusList));
+    issuer.serve_keys(&[&issuer.key, &issuer.document, &next]);
+    let mut news = issuer.news_payload(Some(at(1, 5)), at(1, 6), NOW, &[STATUS_INDEX]);
+    news["revoked_keys"] = json!(["status"]);
+    issuer.answer_polls(issuer.signed(&next, STATUS_NEWS_TYPE, &news));
+    poll(&source).await.unwrap();
+    assert_eq!(verifier.verify_refreshing(&issuer.token(), now()).await.unwrap_err(), VerifyError::Revoked);
+    issuer.answer_polls(issuer.news(Some(at(1, 6)), at(1, 7), NOW, &[]));
+    assert!(poll(&source).await.is_err(), "the old one is believed no more");
+    assert_eq!(source.position().await, Some(at(1, 6)));
+}
+
+/// Reddens when news wait for keys and catalog to be fetched.
+#[tokio::test]
+async fn news_do_not_wait_for_a_key_set_that_does_not_come() {
+    let issuer = Issuer::start().await;
+    let (source, verifier) = issuer.verifier(Feed::Stream, StatusPolicy::DEFAULT);
+    verifier.verify_refreshing(&issuer.token(), now()).await.unwrap();
+    until(async || issuer.site.streams.lock().unwrap().len() == 1).await;
+    *issuer.site.hangs.lock().unwrap() = true;
+    for n in 6..16 {
+        let mut news = issuer.news_payload(Some(at(1, n - 1)), at(1, n), NOW, if n == 15 { &[STATUS_INDEX] } else { &[] });
+        (news["revoked_keys"], news["keys_at"]) = (json!(["other"]), json!(at(1, n)));
+        issuer.send(&issuer.signed(&issuer.status, STATUS_NEWS_TYPE, &news));
+        until(async || source.position().await == Some(at(1, n))).await;
+    }
+    assert_eq!(verifier.verify(&issuer.token(), now()).unwrap_err(), VerifyError::Revoked);
+    assert_eq!(issuer.site.streams.lock().unwrap().len(), 1, "on the one stream");
+}
+
+/// Reddens when only the first server is asked for keys and lists.
+#[tokio::test]
+async fn a_server_that_is_not_there_is_passed_over() {
+    let issuer = Issuer::start().await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let options = HttpOptions { replicas: vec![format!("http://{nobody}"), issuer.url.clone()], feed: Feed::Poll, ..HttpOptions::default() };
+    let source = HttpSource::with(&issuer.url, options).unwrap();
+    let verifier = Verifier::new(Config::new(&issuer.url, AUDIENCE), Arc::new(source.clone()));
+    verifier.verify_refreshing(&issuer.token(), now()).await.unwrap();
+    issuer.answer_polls(issuer.news(Some(at(1, 5)), at(1, 6), NOW, &[STATUS_INDEX]));
+    poll(&source).await.unwrap();
+    assert_eq!(verifier.verify(&issuer.token(), now()).unwrap_err(), VerifyError::Revoked);
 }
 
 /// Reddens when a lower position is accepted: in news, or in a list.
