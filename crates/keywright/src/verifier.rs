@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use keywright_protocol::{Clock, paths};
 use keywright_server::{Metrics, config::Config, documentation::Documentation, listen, logging, outer::Outer, sidecar::Sidecar, tasks};
 use keywright_verify::{Feed, HttpOptions, HttpSource, Need, Source as _, StatusPolicy, Transport};
-use std::{net::SocketAddr, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, str::FromStr, sync::Arc, time::Duration};
 
 /// What it takes.
 #[derive(Args)]
@@ -67,7 +67,20 @@ impl FromStr for Listen {
     }
 }
 
-pub(crate) async fn run(args: VerifierArgs) -> anyhow::Result<()> {
+/// Runs until the process is asked to end.
+pub(crate) fn run_to_end(args: VerifierArgs) -> ExitCode {
+    // It waits for most of its life: one worker a core would be memory for nothing.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("the runtime cannot be started");
+    match runtime.and_then(|runtime| runtime.block_on(run(args))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("keywright: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: VerifierArgs) -> anyhow::Result<()> {
     let issuer = args.issuer.trim_end_matches('/').to_owned();
     let config = Config { insecure_http: args.insecure_http, ..Config::default() };
     logging::start(&config.log);
