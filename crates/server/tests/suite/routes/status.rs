@@ -149,7 +149,11 @@ async fn a_receipt_says_who_has_heard_and_who_is_away() {
     let mut gone = Stream::open(&server, &query("gone", "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4e")).await;
     let opened: Value = serde_json::from_str(&one.next("opened").await).unwrap();
     gone.next("news").await;
-    drop(gone);
+    server.clock.advance(Duration::from_secs(10));
+    // Whoever comes and goes at once was never there.
+    let mut passing = Stream::open(&server, &query("passing", "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4f")).await;
+    passing.next("news").await;
+    drop((gone, passing));
     while server.core.count_status_streams() > 1 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -162,6 +166,7 @@ async fn a_receipt_says_who_has_heard_and_who_is_away() {
     let line = |receipt: &Value, name: &str| receipt["verifiers"].as_array().unwrap().iter().find(|line| line["name"] == name).unwrap().clone();
     assert_eq!((&before["revision"], &before["endedGenerations"], &before["replicas"][0]["state"]), (&json!(revision), &json!(1), &json!("confirmed")));
     assert_eq!((&line(&before, "one")["state"], &line(&before, "gone")["state"]), (&json!("waiting"), &json!("away")));
+    assert_eq!(before["verifiers"].as_array().unwrap().len(), 2, "{before}");
     assert!(line(&before, "one").get("confirmedAt").is_none() && before["atWorst"].get("knownVerifiers").is_some(), "{before}");
     // An hour of life, and the leeway of verifiers.
     assert_eq!(before["atWorst"]["withoutFeed"], json!(changed.plus(Duration::from_secs(3630))));
