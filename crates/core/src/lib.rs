@@ -65,8 +65,12 @@ use arc_swap::ArcSwap;
 use catalog::CatalogInForce;
 use keyring::Keyring;
 use keywright_db::{BoxFuture, Committed, Db, Tx};
-use keywright_protocol::{Clock, Position};
-use keywright_store::{catalogs, changes, signing_keys};
+use keywright_protocol::{Clock, Position, Time};
+use keywright_store::{
+    catalogs::{self, CatalogRow},
+    changes::{self, ChangeKind},
+    signing_keys::{self, SigningKeyRow},
+};
 use limits::Limits;
 use memory::GrantCache;
 use secret::Pepper;
@@ -80,6 +84,8 @@ pub struct Core {
     issuer: String,
     settings: Settings,
     token_life_seconds: i64,
+    /// When the last token has expired that was made while tokens lived longer.
+    longer_tokens_end_at: Time,
     key_file: Arc<KeyFile>,
     pepper: Pepper,
     memory: GrantCache,
@@ -119,6 +125,11 @@ impl Core {
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// When the last token has expired that was made before a time: tokens live as long as was said when they were made.
+    pub(crate) fn tokens_end_by(&self, made_before: Time) -> Time {
+        made_before.plus(Duration::from_secs(u64::try_from(self.token_life_seconds).unwrap_or_default())).max(self.longer_tokens_end_at)
     }
 
     /// The signing keys in force, at this moment.
@@ -199,26 +210,41 @@ impl Core {
         let read = self.db.read(|tx| {
             Box::pin(async move {
                 let changes = changes::list_after(tx, applied).await?;
-                let (reached, marks) = (changes::position(tx).await?, Marks::read(tx).await?);
-                Ok::<_, Error>((changes, reached, marks, signing_keys::list(tx).await?, catalogs::find_in_force(tx).await?))
+                let concerns_published = changes.iter().any(|change| matches!(change.kind, ChangeKind::SigningKeys | ChangeKind::Catalog));
+                let published = if concerns_published { Some(Published::read(tx).await?) } else { None };
+                Ok::<_, Error>((changes::position(tx).await?, changes, published))
             })
         });
-        let Ok((changes, reached, marks, key_rows, catalog_row)) = read.await else {
+        let Ok((reached, changes, published)) = read.await else {
             self.memory.forget_all();
             self.status.forget_all();
             return Err(Error::Unavailable);
         };
-        let concerns = |kind| changes.iter().any(|change| change.kind == kind);
-        if concerns(changes::ChangeKind::SigningKeys) {
-            self.keyring.store(Arc::new(Keyring::open(&key_rows, &self.key_file)?));
-        }
-        if concerns(changes::ChangeKind::Catalog) || concerns(changes::ChangeKind::SigningKeys) {
-            let row = catalog_row.ok_or(Error::Internal("there is no catalog"))?;
-            self.catalog.store(Arc::new(Self::publish(&self.issuer, &self.keyring(), &row, self.clock.now())?));
-        }
+        let marks = match published {
+            Some(Published { marks, key_rows, catalog_row }) => {
+                self.keyring.store(Arc::new(Keyring::open(&key_rows, &self.key_file)?));
+                self.catalog.store(Arc::new(Self::publish(&self.issuer, &self.keyring(), &catalog_row, self.clock.now())?));
+                Some(marks)
+            }
+            None => None,
+        };
         // Before memory, whose position says that all of it is applied.
         self.status.apply(reached, &changes, marks, self.clock.now());
         self.memory.apply(reached, &changes);
         Ok(())
+    }
+}
+
+/// What is published besides lists and news, of one snapshot.
+struct Published {
+    marks: Marks,
+    key_rows: Vec<SigningKeyRow>,
+    catalog_row: CatalogRow,
+}
+
+impl Published {
+    async fn read(tx: &mut Tx) -> Result<Self, Error> {
+        let catalog_row = catalogs::find_in_force(tx).await?.ok_or(Error::Internal("there is no catalog"))?;
+        Ok(Self { marks: Marks::read(tx).await?, key_rows: signing_keys::list(tx).await?, catalog_row })
     }
 }

@@ -1,7 +1,7 @@
 //! Starting: what must be there and fit together before anything is answered.
 
 use crate::{
-    Core, Error, KeyFile,
+    Core, Error, KeyFile, Published,
     access_log::AccessLog,
     catalog::{self, Preset},
     keyring::{self, Keyring, lifecycle::SigningKeyTimes},
@@ -9,7 +9,7 @@ use crate::{
     log::Keeping,
     memory::GrantCache,
     passwords::Hashing,
-    status::{Marks, Status},
+    status::Status,
 };
 use arc_swap::ArcSwap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -178,7 +178,14 @@ impl Core {
     pub async fn start_on(db: Db, key_file: KeyFile, settings: Settings, clock: Clock) -> Result<Arc<Self>, StartError> {
         let document = catalog::assemble(settings.preset, settings.own_catalog.as_deref())?;
         let key_file = Arc::new(key_file);
-        let first = First { key_file: Arc::clone(&key_file), issuer: settings.issuer.clone(), algorithm: settings.algorithm, document, now: clock.now() };
+        let first = First {
+            key_file: Arc::clone(&key_file),
+            issuer: settings.issuer.clone(),
+            algorithm: settings.algorithm,
+            token_life: settings.token_life,
+            document,
+            now: clock.now(),
+        };
         let first = Arc::new(first);
         let asked = Arc::clone(&first);
         if !db.read(move |tx| Box::pin(async move { asked.is_done(tx).await })).await? {
@@ -190,21 +197,17 @@ impl Core {
     }
 
     async fn assemble(db: Db, key_file: Arc<KeyFile>, settings: Settings, clock: Clock) -> Result<Arc<Self>, StartError> {
-        let loaded = db.read(|tx| {
-            Box::pin(async move {
-                let (position, marks) = (changes::position(tx).await?, Marks::read(tx).await?);
-                Ok::<_, StartError>((position, marks, signing_keys::list(tx).await?, catalogs::find_in_force(tx).await?))
-            })
-        });
-        let (position, marks, key_rows, catalog_row) = loaded.await?;
+        let loaded =
+            db.read(|tx| Box::pin(async move { Ok::<_, Error>((changes::position(tx).await?, Published::read(tx).await?, longer_tokens_end_at(tx).await?)) }));
+        let (position, Published { marks, key_rows, catalog_row }, longer_tokens_end_at) = loaded.await?;
         let keyring = Keyring::open(&key_rows, &key_file)?;
-        let catalog_row = catalog_row.ok_or(Error::Internal("there is no catalog"))?;
         let catalog = Self::publish(&settings.issuer, &keyring, &catalog_row, clock.now())?;
         Ok(Arc::new(Self {
             status: Status::new(position, marks),
             memory: GrantCache::new(settings.remembered_keys, position),
             issuer: settings.issuer.clone(),
             token_life_seconds: i64::try_from(settings.token_life.as_secs()).unwrap_or(i64::MAX),
+            longer_tokens_end_at,
             pepper: key_file.pepper(),
             key_file,
             catalog: ArcSwap::from_pointee(catalog),
@@ -229,11 +232,25 @@ pub(crate) fn check_key_file(key_file: &KeyFile, sealed: Option<String>) -> Resu
     key_file.open(SEAL_CHECK, &sealed).map(|_| ()).map_err(|_| StartError::OtherKeyFile)
 }
 
+/// How long tokens lived at the last start.
+async fn token_life(tx: &mut Tx) -> Result<Option<Duration>, StoreError> {
+    let stored = settings::find(tx, settings::TOKEN_LIFE).await?;
+    stored.map(|seconds| seconds.parse().map(Duration::from_secs).map_err(|_| StoreError::Corrupt)).transpose()
+}
+
+async fn longer_tokens_end_at(tx: &mut Tx) -> Result<Time, StoreError> {
+    match settings::find(tx, settings::LONGER_TOKENS_END_AT).await? {
+        Some(millis) => millis.parse().map(Time::from_millis).map_err(|_| StoreError::Corrupt),
+        None => Ok(Time::from_millis(0)),
+    }
+}
+
 /// What a first start leaves in the database, and every later one finds.
 struct First {
     key_file: Arc<KeyFile>,
     issuer: String,
     algorithm: Algorithm,
+    token_life: Duration,
     document: Document,
     now: Time,
 }
@@ -254,7 +271,8 @@ impl First {
             Some(row) => serde_json::from_str::<Document>(&row.document).is_ok_and(|known| known == self.document),
             None => false,
         };
-        Ok(keys_stand && catalog_stands)
+        let life_stands = token_life(tx).await? == Some(self.token_life);
+        Ok(keys_stand && catalog_stands && life_stands)
     }
 
     async fn make(&self, tx: &mut Tx) -> Result<(), StartError> {
@@ -263,6 +281,11 @@ impl First {
             let sealed = self.key_file.seal(SEAL_CHECK, b"Keywright")?;
             settings::insert(tx, settings::SEAL_CHECK, &STANDARD.encode(sealed)).await?;
         }
+        if let Some(longer) = token_life(tx).await?.filter(|known| *known > self.token_life) {
+            let end_at = self.now.plus(longer).max(longer_tokens_end_at(tx).await?);
+            settings::put(tx, settings::LONGER_TOKENS_END_AT, &end_at.as_millis().to_string()).await?;
+        }
+        settings::put(tx, settings::TOKEN_LIFE, &self.token_life.as_secs().to_string()).await?;
         keyring::ensure(tx, &self.key_file, self.algorithm, self.now).await?;
         catalog::ensure(tx, &self.document, self.now).await?;
         Ok(())

@@ -18,7 +18,7 @@ use keywright_protocol::{
 };
 use keywright_store::{
     catalogs,
-    changes::{self, Change, ChangeKind},
+    changes::{self, Change},
     generations, signing_keys,
 };
 use std::{
@@ -49,7 +49,7 @@ impl Marks {
     /// As they stand in a snapshot.
     pub(crate) async fn read(tx: &mut keywright_db::Tx) -> Result<Self, Error> {
         Ok(Self {
-            keys_at: changes::find_last(tx, ChangeKind::SigningKeys).await?,
+            keys_at: changes::find_last_of_signing_keys(tx).await?,
             catalog_at: catalogs::find_position(tx).await?.unwrap_or(Position { history: 0, n: 0 }),
             revoked_keys: signing_keys::list_revoked(tx).await?.into(),
         })
@@ -126,8 +126,8 @@ impl Status {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Applies the log of changes; from then on it is at `position`. No list is inserted meanwhile.
-    pub(crate) fn apply(&self, position: Position, changes: &[Change], marks: Marks, now: Time) {
+    /// Applies the log of changes; from then on it is at `position`. No list is inserted meanwhile. `marks` are given when they are others.
+    pub(crate) fn apply(&self, position: Position, changes: &[Change], marks: Option<Marks>, now: Time) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if position.history != state.applied.history {
             self.lists.clear();
@@ -147,7 +147,10 @@ impl Status {
             state.recent_indices -= oldest.ended.len();
             state.since = oldest.position;
         }
-        (state.applied, state.marks, state.is_known) = (position, marks, true);
+        if let Some(marks) = marks {
+            state.marks = marks;
+        }
+        (state.applied, state.is_known) = (position, true);
         drop(state);
         self.ring();
     }
@@ -379,6 +382,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use keywright_protocol::status::Entry;
+    use keywright_store::changes::ChangeKind;
     use uuid::Uuid;
 
     const NOW: Time = Time::from_seconds(1);
@@ -403,12 +407,12 @@ mod tests {
     #[test]
     fn a_list_that_was_read_before_a_change_is_not_kept_after_it() {
         let status = Status::new(at(5), marks());
-        status.apply(at(6), &[change(6, &[7])], marks(), NOW);
+        status.apply(at(6), &[change(6, &[7])], None, NOW);
         assert!(!status.insert(0, at(5), &good()));
         assert_eq!(status.lists.entry(7), Entry::Unknown);
         assert!(!status.insert(0, Position { history: 2, n: 9 }, &good()), "of another history");
         assert!(status.insert(0, at(6), &good()));
-        status.apply(at(7), &[change(7, &[8])], marks(), NOW);
+        status.apply(at(7), &[change(7, &[8])], None, NOW);
         assert_eq!((status.lists.entry(8), status.lists.entry(9)), (Entry::Ended, Entry::Good));
     }
 
@@ -416,14 +420,14 @@ mod tests {
     fn who_is_too_far_behind_begins_anew() {
         let status = Status::new(at(0), marks());
         let changes: Vec<Change> = (1..).take(REMEMBERED + 1).map(|n| change(n, &[n])).collect();
-        status.apply(at(10_001), &changes, marks(), NOW);
+        status.apply(at(10_001), &changes, None, NOW);
         let ended = |after| status.ended_after(Some(at(after))).map(|(_, after, ended, _)| (after, ended.len()));
         assert_eq!(ended(0), Ok((None, 0)), "its first change is forgotten");
         assert_eq!(ended(1), Ok((Some(at(1)), 10_000)));
         assert_eq!(ended(10_001), Ok((Some(at(10_001)), 0)));
         // More than one piece of news can hold.
         let many: Vec<i64> = (0..20_001).collect();
-        status.apply(at(10_002), &[change(10_002, &many)], marks(), NOW);
+        status.apply(at(10_002), &[change(10_002, &many)], None, NOW);
         assert_eq!(ended(10_001), Ok((None, 0)));
         assert_eq!(ended(10_002), Ok((Some(at(10_002)), 0)));
     }
@@ -433,7 +437,7 @@ mod tests {
         let status = Status::new(at(5), marks());
         status.insert(0, at(5), &good());
         let later = Position { history: 2, n: 6 };
-        status.apply(later, &[], marks(), NOW);
+        status.apply(later, &[], None, NOW);
         assert_eq!(status.lists.entry(1), Entry::Unknown);
         assert_eq!(status.ended_after(Some(at(5))).map(|(position, after, ..)| (position, after)), Ok((later, None)));
     }
@@ -444,7 +448,7 @@ mod tests {
         status.insert(0, at(5), &good());
         status.forget_all();
         assert_eq!((status.ended_after(None).err(), status.lists.entry(1)), (Some(Error::Unavailable), Entry::Unknown));
-        status.apply(at(5), &[], marks(), NOW);
+        status.apply(at(5), &[], None, NOW);
         assert!(status.ended_after(None).is_ok());
     }
 }

@@ -4,12 +4,14 @@ mod backup;
 mod limits;
 mod mail;
 mod retention;
+mod tokens;
 mod webhooks;
 
 pub use backup::Backup;
 pub use limits::Limits;
 pub use mail::{Mail, MailRoute, MailTarget, Security, SmtpServer};
 pub use retention::Retention;
+pub use tokens::{SigningKeys, Tokens};
 pub use webhooks::Webhooks;
 
 use figment::{
@@ -18,8 +20,8 @@ use figment::{
     providers::{Env, Format as _, Serialized, Toml},
 };
 use ipnet::IpNet;
-use keywright_core::{KeysBring, RoleGiving, Settings, catalog::Preset, keyring::lifecycle::SigningKeyTimes};
-use keywright_protocol::{jwk::Algorithm, secret::is_prefix};
+use keywright_core::{KeysBring, RoleGiving, Settings, catalog::Preset};
+use keywright_protocol::secret::is_prefix;
 use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -163,38 +165,6 @@ pub struct Keys {
 impl Default for Keys {
     fn default() -> Self {
         Self { prefix: "kw".to_owned(), default_days: 182, ceiling_days: 365, personal_per_member: 25, api_per_root: 1_000 }
-    }
-}
-
-/// Access tokens.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tokens {
-    /// ES256, EdDSA (Ed25519 is taken too) or RS256.
-    pub algorithm: String,
-    /// Life in minutes.
-    pub life_minutes: u32,
-}
-
-impl Default for Tokens {
-    fn default() -> Self {
-        Self { algorithm: "ES256".to_owned(), life_minutes: 60 }
-    }
-}
-
-/// The keys that sign tokens and documents.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SigningKeys {
-    /// Days after which one gets a successor; 0: by hand only.
-    pub rotated_after_days: u32,
-    /// Seconds that a successor is published before it signs.
-    pub published_before_seconds: u32,
-}
-
-impl Default for SigningKeys {
-    fn default() -> Self {
-        Self { rotated_after_days: 90, published_before_seconds: 15 * 60 }
     }
 }
 
@@ -402,12 +372,9 @@ impl Config {
         };
         Ok(Settings {
             key_prefix: self.keys.prefix.clone(),
-            algorithm: algorithm(&self.tokens.algorithm)?,
-            token_life: Duration::from_secs(u64::from(self.tokens.life_minutes) * 60),
-            signing_keys: SigningKeyTimes {
-                published_before: Duration::from_secs(self.signing_keys.published_before_seconds.into()),
-                rotated_after: (self.signing_keys.rotated_after_days > 0).then(|| Duration::from_secs(u64::from(self.signing_keys.rotated_after_days) * DAY)),
-            },
+            algorithm: self.tokens.algorithm()?,
+            token_life: self.tokens.life(),
+            signing_keys: self.signing_keys.times(),
             key_life_default: Duration::from_secs(u64::from(self.keys.default_days) * DAY),
             key_life_ceiling: Duration::from_secs(u64::from(self.keys.ceiling_days) * DAY),
             personal_access_keys_per_member: i64::from(self.keys.personal_per_member),
@@ -440,15 +407,10 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         let wrong = |sentence: &str| Err(ConfigError(sentence.to_owned()));
         self.preset()?;
-        algorithm(&self.tokens.algorithm)?;
+        self.tokens.check()?;
+        self.signing_keys.check()?;
         if !is_prefix(&self.keys.prefix) {
             return wrong("keys.prefix must be 1 to 16 lower-case letters and digits");
-        }
-        if !(1..=24 * 60).contains(&self.tokens.life_minutes) {
-            return wrong("tokens.life_minutes must be 1 to 1440");
-        }
-        if self.signing_keys.published_before_seconds > 24 * 60 * 60 {
-            return wrong("signing_keys.published_before_seconds must be at most 86400, which is a day");
         }
         if self.keys.default_days == 0 || self.keys.default_days > self.keys.ceiling_days {
             return wrong("keys.default_days must be at least 1 and at most keys.ceiling_days");
@@ -476,11 +438,6 @@ impl Config {
             "{ip} is not a loopback address, so keys would travel in clear: set tls.cert and tls.key, or trusted_proxies, or insist with --insecure-http"
         )))
     }
-}
-
-fn algorithm(name: &str) -> Result<Algorithm, ConfigError> {
-    let name = if name == "Ed25519" { "EdDSA" } else { name };
-    Algorithm::from_name(name).ok_or_else(|| ConfigError(format!("tokens.algorithm: `{name}` is not one of ES256, EdDSA, RS256")))
 }
 
 fn is_origin(text: &str) -> bool {

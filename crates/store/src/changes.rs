@@ -10,7 +10,7 @@ statements! {
         VALUES ($1, $2, (SELECT COALESCE(MAX(ordinal), -1) + 1 FROM changes WHERE history = $1 AND n = $2), $3, $4, $5)";
     LIST_AFTER = "SELECT history, n, kind, subject, bits FROM changes WHERE history > $1 OR (history = $1 AND n > $2) ORDER BY history, n, ordinal";
     LIST_AT = "SELECT history, n, kind, subject, bits FROM changes WHERE history = $1 AND n = $2 ORDER BY ordinal";
-    FIND_LAST = "SELECT history, n FROM changes WHERE kind = $1 ORDER BY history DESC, n DESC LIMIT 1";
+    FIND_LAST_OF_SIGNING_KEYS = "SELECT history, n FROM changes WHERE kind = 'signing-keys' ORDER BY history DESC, n DESC LIMIT 1";
     POSITION = "SELECT history, n FROM revision WHERE id = 1";
 }
 
@@ -89,12 +89,12 @@ fn read(row: &Row) -> Result<Change, StoreError> {
     Ok(Change { position: Position { history: row.get("history")?, n: row.get("n")? }, kind, subject: row.get("subject")?, bits })
 }
 
-/// The position of the last change of a kind; before the first one `0.0`.
+/// The position of the last change to signing keys; before the first one `0.0`.
 ///
 /// # Errors
 /// Whatever keeps the database from answering.
-pub async fn find_last(tx: &mut Tx, kind: ChangeKind) -> Result<Position, StoreError> {
-    match tx.fetch_optional(FIND_LAST, &[kind.as_str().into()]).await? {
+pub async fn find_last_of_signing_keys(tx: &mut Tx) -> Result<Position, StoreError> {
+    match tx.fetch_optional(FIND_LAST_OF_SIGNING_KEYS, &[]).await? {
         Some(row) => Ok(Position { history: row.get("history")?, n: row.get("n")? }),
         None => Ok(Position { history: 0, n: 0 }),
     }

@@ -16,6 +16,10 @@ statements! {
 pub const ISSUER: &str = "issuer";
 /// A text sealed under the key-encryption key, to notice a wrong key file.
 pub const SEAL_CHECK: &str = "seal_check";
+/// How long a token lives that is made now, in seconds.
+pub const TOKEN_LIFE: &str = "token_life";
+/// When the last token has expired that was made while tokens lived longer, in milliseconds since 1970.
+pub const LONGER_TOKENS_END_AT: &str = "longer_tokens_end_at";
 /// The operator organization's id.
 pub const OPERATOR_ORGANIZATION: &str = "operator_organization";
 
@@ -40,6 +44,14 @@ pub async fn find(tx: &mut Tx, name: &'static str) -> Result<Option<String>, Sto
 /// `Conflict` if it was.
 pub async fn insert(tx: &mut Tx, name: &str, value: &str) -> Result<(), StoreError> {
     tx.execute_one(INSERT, &[name.into(), value.into()]).await
+}
+
+/// Writes a setting, whether it was there or not.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn put(tx: &mut Tx, name: &str, value: &str) -> Result<(), StoreError> {
+    if update(tx, name, value).await? { Ok(()) } else { insert(tx, name, value).await }
 }
 
 /// Gives a setting another value; `false` if there is none of that name.

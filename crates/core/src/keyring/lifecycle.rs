@@ -170,10 +170,7 @@ impl Core {
         match (row.activated_at, row.retired_at) {
             (None, _) => Some(row.created_at.plus(times.published_before)),
             (Some(activated_at), None) => times.rotated_after.map(|after| activated_at.plus(after)),
-            (Some(_), Some(retired_at)) => {
-                let life = Duration::from_secs(u64::try_from(self.token_life_seconds).unwrap_or_default());
-                Some(retired_at.plus(life).plus(KEPT_BEYOND))
-            }
+            (Some(_), Some(retired_at)) => Some(self.tokens_end_by(retired_at).plus(KEPT_BEYOND)),
         }
     }
 

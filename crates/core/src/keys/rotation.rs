@@ -123,12 +123,11 @@ impl Core {
         let version = managed_keys::list_versions(tx, key.id).await?.last().map_or(1, |newest| newest.version + 1);
         let (secret, digest, tag) = self.new_secret(key)?;
         keys::insert_version(tx, key.id, &NewVersion { version, digest, tag }, now).await?;
-        let token_life = Duration::from_secs(u64::try_from(self.token_life_seconds).unwrap_or_default());
         match old_ends_at {
             None => managed_keys::end_versions_before(tx, key.id, version, now).await?,
             Some(at) => managed_keys::limit_versions_before(tx, key.id, version, at).await?,
         }
-        let outlived = old_ends_at.is_none_or(|at| at < now.plus(token_life));
+        let outlived = old_ends_at.is_none_or(|at| at < self.tokens_end_by(now));
         let bits = if outlived { generations::end_of_versions_before(tx, key.id, version, now).await? } else { Vec::new() };
         reopen(tx, key, now).await?;
         Ok((secret, version, bits))

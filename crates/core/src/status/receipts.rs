@@ -96,7 +96,7 @@ impl Core {
             rows.entry(*id).or_insert_with(|| (reader.row.clone(), None));
         }
         // Tokens from before the change expire by then, wherever they are shown.
-        let last_expiry = at.plus(Duration::from_secs(u64::try_from(self.token_life_seconds).unwrap_or_default())).plus(LEEWAY);
+        let last_expiry = self.tokens_end_by(at).plus(LEEWAY);
         let mut verifiers: Vec<VerifierLine> = rows
             .into_values()
             .filter_map(|(row, written)| {

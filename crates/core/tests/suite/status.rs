@@ -3,7 +3,7 @@
 use crate::support::{self, World, world};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use flate2::read::ZlibDecoder;
-use keywright_core::{Credential, Error, keys::rotation::Rotation, members::RoleChange};
+use keywright_core::{Core, Credential, Error, KeyFile, Settings, keys::rotation::Rotation, members::RoleChange};
 use keywright_db::{Db, Writes, on_both_engines};
 use keywright_protocol::{
     AccessClaims, Position,
@@ -18,6 +18,7 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     a_role_that_is_held_no_more_ends_the_tokens_that_name_it,
     a_list_says_what_the_database_says,
     a_restart_forgets_nothing,
+    a_token_that_was_made_to_live_longer_does_not_outlive_an_overlap,
     news_begin_where_their_reader_is_or_anew,
     tokens_of_a_session_end_with_it,
 );
@@ -169,6 +170,28 @@ async fn a_restart_forgets_nothing(db: Db) {
     assert_eq!(told.after, None);
     let told: News = payload(&again.status_news(Some(told.position)).unwrap().text);
     assert!(told.after.is_some() && told.ended.is_empty());
+}
+
+/// Reddens when the present life of tokens is taken for that of all that are out.
+async fn a_token_that_was_made_to_live_longer_does_not_outlive_an_overlap(db: Db) {
+    let world = world(db.clone()).await;
+    let (acme, key, index) = (world.demo.acme.id, world.demo.api_keys["acme-ci"].id, acme_ci(&world).await);
+    let shorter = Settings { token_life: Duration::from_secs(60), ..world.settings.clone() };
+    let start = async || Core::start_on(db.clone(), KeyFile::parse(&world.key_file).unwrap(), shorter.clone(), world.clock.clone()).await.unwrap();
+    start().await;
+    // It is known after another start too.
+    let again = start().await;
+    let ten_minutes = Rotation { overlap: Duration::from_secs(600), expires_at: None };
+    let rotated = again.rotate_api_key(&world.host(), acme, key, ten_minutes).await.unwrap().position;
+    assert!(is_ended(&again, index).await, "it would live for an hour");
+    let (receipt, _) = again.receipt(&world.person("owner", 0).await, rotated).await.unwrap();
+    assert_eq!(receipt.at_worst.without_feed, world.clock.now().plus(Duration::from_secs(3630)));
+    // An hour later nothing of that is out any more.
+    world.clock.advance(Duration::from_secs(3600));
+    let key_of = Credential::ApiKey { name: "mobile-ci", secret: &world.demo.api_keys["mobile-ci"].secret };
+    let index = index_of(&again.exchange(&world.host(), key_of, None).await.unwrap().access_token);
+    again.rotate_api_key(&world.host(), world.demo.mobile.id, world.demo.api_keys["mobile-ci"].id, ten_minutes).await.unwrap();
+    assert!(!is_ended(&again, index).await, "it expires within the overlap");
 }
 
 /// Reddens when news are sent from where nobody is.

@@ -26,6 +26,9 @@ DROP INDEX signing_keys_active;
 CREATE UNIQUE INDEX signing_keys_active ON signing_keys (purpose) WHERE activated_at IS NOT NULL AND retired_at IS NULL AND revoked_at IS NULL;
 CREATE UNIQUE INDEX signing_keys_pending ON signing_keys (purpose) WHERE activated_at IS NULL AND revoked_at IS NULL;
 
+-- As of when the set of signing keys is what it is.
+CREATE INDEX changes_signing_keys ON changes (history, n) WHERE kind = 'signing-keys';
+
 -- Which change an event of the log of changes belongs to.
 CREATE INDEX log_changes_revision ON log_changes (revision);
 

@@ -14,7 +14,7 @@ use tokio::{sync::watch, task::AbortHandle, time::timeout};
 
 /// Between two polls: with the poll itself and a busy machine it is five seconds and a quarter at most.
 const POLL_EVERY: Duration = Duration::from_millis(4_500);
-/// Between two tries to open a stream, while polls bridge the gap.
+/// Between two tries while there is no stream or no answer, and polls bridge the gap; each further one waits as long again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Starts the feed if a verifier wants it and it does not run. It ends with the source, and with the runtime.
@@ -40,34 +40,34 @@ async fn follow(inner: Weak<Inner>, mut alive: watch::Receiver<()>) {
 }
 
 async fn keep_following(inner: &Weak<Inner>) {
-    let mut server = 0_usize;
+    let (mut server, mut in_vain) = (0_usize, 0_u32);
     loop {
         let Some(strong) = inner.upgrade() else { return };
         let (kind, base) = (strong.options.feed, base(&strong, server));
-        if kind == Feed::Stream {
-            drop(strong);
-            // It ends when nothing comes any more; then another server is asked.
-            if let Err(error) = stream(inner, &base).await {
-                remember(inner, error);
-            }
-            server = server.wrapping_add(1);
-        }
-        let Some(strong) = inner.upgrade() else { return };
-        let base = self::base(&strong, server);
-        let polled = match strong.poll(&base).await {
-            Ok(applied) => {
-                follow_documents(&strong, &applied);
-                Ok(())
-            }
-            Err(error) => Err(error),
-        };
         drop(strong);
-        let failed = polled.is_err();
-        if let Err(error) = polled {
+        if kind == Feed::Stream {
+            // It ends when nothing comes any more; then another server is asked.
+            let (heard, error) = stream(inner, &base).await;
+            in_vain = if heard == Heard::News { 0 } else { in_vain.saturating_add(1) };
             remember(inner, error);
             server = server.wrapping_add(1);
         }
-        tokio::time::sleep(if kind == Feed::Poll && !failed { POLL_EVERY } else { RETRY_AFTER }).await;
+        let Some(strong) = inner.upgrade() else { return };
+        let polled = strong.poll(&self::base(&strong, server)).await;
+        match polled {
+            Ok(applied) => {
+                follow_documents(&strong, &applied);
+                in_vain = if kind == Feed::Poll { 0 } else { in_vain };
+            }
+            Err(error) => {
+                remember(inner, error);
+                in_vain = in_vain.saturating_add(1);
+                server = server.wrapping_add(1);
+            }
+        }
+        drop(strong);
+        let regular = kind == Feed::Poll && in_vain == 0;
+        tokio::time::sleep(if regular { POLL_EVERY } else { POLL_EVERY.min(RETRY_AFTER * in_vain.max(1)) }).await;
     }
 }
 
@@ -92,8 +92,24 @@ fn follow_documents(inner: &Arc<Inner>, applied: &Applied) {
     }));
 }
 
-/// Follows one stream until it breaks off or falls silent.
-async fn stream(inner: &Weak<Inner>, base: &str) -> Result<(), RefreshError> {
+/// Whether anything came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    News,
+}
+
+/// Follows one stream until it breaks off or falls silent, and says why.
+async fn stream(inner: &Weak<Inner>, base: &str) -> (Heard, RefreshError) {
+    let mut heard = Heard::Nothing;
+    let error = match follow_stream(inner, base, &mut heard).await {
+        Ok(()) => RefreshError::Unavailable("the source is gone".to_owned()),
+        Err(error) => error,
+    };
+    (heard, error)
+}
+
+async fn follow_stream(inner: &Weak<Inner>, base: &str, heard: &mut Heard) -> Result<(), RefreshError> {
     let unavailable = |what: &str| RefreshError::Unavailable(format!("{}: {what}", paths::STATUS_STREAM));
     let Some(strong) = inner.upgrade() else { return Ok(()) };
     let request = strong.streaming.get(format!("{base}{}{}", paths::STATUS_STREAM, query(&strong).await));
@@ -117,6 +133,7 @@ async fn stream(inner: &Weak<Inner>, base: &str) -> Result<(), RefreshError> {
                 }
                 "news" => {
                     let applied = inner.apply(&event.data).await?;
+                    *heard = Heard::News;
                     follow_documents(&inner, &applied);
                     if let Some(reporter) = &reporter
                         && (applied.is_worth_a_report || reporter.is_fresh())

@@ -1,7 +1,8 @@
 //! What was taken back: the lists that tokens name, and the news that keep them up to date.
 //!
 //! Nothing here goes backwards: no bit is cleared, no lower position and no earlier history is accepted. News are applied only if they
-//! begin where what is known ends; otherwise, and when the issuer's history is another one, all lists are dropped and fetched anew.
+//! begin where what is known ends; otherwise, and when the issuer's history is another one, what has ended stays known and whole lists are
+//! fetched anew.
 
 use super::{Inner, invalid, pace::Pace, pace::Rhythm, pace::Turn};
 use crate::{KeySet, RefreshError, document::DocumentError, document::signed_document};
@@ -16,6 +17,9 @@ use keywright_protocol::{
 use serde::de::DeserializeOwned;
 use std::{io::Read as _, sync::Arc};
 use tokio::time::Instant;
+
+/// A list that news have overtaken is fetched again; not for ever.
+const FETCHES: usize = 3;
 
 /// How far the lists are.
 pub(super) struct Known {
@@ -57,7 +61,13 @@ impl Inner {
             return Err(RefreshError::Unavailable("the last try failed, the next one follows soon".to_owned()));
         }
         pace.begin(Instant::now());
-        let fetched = self.fetch_list(number).await;
+        let mut fetched = self.fetch_list(number).await;
+        for _ in 1..FETCHES {
+            if fetched != Err(overtaken()) {
+                break;
+            }
+            fetched = self.fetch_list(number).await;
+        }
         match &fetched {
             Ok(()) => drop(failed.remove(&number)),
             Err(error) => {
@@ -152,7 +162,7 @@ impl Inner {
         // What was applied while it was on its way is judged with it: a list from before is not kept.
         let mut known = self.known.lock().await;
         if known.applied.is_some_and(|applied| payload.position < applied) {
-            return refused("it is older than what is known");
+            return Err(overtaken());
         }
         self.revoke_keys(&payload.revoked_keys);
         match known.applied {
@@ -181,6 +191,11 @@ impl Inner {
         let snapshot = self.current.load_full().ok_or_else(|| RefreshError::Unavailable("the issuer's keys are not known".to_owned()))?;
         read(&snapshot.keys).map_err(|error| invalid(path, &error))
     }
+}
+
+/// News came while a list was on its way, or it is an old one.
+fn overtaken() -> RefreshError {
+    RefreshError::Invalid("a status list is older than what is known".to_owned())
 }
 
 /// The entries of a list; not one byte more is unpacked than it may have.

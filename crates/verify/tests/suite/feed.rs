@@ -20,7 +20,7 @@ use keywright_protocol::{
 use keywright_verify::{Config, Feed, HttpOptions, HttpSource, Need, RefreshError, Source, StatusPolicy, Verifier, VerifyError};
 use serde_json::{Value, json};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     convert::Infallible,
     io::Write as _,
     sync::{Arc, Mutex},
@@ -36,7 +36,8 @@ const fn at(history: i64, n: i64) -> Position {
 struct Site {
     jwks: Mutex<String>,
     catalog: Mutex<String>,
-    lists: Mutex<HashMap<String, String>>,
+    /// One after the other; the last one for ever.
+    lists: Mutex<HashMap<String, VecDeque<String>>>,
     changes: Mutex<Option<String>>,
     events: broadcast::Sender<String>,
     streams: Mutex<Vec<String>>,
@@ -99,7 +100,10 @@ impl Issuer {
             is_away: Mutex::default(),
             hangs: Mutex::default(),
         });
-        let list = get(|State(site): State<Arc<Site>>, Path(number): Path<String>| async move { said(site.lists.lock().unwrap().get(&number).cloned()) });
+        let list = get(|State(site): State<Arc<Site>>, Path(number): Path<String>| async move {
+            let mut lists = site.lists.lock().unwrap();
+            said(lists.get_mut(&number).and_then(|said| if said.len() > 1 { said.pop_front() } else { said.front().cloned() }))
+        });
         let reports = post(|State(site): State<Arc<Site>>, body: Bytes| async move {
             site.reports.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
             StatusCode::NO_CONTENT
@@ -150,7 +154,7 @@ impl Issuer {
     }
 
     fn serve(&self, number: u64, jws: String) {
-        self.site.lists.lock().unwrap().insert(number.to_string(), jws);
+        self.site.lists.lock().unwrap().insert(number.to_string(), VecDeque::from([jws]));
     }
 
     fn serve_list(&self, number: u64, position: Position, second: i64, ended: &[u64]) {
@@ -370,6 +374,21 @@ async fn a_thousand_older_lists_and_news_change_nothing() {
     assert_eq!(refused, 1_000);
     assert_eq!(verifier.verify_refreshing(&issuer.token_at(&issuer.key, elsewhere), now()).await.unwrap_err(), VerifyError::Unavailable);
     assert_eq!(verifier.verify(&issuer.token(), now()).unwrap_err(), VerifyError::Revoked);
+}
+
+/// Reddens when a list that news have overtaken on its way makes a good token unjudged.
+#[tokio::test]
+async fn a_list_that_news_have_overtaken_is_fetched_again() {
+    let issuer = Issuer::start().await;
+    let (source, verifier) = issuer.strict();
+    verifier.verify_refreshing(&issuer.token(), now()).await.unwrap();
+    issuer.answer_polls(issuer.news(Some(at(1, 5)), at(1, 7), NOW, &[]));
+    poll(&source).await.unwrap();
+    issuer.serve_list(1, at(1, 7), NOW, &[3]);
+    let overtaken = issuer.signed(&issuer.status, STATUS_LIST_TYPE, &issuer.list_payload(1, at(1, 6), NOW, &[]));
+    issuer.site.lists.lock().unwrap().get_mut("1").unwrap().push_front(overtaken);
+    verifier.verify_refreshing(&issuer.token_at(&issuer.key, ENTRIES + 1), now()).await.unwrap();
+    assert_eq!(verifier.verify(&issuer.token_at(&issuer.key, ENTRIES + 3), now()).unwrap_err(), VerifyError::Revoked);
 }
 
 /// Reddens when the history of a position is not looked at.
