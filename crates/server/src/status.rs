@@ -3,13 +3,14 @@
 use crate::{
     app::App,
     error::ApiError,
+    identity::call::Query,
     json::{answer, parse},
     outer::RequestInfo,
 };
 use axum::{
     Extension, Router,
     body::{Body, Bytes},
-    extract::{Path, RawQuery, State},
+    extract::{Path, State},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -30,6 +31,9 @@ use uuid::Uuid;
 
 /// Longest name of a verifier, and longest name of its program, in characters.
 const LONGEST_NAME: usize = 128;
+const MAX_AGE: &str = "maxAgeMilliseconds";
+/// A day.
+const LONGEST_AGE: i64 = 86_400_000;
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Its routes.
@@ -85,8 +89,8 @@ pub(crate) struct AfterParameter {
         (status = 200, description = "The news.", body = String, content_type = "application/jwt", example = "eyJhbGciOiJFUzI1NiIs...")
     )
 )]
-pub(crate) async fn changes(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
-    let news = app.core.status_news(Asked::read(query.as_deref())?.after)?;
+pub(crate) async fn changes(State(app): State<Arc<App>>, query: Query) -> Result<Response, ApiError> {
+    let news = app.core.status_news(Asked::read(&query)?.after)?;
     Ok(document("application/jwt", news.text.as_ref().to_owned()))
 }
 
@@ -129,8 +133,8 @@ pub(crate) struct ReaderParameters {
             "message": "too many verifiers follow the stream here; ask /status/v1/changes every few seconds instead"}))
     )
 )]
-pub(crate) async fn follow(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
-    let asked = Asked::read(query.as_deref())?;
+pub(crate) async fn follow(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, query: Query) -> Result<Response, ApiError> {
+    let asked = Asked::read(&query)?;
     let core = Arc::clone(&app.core);
     let moves = core.status_moves();
     // Whether it can be served at all is said before the stream begins.
@@ -191,24 +195,13 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(query: Option<&str>) -> Result<Self, ApiError> {
-        let (mut after, mut instance, mut max_age) = (None, None, None);
-        let (mut name, mut version) = (String::new(), String::new());
+    fn read(query: &Query) -> Result<Self, ApiError> {
         let wrong = |what: &str, why: &str| ApiError::BadRequest(format!("{what}: {why}"));
-        for (parameter, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            match parameter.as_ref() {
-                "after" => after = Some(value.parse::<Position>().map_err(|error| wrong("after", &error.to_string()))?),
-                "instance" => instance = Some(value.parse::<Uuid>().map_err(|_| wrong("instance", "must be a GUID"))?),
-                "maxAgeMilliseconds" => {
-                    let millis = value.parse::<i64>().ok().filter(|millis| (0..=86_400_000).contains(millis));
-                    max_age = Some(millis.ok_or_else(|| wrong("maxAgeMilliseconds", "must be a number from 0 to 86400000"))?);
-                }
-                "name" => name = plain(&value),
-                "version" => version = plain(&value),
-                _ => {}
-            }
-        }
-        let introduction = instance.map(|instance| Introduction { instance, name, version, max_age });
+        let after = query.get("after").map(|text| text.parse::<Position>().map_err(|error| wrong("after", &error.to_string()))).transpose()?;
+        let instance = query.get("instance").map(|text| text.parse::<Uuid>().map_err(|_| wrong("instance", "must be a GUID"))).transpose()?;
+        let max_age = query.get(MAX_AGE).map(|_| query.number(MAX_AGE, 0, 0..=LONGEST_AGE)).transpose()?;
+        let named = |name| plain(query.get(name).unwrap_or_default());
+        let introduction = instance.map(|instance| Introduction { instance, name: named("name"), version: named("version"), max_age });
         Ok(Self { after, introduction })
     }
 }

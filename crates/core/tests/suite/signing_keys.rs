@@ -1,6 +1,6 @@
 //! The life of signing keys, and what verifiers see of it.
 
-use crate::support::{World, world, world_with};
+use crate::support::{World, payload, world, world_with};
 use keywright_core::{Core, Error};
 use keywright_db::{Db, Writes, on_both_engines};
 use keywright_protocol::{
@@ -29,9 +29,7 @@ fn signing(core: &Core) -> String {
 }
 
 fn news(core: &Core, after: Option<Position>) -> News {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    let text = core.status_news(after).unwrap().text;
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text.split('.').nth(1).unwrap()).unwrap()).unwrap()
+    payload(&core.status_news(after).unwrap().text)
 }
 
 async fn states(world: &World, kid: &str) -> SigningKeyState {

@@ -1,6 +1,6 @@
 //! What verifiers are told of tokens that were taken back.
 
-use crate::support::{self, World, world};
+use crate::support::{self, World, payload, world};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use flate2::read::ZlibDecoder;
 use keywright_core::{Core, Credential, Error, KeyFile, Settings, keys::rotation::Rotation, members::RoleChange};
@@ -9,7 +9,6 @@ use keywright_protocol::{
     AccessClaims, Position,
     status::{ENTRIES, LIST_BYTES, ListPayload, News},
 };
-use serde::de::DeserializeOwned;
 use std::{io::Read as _, time::Duration};
 
 on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
@@ -22,11 +21,6 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     news_begin_where_their_reader_is_or_anew,
     tokens_of_a_session_end_with_it,
 );
-
-/// The payload of something signed, unverified.
-fn payload<T: DeserializeOwned>(jws: &str) -> T {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(jws.split('.').nth(1).unwrap()).unwrap()).unwrap()
-}
 
 fn index_of(token: &str) -> u64 {
     payload::<AccessClaims<'static>>(token).status.index(support::ISSUER).unwrap()

@@ -88,9 +88,13 @@ impl World {
 
 /// The claims of a token, unverified.
 pub(crate) fn claims(token: &IssuedToken) -> serde_json::Value {
+    payload(&token.access_token)
+}
+
+/// The payload of something signed, unverified.
+pub(crate) fn payload<T: serde::de::DeserializeOwned>(jws: &str) -> T {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    let payload = token.access_token.split('.').nth(1).unwrap();
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(jws.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }
 
 /// What an exchange was refused with: its code, or `accepted`.

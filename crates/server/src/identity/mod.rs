@@ -7,7 +7,7 @@ pub(crate) mod activity;
 pub(crate) mod api_keys;
 mod bodies;
 pub(crate) mod brought_in;
-mod call;
+pub(crate) mod call;
 mod docs;
 pub(crate) mod export;
 pub(crate) mod invitations;

@@ -23,7 +23,10 @@ use std::{
     collections::{HashMap, VecDeque},
     convert::Infallible,
     io::Write as _,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tokio::{sync::broadcast, task::JoinSet};
@@ -45,14 +48,26 @@ struct Site {
     is_away: Mutex<bool>,
     /// The key set is answered never.
     hangs: Mutex<bool>,
+    /// How often whoever asked for it meanwhile has given up.
+    given_up: AtomicUsize,
 }
 
 fn said(text: Option<String>) -> Response {
     text.map_or_else(|| StatusCode::SERVICE_UNAVAILABLE.into_response(), IntoResponse::into_response)
 }
 
+/// Whoever waits for an answer that does not come.
+struct Waiting(Arc<Site>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.given_up.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 async fn jwks(State(site): State<Arc<Site>>) -> String {
     if *site.hangs.lock().unwrap() {
+        let _waiting = Waiting(Arc::clone(&site));
         std::future::pending::<()>().await;
     }
     site.jwks.lock().unwrap().clone()
@@ -99,6 +114,7 @@ impl Issuer {
             reports: Mutex::default(),
             is_away: Mutex::default(),
             hangs: Mutex::default(),
+            given_up: AtomicUsize::new(0),
         });
         let list = get(|State(site): State<Arc<Site>>, Path(number): Path<String>| async move {
             let mut lists = site.lists.lock().unwrap();
@@ -332,6 +348,7 @@ async fn news_do_not_wait_for_a_key_set_that_does_not_come() {
     }
     assert_eq!(verifier.verify(&issuer.token(), now()).unwrap_err(), VerifyError::Revoked);
     assert_eq!(issuer.site.streams.lock().unwrap().len(), 1, "on the one stream");
+    assert_eq!(issuer.site.given_up.load(Ordering::SeqCst), 0, "while the first fetch still waits");
 }
 
 /// Reddens when only the first server is asked for keys and lists.
