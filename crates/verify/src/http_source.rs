@@ -40,8 +40,8 @@ pub enum HttpSourceError {
     /// Not a URL at which its documents could be.
     #[error("{0} must be an http or https URL without user, query and fragment")]
     Replica(String),
-    /// Keys that came unencrypted could be anybody's.
-    #[error("the issuer and its replicas must be https URLs, or on this machine; see Transport::PlainHttp")]
+    /// Keys that came unencrypted could be anybody's; [`Transport::PlainHttp`] takes them all the same.
+    #[error("the issuer and its replicas must be https URLs, or on this machine")]
     PlainHttp,
     /// No HTTP client can be had.
     #[error("no HTTP client: {0}")]
