@@ -197,6 +197,13 @@ impl Status {
         Ok((state.applied, after, ended, state.marks.clone()))
     }
 
+    /// Whether anything was taken back behind a position and up to another one; whoever is too far behind is told that it was.
+    fn ended_between(&self, after: Position, to: Position) -> bool {
+        let state = self.state();
+        let place = state.recent.partition_point(|change| change.position <= after);
+        after < state.since || state.recent.get(place).is_some_and(|change| change.position <= to)
+    }
+
     /// When a change that took something back was applied here, as far as that is remembered.
     fn applied_at(&self, position: Position) -> Option<Time> {
         let state = self.state();

@@ -11,12 +11,14 @@ use uuid::Uuid;
 const MOST: usize = 4_096;
 /// Of these from one address.
 const MOST_OF_ADDRESS: usize = 1_024;
-/// Confirmations that wait to be written: of a second, or longer while the database cannot be. More are heard and not written.
-const MOST_WAITING: usize = 2_000;
-/// Whoever is there for a shorter time, and confirms nothing, was never there.
-const WORTH_NOTING: Duration = Duration::from_secs(10);
-/// How often it is noted that those who are there are there.
-pub(super) const NOTED_EVERY: Duration = Duration::from_secs(15);
+/// Of those who have left, as many wait to be written down while the database cannot be written.
+const MOST_LEFT: usize = 4_096;
+/// What one verifier has confirmed and is not written yet; more is heard and not written.
+const MOST_UNWRITTEN: usize = 1_000;
+/// Whoever is there for a shorter time is not written down: anybody may come and say anything.
+const WORTH_WRITING: Duration = Duration::from_secs(10);
+/// How often it is written down that those who are there are there.
+pub(super) const WRITTEN_EVERY: Duration = Duration::from_secs(15);
 /// How long it is known who was there, and what he confirmed.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -37,44 +39,69 @@ pub struct Introduction {
 pub(super) struct Readers {
     /// By the streams' names, which only their readers know.
     there: Mutex<HashMap<String, Reader>>,
-    waiting: Mutex<Waiting>,
-}
-
-struct Reader {
-    row: VerifierRow,
-    applied: Option<Position>,
-    came_at: Time,
-    noted_at: Time,
-}
-
-impl Reader {
-    fn is_worth_noting(&self, now: Time) -> bool {
-        self.applied.is_some() || self.came_at.plus(WORTH_NOTING) <= now
-    }
-}
-
-#[derive(Default)]
-struct Waiting {
-    /// Those who have left, as they were.
-    left: Vec<VerifierRow>,
-    confirmed: Vec<(VerifierRow, Position, Time)>,
+    /// Those who have left and are not written down yet.
+    left: Mutex<Vec<Reader>>,
 }
 
 /// A verifier that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct There {
+pub(super) struct Reader {
     pub(super) row: VerifierRow,
     pub(super) applied: Option<Position>,
+    came_at: Time,
+    written_at: Time,
+    /// What it has confirmed, and when, that is not in the database yet.
+    pub(super) unwritten: Vec<(Position, Time)>,
+}
+
+impl Reader {
+    fn is_worth_writing(&self, now: Time) -> bool {
+        self.came_at.plus(WORTH_WRITING) <= now
+    }
 }
 
 impl Readers {
-    pub(super) fn there(&self) -> Vec<There> {
-        lock(&self.there).values().map(|reader| There { row: reader.row.clone(), applied: reader.applied }).collect()
+    /// Who is there.
+    pub(super) fn there(&self) -> Vec<Reader> {
+        lock(&self.there).values().cloned().collect()
     }
 
-    /// What was confirmed and is not written yet.
-    pub(super) fn waiting(&self) -> Vec<(Uuid, Position, Time)> {
-        lock(&self.waiting).confirmed.iter().map(|(row, position, at)| (row.id, *position, *at)).collect()
+    /// Who has left and is not in the database yet.
+    pub(super) fn left(&self) -> Vec<Reader> {
+        lock(&self.left).clone()
+    }
+
+    fn leave(&self, reader: Reader) {
+        let mut left = lock(&self.left);
+        if left.len() < MOST_LEFT {
+            left.push(reader);
+        }
+    }
+
+    /// What is to be written, with the names of the streams of those who are still there.
+    fn take_unwritten(&self, now: Time) -> Vec<(Option<String>, Reader)> {
+        let mut taken: Vec<_> = std::mem::take(&mut *lock(&self.left)).into_iter().map(|reader| (None, reader)).collect();
+        for (stream, reader) in lock(&self.there).iter_mut().filter(|(_, reader)| reader.is_worth_writing(now)) {
+            if !reader.unwritten.is_empty() || reader.written_at.plus(WRITTEN_EVERY) <= now {
+                reader.written_at = now;
+                taken.push((Some(stream.clone()), Reader { unwritten: std::mem::take(&mut reader.unwritten), ..reader.clone() }));
+            }
+        }
+        taken
+    }
+
+    /// It could not be written.
+    fn give_back(&self, taken: Vec<(Option<String>, Reader)>) {
+        let mut there = lock(&self.there);
+        for (stream, mut reader) in taken {
+            match stream.and_then(|stream| there.get_mut(&stream)) {
+                Some(present) => {
+                    reader.unwritten.append(&mut present.unwritten);
+                    (present.unwritten, present.written_at) = (reader.unwritten, Time::from_millis(0));
+                }
+                None => self.leave(reader),
+            }
+        }
     }
 }
 
@@ -92,7 +119,7 @@ impl Core {
         }
         let Introduction { instance, name, version, max_age } = who;
         let row = VerifierRow { id: instance, name, version, address, max_age, seen_at: now };
-        there.insert(stream.clone(), Reader { row, applied: None, came_at: now, noted_at: Time::from_millis(0) });
+        there.insert(stream.clone(), Reader { row, applied: None, came_at: now, written_at: Time::from_millis(0), unwritten: Vec::new() });
         Ok(stream)
     }
 
@@ -107,11 +134,9 @@ impl Core {
     /// A stream has ended.
     pub fn close_status_stream(&self, stream: &str) {
         let now = self.clock.now();
-        if let Some(reader) = lock(&self.status.readers.there).remove(stream).filter(|reader| reader.is_worth_noting(now)) {
-            let mut waiting = lock(&self.status.readers.waiting);
-            if waiting.left.len() < MOST_WAITING {
-                waiting.left.push(reader.row);
-            }
+        let gone = lock(&self.status.readers.there).remove(stream);
+        if let Some(reader) = gone.filter(|reader| reader.is_worth_writing(now)) {
+            self.status.readers.leave(reader);
         }
     }
 
@@ -127,11 +152,12 @@ impl Core {
         if position > reached || position.history != reached.history {
             return Err(Error::Invalid { field: "position", reason: format!("must be one that was sent; this server has come to {reached}") });
         }
-        if reader.applied.is_none_or(|applied| applied < position) {
+        let before = reader.applied;
+        if before.is_none_or(|before| before < position) {
             reader.applied = Some(position);
-            let mut waiting = lock(&self.status.readers.waiting);
-            if waiting.confirmed.len() < MOST_WAITING {
-                waiting.confirmed.push((reader.row.clone(), position, now));
+            // What took nothing back needs no receipt.
+            if before.is_none_or(|before| self.status.ended_between(before, position)) && reader.unwritten.len() < MOST_UNWRITTEN {
+                reader.unwritten.push((position, now));
             }
         }
         Ok(())
@@ -148,36 +174,24 @@ impl Core {
     /// # Errors
     /// [`Error::Unavailable`]: it is tried again the next time.
     pub async fn flush_status_readers(&self) -> Result<(), Error> {
-        let now = self.clock.now();
-        let mut rows: Vec<VerifierRow> = Vec::new();
-        for reader in lock(&self.status.readers.there).values_mut() {
-            if reader.noted_at.plus(NOTED_EVERY) <= now && reader.is_worth_noting(now) {
-                reader.noted_at = now;
-                rows.push(reader.row.clone());
-            }
-        }
-        let Waiting { left, confirmed } = std::mem::take(&mut *lock(&self.status.readers.waiting));
-        if rows.is_empty() && left.is_empty() && confirmed.is_empty() {
+        let taken = self.status.readers.take_unwritten(self.clock.now());
+        if taken.is_empty() {
             return Ok(());
         }
-        rows.extend(left.iter().cloned());
-        let (kept_left, kept) = (left, confirmed.clone());
+        let readers: Vec<Reader> = taken.iter().map(|(_, reader)| reader.clone()).collect();
         let written = self.db.write(move |tx| {
             Box::pin(async move {
-                for row in rows {
+                for Reader { row, unwritten, .. } in readers {
                     verifiers::upsert(tx, &row).await?;
-                }
-                for (row, position, at) in confirmed {
-                    verifiers::upsert(tx, &row).await?;
-                    verifiers::confirm(tx, row.id, position, at).await?;
+                    for (position, at) in unwritten {
+                        verifiers::confirm(tx, row.id, position, at).await?;
+                    }
                 }
                 Ok::<_, Error>(())
             })
         });
         if let Err(error) = written.await {
-            let mut waiting = lock(&self.status.readers.waiting);
-            waiting.left.extend(kept_left);
-            waiting.confirmed.extend(kept);
+            self.status.readers.give_back(taken);
             return Err(error);
         }
         Ok(())

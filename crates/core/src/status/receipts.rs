@@ -1,6 +1,6 @@
 //! Receipts: who has heard of a change, and who could still act as if it had not happened.
 
-use super::readers::NOTED_EVERY;
+use super::readers::{Reader, WRITTEN_EVERY};
 use crate::{Context, Core, Error, authorize::By};
 use keywright_db::Tx;
 use keywright_protocol::{
@@ -83,17 +83,16 @@ impl Core {
 
     fn fill(&self, revision: Position, found: Found, now: Time) -> Receipt {
         let Found { at, ended, known, sees_addresses } = found;
-        let there: HashMap<Uuid, _> = self.status.readers.there().into_iter().map(|there| (there.row.id, there)).collect();
+        let there: HashMap<Uuid, Reader> = self.status.readers.there().into_iter().map(|reader| (reader.row.id, reader)).collect();
+        let left = self.status.readers.left();
         let mut confirmed: HashMap<Uuid, Time> = HashMap::new();
-        for (id, position, when) in self.status.readers.waiting() {
-            if position >= revision {
-                let first = confirmed.entry(id).or_insert(when);
-                *first = (*first).min(when);
-            }
+        for reader in there.values().chain(&left) {
+            let first = reader.unwritten.iter().filter(|(position, _)| *position >= revision).map(|(_, when)| *when).min();
+            confirmed.extend(first.map(|first| (reader.row.id, first)));
         }
         let mut rows: HashMap<Uuid, (VerifierRow, Option<Time>)> = known.into_iter().map(|(row, when)| (row.id, (row, when))).collect();
-        for (id, reader) in &there {
-            rows.entry(*id).or_insert_with(|| (reader.row.clone(), None));
+        for reader in there.values().chain(&left) {
+            rows.entry(reader.row.id).or_insert_with(|| (reader.row.clone(), None));
         }
         // Tokens from before the change expire by then, wherever they are shown.
         let last_expiry = self.tokens_end_by(at).plus(LEEWAY);
@@ -108,7 +107,7 @@ impl Core {
                     return None;
                 }
                 let deaf = row.max_age.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default()));
-                let seen_at = reader.map_or_else(|| row.seen_at.plus(NOTED_EVERY), |reader| reader.row.seen_at);
+                let seen_at = reader.map_or_else(|| row.seen_at.plus(WRITTEN_EVERY), |reader| reader.row.seen_at);
                 let until = deaf.map_or(last_expiry, |deaf| seen_at.plus(deaf).min(last_expiry));
                 let state = match (has_applied, reader.is_some()) {
                     (true, _) => ReceiptState::Confirmed,

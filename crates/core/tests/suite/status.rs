@@ -3,13 +3,15 @@
 use crate::support::{self, World, payload, world};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use flate2::read::ZlibDecoder;
-use keywright_core::{Core, Credential, Error, KeyFile, Settings, keys::rotation::Rotation, members::RoleChange};
+use keywright_core::{Core, Credential, Error, KeyFile, Settings, keys::rotation::Rotation, members::RoleChange, status::readers::Introduction};
 use keywright_db::{Db, Writes, on_both_engines};
 use keywright_protocol::{
     AccessClaims, Position,
+    admin::AdminRequest,
     status::{ENTRIES, LIST_BYTES, ListPayload, News},
 };
 use std::{io::Read as _, time::Duration};
+use uuid::Uuid;
 
 on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     whatever_shrinks_a_grant_ends_the_tokens_that_were_made_of_it,
@@ -20,6 +22,7 @@ on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     a_token_that_was_made_to_live_longer_does_not_outlive_an_overlap,
     news_begin_where_their_reader_is_or_anew,
     tokens_of_a_session_end_with_it,
+    what_readers_say_is_written_down_within_bounds,
 );
 
 fn index_of(token: &str) -> u64 {
@@ -224,6 +227,36 @@ async fn tokens_of_a_session_end_with_it(db: Db) {
     let other = keywright_core::Context { now: world.clock.now(), ..other };
     core.confirm(&other, world.demo.users["owner"].password.clone()).await.unwrap();
     assert_eq!(news(&world, Some(known)).ended, [of_other]);
+}
+
+/// Reddens when whoever comes and talks fills the database.
+async fn what_readers_say_is_written_down_within_bounds(db: Db) {
+    let world = world(db.clone()).await;
+    let core = &world.core;
+    let written = async || {
+        core.flush_status_readers().await.unwrap();
+        let count = |sql: &'static str| db.read(move |tx| Box::pin(async move { tx.fetch_one(sql, &[]).await }));
+        let of = async |sql| count(sql).await.unwrap().get::<i64>("count").unwrap();
+        (of("SELECT COUNT(*) AS count FROM verifiers").await, of("SELECT COUNT(*) AS count FROM confirmations").await)
+    };
+    let who = Introduction { instance: Uuid::from_u128(7), name: "api".to_owned(), version: "1".to_owned(), max_age: Some(60_000) };
+    let stream = core.open_status_stream(who, "192.0.2.1".to_owned()).unwrap();
+    core.confirm_status(&stream, news(&world, None).position).unwrap();
+    assert_eq!(written().await, (0, 0), "it has just come");
+    world.clock.advance(Duration::from_secs(10));
+    assert_eq!(written().await, (1, 1), "what it said first is not lost");
+    for n in 0..20 {
+        let email = format!("new-{n}@acme.example");
+        core.administer(&world.host(), AdminRequest::CreateUser { email, name: "New".to_owned() }).await;
+        core.confirm_status(&stream, news(&world, None).position).unwrap();
+    }
+    assert_eq!(written().await, (1, 1), "nothing was taken back");
+    manager(&world).await;
+    core.disable_user(&world.host(), world.demo.users["manager"].id).await.unwrap();
+    core.confirm_status(&stream, news(&world, None).position).unwrap();
+    core.close_status_stream(&stream);
+    assert_eq!(written().await, (1, 2), "also of who has left");
+    assert!(core.confirm_status(&stream, news(&world, None).position).is_err());
 }
 
 /// Reddens when the feed goes on saying that all is well although the database cannot be read.
