@@ -134,6 +134,7 @@ enum ConfigCommand {
 enum SpecName {
     Auth,
     Identity,
+    Gateway,
     Distribution,
 }
 
@@ -206,6 +207,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             let document = match name {
                 SpecName::Auth => keywright_server::openapi::auth(),
                 SpecName::Identity => keywright_server::openapi::identity(),
+                SpecName::Gateway => keywright_server::openapi::gateway(),
                 SpecName::Distribution => keywright_distribution::openapi(),
             };
             println!("{}", document.to_pretty_json()?);

@@ -48,11 +48,16 @@ pub enum Purpose {
     Document,
     /// Status lists, what their feed says, and receipts.
     StatusList,
+    /// Identity tokens, which a gateway hands to what stands behind it.
+    Identity,
+    /// What a later version knows. Nothing that such a key signs is read here.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Purpose {
     /// Every purpose: an installation has one active key for each.
-    pub const ALL: [Self; 3] = [Self::AccessToken, Self::Document, Self::StatusList];
+    pub const ALL: [Self; 4] = [Self::AccessToken, Self::Document, Self::StatusList, Self::Identity];
 
     /// From what is stored and published.
     #[must_use]
@@ -67,6 +72,8 @@ impl Purpose {
             Self::AccessToken => "access-token",
             Self::Document => "document",
             Self::StatusList => "status-list",
+            Self::Identity => "identity",
+            Self::Unknown => "unknown",
         }
     }
 }

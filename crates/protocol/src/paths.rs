@@ -24,6 +24,8 @@ pub const STATUS_CHANGES: &str = "/status/v1/changes";
 pub const STATUS_STREAM: &str = "/status/v1/stream";
 /// How far readers of the stream have come.
 pub const STATUS_REPORTS: &str = "/status/v1/reports";
+/// Where gateways ask whether a request may go on; a path may follow.
+pub const GATEWAY_CHECK: &str = "/gateway/v1/check";
 /// The roles that can be given, as the contract's clients read them.
 pub const ROLES: &str = "/roles.json";
 /// Whether the process runs.

@@ -1,10 +1,12 @@
 //! The routes of the server.
 
 use crate::{
-    CoreSource, Metrics, auth,
-    config::{self, LegacyEndpoints},
+    CoreSource, Metrics,
+    audiences::Audiences,
+    auth,
+    config::{self, ConfigError, LegacyEndpoints},
     error::ApiError,
-    health, idempotency, identity,
+    gateway, health, idempotency, identity,
     openapi::{self, Spec, SpecAt},
     status,
     webhooks::Outbound,
@@ -26,6 +28,10 @@ pub struct App {
     pub core: Arc<Core>,
     /// Decides about tokens, here and in what is mounted.
     pub verifier: Arc<Verifier>,
+    /// The same for each audience of the catalog.
+    pub(crate) audiences: Audiences,
+    /// Checks for gateways.
+    pub gateway: gateway::Desk,
     /// Counted here.
     pub metrics: Arc<Metrics>,
     /// Whether v1 and v2 of the exchange answer.
@@ -46,19 +52,23 @@ pub struct Mounted {
 
 impl App {
     /// On a core, with a verifier on the core's own memory. Its leeway for `exp` is 0.
-    #[must_use]
-    pub fn new(core: Arc<Core>, settings: &config::Config, outbound: Arc<Outbound>) -> Arc<Self> {
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the gateways' route table cannot be used.
+    pub fn new(core: Arc<Core>, settings: &config::Config, outbound: Arc<Outbound>) -> Result<Arc<Self>, ConfigError> {
         let source: Arc<dyn Source> = Arc::new(CoreSource::new(Arc::clone(&core)));
         let config = Config { leeway_seconds: 0, ..Config::new(core.issuer(), core.issuer()) };
-        let verifier = Arc::new(Verifier::new(config, source));
+        let verifier = Arc::new(Verifier::new(config.clone(), Arc::clone(&source)));
+        let audiences = Audiences::new(config, source);
+        let gateway = gateway::Desk::new(&settings.gateway, &settings.trusted_proxies, &core.catalog().catalog)?;
         let (legacy_endpoints, expose_metrics) = (settings.legacy_endpoints, settings.metrics.enabled);
-        Arc::new(Self { core, verifier, metrics: Arc::new(Metrics::default()), legacy_endpoints, expose_metrics, outbound })
+        Ok(Arc::new(Self { core, verifier, audiences, gateway, metrics: Arc::new(Metrics::default()), legacy_endpoints, expose_metrics, outbound }))
     }
 
     /// All routes. `more` are specs that the API page lists besides.
     pub fn router(self: &Arc<Self>, mounted: Vec<Mounted>, more: Vec<Spec>) -> Router {
         let here = |name: &str, document| Spec { name: name.to_owned(), at: SpecAt::Here(Box::new(document)) };
-        let mut specs = vec![here("auth", openapi::auth()), here("identity", openapi::identity())];
+        let mut specs = vec![here("auth", openapi::auth()), here("identity", openapi::identity()), here("gateway", openapi::gateway())];
         let mut resources = Router::new();
         for resource in mounted {
             resources = resources.merge(resource.router);
@@ -78,6 +88,7 @@ impl App {
             .route(paths::JWKS_PEM, get(well_known::pem))
             .route(paths::CATALOG, get(well_known::catalog))
             .merge(status::router())
+            .merge(gateway::router())
             .route(paths::ROLES, get(well_known::roles))
             .route(paths::HEALTH, get(health::alive))
             .route(paths::READY, get(async |State(app): State<Arc<Self>>| health::ready(app.core.ready().await)));

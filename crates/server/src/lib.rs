@@ -5,6 +5,7 @@
 
 pub mod admin_socket;
 pub mod app;
+mod audiences;
 mod auth;
 pub mod backup;
 mod caller;
@@ -12,6 +13,7 @@ pub mod config;
 pub mod data_dir;
 pub mod documentation;
 mod error;
+pub mod gateway;
 mod health;
 mod idempotency;
 mod identity;

@@ -78,7 +78,7 @@ pub async fn prepare_with(config: Config, data_dir: DataDir, clock: Clock, names
     let outbound = Arc::new(Outbound::new(&config.webhooks, names)?);
     let settings = config.settings(issuer)?;
     let core = Core::start(&data_dir.database(), data_dir.key_file()?, settings, clock).await?;
-    let app = App::new(Arc::clone(&core), &config, Arc::clone(&outbound));
+    let app = App::new(Arc::clone(&core), &config, Arc::clone(&outbound))?;
     let courier = Some(Courier::new(Arc::clone(&core), Arc::clone(&app.metrics), outgoing));
     let messenger = Some(Messenger::new(Arc::clone(&core), Arc::clone(&app.metrics), outbound));
     Ok(Prepared { config, address, data_dir, core, app, courier, messenger, listener })
@@ -106,7 +106,9 @@ impl Prepared {
         let socket = admin_socket::open(&path).map_err(|error| RunError::Socket { path: path.clone(), error })?;
         let page = format!("{}{}", self.core.issuer(), paths::OPENAPI_PAGE);
         let identity = Spec { name: "identity".to_owned(), at: SpecAt::Here(Box::new(openapi::identity())) };
-        let documentation = mounted.iter().fold(Documentation::new(page, "auth").with(&identity), |documentation, resource| documentation.with(&resource.spec));
+        let gateway = Spec { name: "gateway".to_owned(), at: SpecAt::Here(Box::new(openapi::gateway())) };
+        let own = Documentation::new(page, "auth").with(&identity).with(&gateway);
+        let documentation = mounted.iter().fold(own, |documentation, resource| documentation.with(&resource.spec));
         let outer = Arc::new(Outer {
             router: self.app.router(mounted, remote_specs(&self.config)),
             metrics: Arc::clone(&self.app.metrics),

@@ -3,20 +3,23 @@
 
 use crate::{
     Metrics,
+    audiences::Audiences,
     error::{ApiError, render},
+    gateway::{Table, decide, decide::Judge},
     health,
     json::{answer, parse},
+    outer::RequestInfo,
 };
 use axum::{
     Router,
     body::Bytes,
-    extract::State,
+    extract::{Request, State},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use http::StatusCode;
-use keywright_protocol::{AccessClaims, Clock, ErrorBody, paths};
-use keywright_verify::{Config, HttpSource, Source as _, StatusPolicy, Time, Verified, Verifier, bearer_token, insufficient, rejection};
+use keywright_protocol::{AccessClaims, Catalog, Clock, ErrorBody, paths, paths::GATEWAY_CHECK};
+use keywright_verify::{Config, HttpSource, Need, Source as _, StatusPolicy, Time, Verified, Verifier, bearer_token, insufficient, rejection};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -28,25 +31,38 @@ const EXAMPLE: &str = r#"{"token": "eyJhbGciOiJFUzI1NiIs...", "permission": "rep
 pub struct Sidecar {
     /// By audience.
     verifiers: BTreeMap<String, Arc<Verifier>>,
+    /// For any audience of the catalog.
+    audiences: Audiences,
+    /// Of gateways that ask here, if any do.
+    table: Option<Table>,
+    issuer: String,
     source: HttpSource,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
 
 impl Sidecar {
-    /// For these audiences, with the rest of `config` for each of them.
+    /// For these audiences, with the rest of `config` for each of them; gateways are answered by `table`.
     #[must_use]
-    pub fn new(source: HttpSource, config: &Config, audiences: &[String], clock: Clock, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub fn new(source: HttpSource, config: &Config, (audiences, table): (&[String], Option<Table>), clock: Clock, metrics: Arc<Metrics>) -> Arc<Self> {
         let verifier = |audience: &String| {
             let config = Config { audience: audience.clone(), ..config.clone() };
             (audience.clone(), Arc::new(Verifier::new(config, Arc::new(source.clone()))))
         };
-        Arc::new(Self { verifiers: audiences.iter().map(verifier).collect(), source, clock, metrics })
+        let verifiers = audiences.iter().map(verifier).collect();
+        let audiences = Audiences::new(config.clone(), Arc::new(source.clone()));
+        Arc::new(Self { verifiers, audiences, table, issuer: config.issuer.clone(), source, clock, metrics })
     }
 
     /// All routes.
     pub fn router(self: &Arc<Self>) -> Router {
-        Router::new()
+        let mut router = Router::new();
+        if self.table.is_some() {
+            for path in [GATEWAY_CHECK.to_owned(), format!("{GATEWAY_CHECK}/"), format!("{GATEWAY_CHECK}/{{*path}}")] {
+                router = router.route(&path, any(check));
+            }
+        }
+        router
             .route(VERIFY, post(verify))
             .route(paths::HEALTH, get(health::alive))
             .route(paths::READY, get(ready))
@@ -123,6 +139,41 @@ async fn verify(State(sidecar): State<Arc<Sidecar>>, body: Bytes) -> Result<Resp
         (Ok(verified), Some(permission)) if !verified.may(permission) => with_body(insufficient(permission, verified.catalog())),
         (Ok(verified), permission) => good(&verified, permission),
     })
+}
+
+/// Any method on `/gateway/v1/check`: whether a request may go on, as the server would say, but for raw keys.
+async fn check(State(sidecar): State<Arc<Sidecar>>, request: Request) -> Response {
+    let (parts, _body) = request.into_parts();
+    let peer = parts.extensions.get::<RequestInfo>().and_then(|info| info.peer);
+    let Some(table) = &sidecar.table else { return ApiError::NoSuchPath.into_response() };
+    match decide::decide_unsigned(sidecar.as_ref(), table, &parts, peer, sidecar.clock.now()).await {
+        Ok(allowed) => {
+            sidecar.metrics.decided("allowed");
+            allowed.into_response()
+        }
+        Err(refused) => {
+            sidecar.metrics.decided(refused.word());
+            refused.into_response()
+        }
+    }
+}
+
+impl Judge for Sidecar {
+    fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    async fn catalog(&self) -> Option<Arc<Catalog>> {
+        if self.source.snapshot().is_none() {
+            // Whether it worked, the snapshot tells.
+            let _ = self.source.refresh(Need::Keys).await;
+        }
+        self.source.snapshot().map(|snapshot| Arc::clone(&snapshot.catalog))
+    }
+
+    fn verifier(&self, audience: &str) -> Option<Arc<Verifier>> {
+        self.audiences.of(audience)
+    }
 }
 
 fn good(verified: &Verified, permission: Option<&str>) -> Response {

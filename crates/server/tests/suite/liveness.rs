@@ -81,6 +81,11 @@ impl Holder {
         server.send(server.request(Method::GET, "/distribution/v2/profiles").bearer_auth(&self.token)).await
     }
 
+    /// A gateway as a way in.
+    async fn gateway(&self, server: &TestServer) -> Answer {
+        server.send(server.request(Method::GET, "/gateway/v1/check/profiles").bearer_auth(&self.token)).await
+    }
+
     /// The live column. What shall not be remembered is left out.
     async fn all_accepted(&self, server: &TestServer) {
         for (path, body) in &self.exchanges {
@@ -88,6 +93,7 @@ impl Holder {
         }
         assert_eq!(self.userinfo(server).await.status, 200);
         assert_eq!(self.organizations(server).await.status, 200);
+        assert_eq!(self.gateway(server).await.status, 200);
     }
 
     /// The dead column: 0 accepted.
@@ -102,6 +108,8 @@ impl Holder {
         for answer in [self.userinfo(server).await, self.organizations(server).await, self.profiles(server).await] {
             fails(&answer, 401, "invalid_token");
         }
+        let answer = self.gateway(server).await;
+        assert_eq!((answer.status.as_u16(), answer.header("x-keywright-reason").as_str(), answer.text.as_str()), (401, "invalid_token", ""));
     }
 
     /// The key lives again and gives new tokens; the one from before stays dead.
