@@ -30,7 +30,10 @@ pub(crate) struct Allowed {
 
 /// Why a request is not let through, or not decided about.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct Refused(Box<Told>);
+
+#[derive(Debug)]
+struct Told {
     status: StatusCode,
     reason: String,
     message: String,
@@ -39,22 +42,26 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
+    fn new(told: Told) -> Self {
+        Self(Box::new(told))
+    }
+
     /// 403.
     pub(crate) fn forbidden(reason: &str, message: impl Into<String>) -> Self {
-        Self { status: StatusCode::FORBIDDEN, reason: reason.to_owned(), message: message.into(), challenge: Some(CHALLENGE), retry_after: None }
+        Self::new(Told { status: StatusCode::FORBIDDEN, reason: reason.to_owned(), message: message.into(), challenge: Some(CHALLENGE), retry_after: None })
     }
 
     /// 401, for a request whose credentials cannot be read.
     pub(crate) fn unreadable(message: &str) -> Self {
         let reason = "invalid_request".to_owned();
-        Self { status: StatusCode::UNAUTHORIZED, reason, message: message.to_owned(), challenge: Some(CHALLENGE_REQUEST), retry_after: None }
+        Self::new(Told { status: StatusCode::UNAUTHORIZED, reason, message: message.to_owned(), challenge: Some(CHALLENGE_REQUEST), retry_after: None })
     }
 
     /// 503: nothing is known that a decision could rest on.
     pub(crate) fn undecided() -> Self {
         let message = "this cannot be decided at the moment; try again in a second".to_owned();
         let retry_after = Some(HeaderValue::from_static("1"));
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, reason: "temporarily_unavailable".to_owned(), message, challenge: None, retry_after }
+        Self::new(Told { status: StatusCode::SERVICE_UNAVAILABLE, reason: "temporarily_unavailable".to_owned(), message, challenge: None, retry_after })
     }
 
     /// What an answer with an [`ErrorBody`] says, as a gateway understands it: whatever is wrong with a request is 403, whatever is wrong here 503.
@@ -68,12 +75,12 @@ impl Refused {
         };
         let headers = response.headers_mut();
         let challenge = headers.remove(WWW_AUTHENTICATE).or_else(|| matches!(status.as_u16(), 401 | 403).then_some(CHALLENGE));
-        Self { status, reason, message, challenge, retry_after: headers.remove(RETRY_AFTER) }
+        Self::new(Told { status, reason, message, challenge, retry_after: headers.remove(RETRY_AFTER) })
     }
 
     /// For a metric: one of few fixed words.
     pub(crate) fn word(&self) -> &'static str {
-        match self.status {
+        match self.0.status {
             StatusCode::UNAUTHORIZED => "unauthenticated",
             StatusCode::FORBIDDEN => "forbidden",
             StatusCode::TOO_MANY_REQUESTS => "limited",
@@ -82,16 +89,17 @@ impl Refused {
     }
 
     pub(crate) fn into_response(self) -> Response {
-        let mut response = empty(self.status);
+        let Told { status, reason, message, challenge, retry_after } = *self.0;
+        let mut response = empty(status);
         let headers = response.headers_mut();
-        headers.insert(REASON, text(&self.reason));
-        headers.insert(MESSAGE, text(&self.message));
-        if let Some(challenge) = self.challenge {
+        headers.insert(REASON, text(&reason));
+        headers.insert(MESSAGE, text(&message));
+        if let Some(challenge) = challenge {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        if !matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            headers.insert(STATUS, HeaderValue::from(self.status.as_u16()));
-            headers.insert(RETRY_AFTER, self.retry_after.unwrap_or(HeaderValue::from_static("1")));
+        if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            headers.insert(STATUS, HeaderValue::from(status.as_u16()));
+            headers.insert(RETRY_AFTER, retry_after.unwrap_or(HeaderValue::from_static("1")));
         }
         response
     }

@@ -228,7 +228,8 @@ fn pattern(path: &str) -> Result<Vec<Part>, String> {
             (Some(_), Some(name)) if is_name(name) => return Err(wrong("has a {*..} before its end")),
             (Some(name), None) if is_name(name) => Part::One,
             (Some(_), _) => return Err(wrong("has a name in braces that is no name: a-z, 0-9 and _ are")),
-            (None, _) => literal(segment, at == last).map_err(wrong)?,
+            (None, _) if segment.is_empty() && at != last => return Err(wrong("has two slashes in a row")),
+            (None, _) => literal(segment).map_err(wrong)?,
         };
         parts.push(part);
     }
@@ -239,10 +240,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-fn literal(segment: &str, is_last: bool) -> Result<Part, &'static str> {
-    if segment.is_empty() && !is_last {
-        return Err("has two slashes in a row");
-    }
+fn literal(segment: &str) -> Result<Part, &'static str> {
     if segment.contains('%') {
         return Err("has a percent escape; write the character itself, since paths are decoded before they are compared");
     }
