@@ -5,6 +5,7 @@
 
 pub mod admin_socket;
 pub mod app;
+mod audiences;
 mod auth;
 pub mod backup;
 mod caller;
@@ -22,6 +23,7 @@ pub mod logging;
 pub mod mail;
 mod metrics;
 pub mod openapi;
+mod oauth;
 mod openapi_examples;
 mod openapi_modify;
 pub mod outer;

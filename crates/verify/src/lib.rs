@@ -53,6 +53,7 @@ pub use keywright_protocol::{AccessClaims, Catalog, Clock, OrganizationId, Posit
 pub use layer::{AuthLayer, AuthService, Outcome};
 #[cfg(feature = "tower")]
 pub use rejection::{insufficient, rejection};
+pub use parse::unverified_audience;
 pub use source::{Need, RefreshError, Refreshing, Snapshot, Source};
 pub use verified::Verified;
 pub use verifier::{MAX_TOKEN_BYTES, Verifier};
