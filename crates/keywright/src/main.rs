@@ -132,6 +132,7 @@ enum ConfigCommand {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum SpecName {
+    Oauth,
     Auth,
     Identity,
     Gateway,
@@ -205,6 +206,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Openapi { name } => {
             let document = match name {
+                SpecName::Oauth => keywright_server::openapi::oauth(),
                 SpecName::Auth => keywright_server::openapi::auth(),
                 SpecName::Identity => keywright_server::openapi::identity(),
                 SpecName::Gateway => keywright_server::openapi::gateway(),

@@ -15,6 +15,7 @@ mod form;
 pub mod ids;
 pub mod jwk;
 pub mod mail;
+pub mod oauth;
 pub mod operator;
 pub mod paths;
 pub mod position;

@@ -1,36 +1,50 @@
-//! One verifier for each audience of the catalog, all on the same source. (Stand-in.)
+//! A verifier for each audience of the catalog in force, all of the same memory: for whoever takes tokens of any of them.
 
-use keywright_verify::{Config, Source, Verifier};
+use keywright_core::Core;
+use keywright_verify::{Config, Source, Time, Verified, Verifier, VerifyError, unverified_audience};
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
 };
 
-/// Verifiers by audience.
-pub(crate) struct Audiences {
-    config: Config,
+/// The verifiers.
+pub struct Audiences {
+    core: Arc<Core>,
     source: Arc<dyn Source>,
-    known: RwLock<HashMap<String, Arc<Verifier>>>,
+    /// Of the issuer itself, whose settings the others share.
+    issuer: Arc<Verifier>,
+    others: RwLock<HashMap<String, Arc<Verifier>>>,
 }
 
 impl Audiences {
-    /// With the rest of `config` for each of them.
-    pub(crate) fn new(config: Config, source: Arc<dyn Source>) -> Self {
-        Self { config, source, known: RwLock::default() }
+    /// On a core and a source of its memory. The issuer's own verifier is given.
+    #[must_use]
+    pub fn new(core: Arc<Core>, source: Arc<dyn Source>, issuer: Arc<Verifier>) -> Self {
+        Self { core, source, issuer, others: RwLock::default() }
     }
 
-    /// The verifier of an audience of the catalog, or of the issuer.
-    pub(crate) fn of(&self, audience: &str) -> Option<Arc<Verifier>> {
-        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(audience) {
+    /// The one of an audience, if the catalog in force has it; the issuer is one always.
+    #[must_use]
+    pub fn of(&self, audience: &str) -> Option<Arc<Verifier>> {
+        if audience == self.core.issuer() {
+            return Some(Arc::clone(&self.issuer));
+        }
+        self.core.catalog().catalog.audience(Some(audience))?;
+        if let Some(known) = self.others.read().unwrap_or_else(PoisonError::into_inner).get(audience) {
             return Some(Arc::clone(known));
         }
-        let snapshot = self.source.snapshot()?;
-        let is_known = audience == self.config.issuer || snapshot.catalog.audience(Some(audience)).is_some();
-        if !is_known {
-            return None;
-        }
-        let made = Arc::new(Verifier::new(Config { audience: audience.to_owned(), ..self.config.clone() }, Arc::clone(&self.source)));
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        Some(Arc::clone(known.entry(audience.to_owned()).or_insert(made)))
+        let config = Config { audience: audience.to_owned(), ..self.issuer.config().clone() };
+        let made = Arc::new(Verifier::new(config, Arc::clone(&self.source)));
+        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(others.entry(audience.to_owned()).or_insert(made)))
+    }
+
+    /// Judges a token of whatever audience it says that it has.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify_refreshing`].
+    pub async fn verify(&self, token: &str, now: Time) -> Result<Arc<Verified>, VerifyError> {
+        let verifier = unverified_audience(token).and_then(|audience| self.of(&audience)).unwrap_or_else(|| Arc::clone(&self.issuer));
+        verifier.verify_refreshing(token, now).await
     }
 }

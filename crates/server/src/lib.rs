@@ -23,6 +23,7 @@ pub mod listen;
 pub mod logging;
 pub mod mail;
 mod metrics;
+mod oauth;
 pub mod openapi;
 mod openapi_examples;
 mod openapi_modify;

@@ -106,8 +106,9 @@ impl Prepared {
         let socket = admin_socket::open(&path).map_err(|error| RunError::Socket { path: path.clone(), error })?;
         let page = format!("{}{}", self.core.issuer(), paths::OPENAPI_PAGE);
         let identity = Spec { name: "identity".to_owned(), at: SpecAt::Here(Box::new(openapi::identity())) };
+        let oauth = Spec { name: "oauth".to_owned(), at: SpecAt::Here(Box::new(openapi::oauth())) };
         let gateway = Spec { name: "gateway".to_owned(), at: SpecAt::Here(Box::new(openapi::gateway())) };
-        let own = Documentation::new(page, "auth").with(&identity).with(&gateway);
+        let own = Documentation::new(page, "auth").with(&identity).with(&oauth).with(&gateway);
         let documentation = mounted.iter().fold(own, |documentation, resource| documentation.with(&resource.spec));
         let outer = Arc::new(Outer {
             router: self.app.router(mounted, remote_specs(&self.config)),

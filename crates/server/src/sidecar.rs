@@ -3,9 +3,8 @@
 
 use crate::{
     Metrics,
-    audiences::Audiences,
     error::{ApiError, render},
-    gateway::{Table, decide, decide::Judge},
+    gateway::{Table, beside::Beside},
     health,
     json::{answer, parse},
     outer::RequestInfo,
@@ -18,8 +17,8 @@ use axum::{
     routing::{any, get, post},
 };
 use http::StatusCode;
-use keywright_protocol::{AccessClaims, Catalog, Clock, ErrorBody, paths, paths::GATEWAY_CHECK};
-use keywright_verify::{Config, HttpSource, Need, Source as _, StatusPolicy, Time, Verified, Verifier, bearer_token, insufficient, rejection};
+use keywright_protocol::{AccessClaims, Clock, ErrorBody, paths, paths::GATEWAY_CHECK};
+use keywright_verify::{Config, HttpSource, Source as _, StatusPolicy, Time, Verified, Verifier, bearer_token, insufficient, rejection};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -31,11 +30,8 @@ const EXAMPLE: &str = r#"{"token": "eyJhbGciOiJFUzI1NiIs...", "permission": "rep
 pub struct Sidecar {
     /// By audience.
     verifiers: BTreeMap<String, Arc<Verifier>>,
-    /// For any audience of the catalog.
-    audiences: Audiences,
-    /// Of gateways that ask here, if any do.
-    table: Option<Table>,
-    issuer: String,
+    /// For gateways that ask here, if any do.
+    gateway: Option<Beside>,
     source: HttpSource,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -50,14 +46,14 @@ impl Sidecar {
             (audience.clone(), Arc::new(Verifier::new(config, Arc::new(source.clone()))))
         };
         let verifiers = audiences.iter().map(verifier).collect();
-        let audiences = Audiences::new(config.clone(), Arc::new(source.clone()));
-        Arc::new(Self { verifiers, audiences, table, issuer: config.issuer.clone(), source, clock, metrics })
+        let gateway = table.map(|table| Beside::new(table, config.clone(), source.clone()));
+        Arc::new(Self { verifiers, gateway, source, clock, metrics })
     }
 
     /// All routes.
     pub fn router(self: &Arc<Self>) -> Router {
         let mut router = Router::new();
-        if self.table.is_some() {
+        if self.gateway.is_some() {
             for path in [GATEWAY_CHECK.to_owned(), format!("{GATEWAY_CHECK}/"), format!("{GATEWAY_CHECK}/{{*path}}")] {
                 router = router.route(&path, any(check));
             }
@@ -145,8 +141,8 @@ async fn verify(State(sidecar): State<Arc<Sidecar>>, body: Bytes) -> Result<Resp
 async fn check(State(sidecar): State<Arc<Sidecar>>, request: Request) -> Response {
     let (parts, _body) = request.into_parts();
     let peer = parts.extensions.get::<RequestInfo>().and_then(|info| info.peer);
-    let Some(table) = &sidecar.table else { return ApiError::NoSuchPath.into_response() };
-    match decide::decide_unsigned(sidecar.as_ref(), table, &parts, peer, sidecar.clock.now()).await {
+    let Some(gateway) = &sidecar.gateway else { return ApiError::NoSuchPath.into_response() };
+    match gateway.check(&parts, peer, sidecar.clock.now()).await {
         Ok(allowed) => {
             sidecar.metrics.decided("allowed");
             allowed.into_response()
@@ -155,24 +151,6 @@ async fn check(State(sidecar): State<Arc<Sidecar>>, request: Request) -> Respons
             sidecar.metrics.decided(refused.word());
             refused.into_response()
         }
-    }
-}
-
-impl Judge for Sidecar {
-    fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    async fn catalog(&self) -> Option<Arc<Catalog>> {
-        if self.source.snapshot().is_none() {
-            // Whether it worked, the snapshot tells.
-            let _ = self.source.refresh(Need::Keys).await;
-        }
-        self.source.snapshot().map(|snapshot| Arc::clone(&snapshot.catalog))
-    }
-
-    fn verifier(&self, audience: &str) -> Option<Arc<Verifier>> {
-        self.audiences.of(audience)
     }
 }
 

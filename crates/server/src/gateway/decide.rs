@@ -1,7 +1,7 @@
 //! The decision, the same in the server and in the sidecar: which route, whose credential, and whether it may.
 
 use super::{
-    answer::{Allowed, Refused},
+    answer::Refused,
     headers::{self, Asked, Credentials, Presented},
     table::{Route, Table},
 };
@@ -108,18 +108,5 @@ pub(crate) fn holder(verified: &Verified, audience: &str) -> IdentityClaims {
         roles: claims.roles.iter().map(|role| role.clone().into_owned()).collect(),
         key_id: claims.key_id,
         key_kind: claims.key_kind,
-    }
-}
-
-/// The decision of a process that takes no keys and signs nothing.
-pub(crate) async fn decide_unsigned(judge: &impl Judge, table: &Table, parts: &Parts, peer: Option<IpAddr>, now: Time) -> Result<Allowed, Refused> {
-    let (found, by) = decide(judge, table, parts, peer, now).await?;
-    match by {
-        By::Token(verified) => Ok(Allowed { who: holder(&verified, found.upstream()), token: None }),
-        By::Key(text) => {
-            let kind = secret::recognize(text).unwrap_or(KeyKind::ApiKey);
-            let config = keywright_verify::Config::new(judge.issuer(), found.audience);
-            Err(Refused::of(&mut rejection::<Vec<u8>>(&VerifyError::RawKey(kind), &config)))
-        }
     }
 }

@@ -3,6 +3,7 @@
 //! [`headers`] reads the request that is asked about, [`table`] says which permission it needs, [`decide`] whether its credential has that.
 
 pub(crate) mod answer;
+pub(crate) mod beside;
 pub(crate) mod decide;
 pub(crate) mod docs;
 pub(crate) mod headers;

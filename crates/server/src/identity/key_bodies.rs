@@ -4,7 +4,7 @@ use keywright_core::{
     Error, Page,
     keys::{
         CreatedKey, ExpiryState, KeyRecord, KeyState,
-        api::{ApiKey, ApiKeyChange, NewApiKey, Protection},
+        api::{ApiKey, ApiKeyChange, Introspection, NewApiKey, Protection},
         rotation::{self, RotatedKey, Rotation},
     },
 };
@@ -173,6 +173,8 @@ pub(crate) struct ApiKeyItem {
     metadata: Map<String, Value>,
     /// Whether it cannot be revoked until this is off again.
     delete_protection: bool,
+    /// Whether it may ask about the tokens and keys of everybody at `/oauth/introspect`.
+    introspect: bool,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
@@ -208,6 +210,7 @@ impl ApiKeyItem {
             allowed_addresses,
             metadata: serde_json::from_str(&key.metadata).map_err(|_| Error::Internal("a key's metadata cannot be read"))?,
             delete_protection: key.protected_at.is_some(),
+            introspect: key.introspects_at.is_some(),
             id: key.id,
             name: key.name,
             email: key.email,
@@ -274,6 +277,10 @@ pub(crate) struct ApiKeyBody {
     #[serde(default)]
     #[schema(required = false)]
     delete_protection: bool,
+    /// Whether it may ask about the tokens and keys of everybody at `/oauth/introspect`; for keys of the operator organization alone.
+    #[serde(default)]
+    #[schema(required = false)]
+    introspect: bool,
 }
 
 impl From<ApiKeyBody> for NewApiKey {
@@ -287,6 +294,7 @@ impl From<ApiKeyBody> for NewApiKey {
             description: body.description,
             metadata: body.metadata,
             protection: if body.delete_protection { Protection::On } else { Protection::Off },
+            introspection: introspection(body.introspect),
         }
     }
 }
@@ -323,6 +331,10 @@ pub(crate) struct ApiKeyChangeBody {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = bool, required = false)]
     delete_protection: Option<bool>,
+    /// Whether it may ask about the tokens and keys of everybody at `/oauth/introspect`; for keys of the operator organization alone.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = bool, required = false)]
+    introspect: Option<bool>,
 }
 
 impl From<ApiKeyChangeBody> for ApiKeyChange {
@@ -335,8 +347,13 @@ impl From<ApiKeyChangeBody> for ApiKeyChange {
             description: body.description,
             metadata: body.metadata,
             protection: body.delete_protection.map(|on| if on { Protection::On } else { Protection::Off }),
+            introspection: body.introspect.map(introspection),
         }
     }
+}
+
+const fn introspection(everything: bool) -> Introspection {
+    if everything { Introspection::Everything } else { Introspection::OwnTree }
 }
 
 pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {

@@ -81,6 +81,13 @@ impl Holder {
         server.send(server.request(Method::GET, "/distribution/v2/profiles").bearer_auth(&self.token)).await
     }
 
+    /// The key itself at a gateway that takes keys.
+    async fn key_at_gateway(&self, server: &TestServer) -> Answer {
+        let form = self.exchanges.first().map(|(_, body)| body.as_str()).unwrap_or_default();
+        let key = form.split(['=', '&']).find(|part| part.starts_with("kw_")).expect("a key");
+        server.send(server.request(Method::GET, "/gateway/v1/check/keys/profiles").header("x-api-key", key)).await
+    }
+
     /// A gateway as a way in.
     async fn gateway(&self, server: &TestServer) -> Answer {
         server.send(server.request(Method::GET, "/gateway/v1/check/profiles").bearer_auth(&self.token)).await
@@ -94,6 +101,7 @@ impl Holder {
         assert_eq!(self.userinfo(server).await.status, 200);
         assert_eq!(self.organizations(server).await.status, 200);
         assert_eq!(self.gateway(server).await.status, 200);
+        assert_eq!(self.key_at_gateway(server).await.status, 200);
     }
 
     /// The dead column: 0 accepted.
@@ -101,6 +109,8 @@ impl Holder {
         for (path, body) in self.exchanges.iter().chain(&self.fresh) {
             fails(&server.form(path, body).await, status, code);
         }
+        let answer = self.key_at_gateway(server).await;
+        assert_eq!((answer.status.as_u16(), answer.header("x-keywright-reason").as_str(), answer.text.as_str()), (status, code, ""));
         self.token_is_dead(server).await;
     }
 

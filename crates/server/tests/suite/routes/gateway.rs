@@ -1,9 +1,12 @@
 //! `/gateway/v1/check`: what gateways are answered.
 
-use crate::support::{Raw, claims, key_id, raw};
+use crate::support::{Raw, claims, key_id, raw, unknown_key};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use keywright_protocol::paths::{GATEWAY_CHECK, JWKS};
+use keywright_protocol::{
+    KeyKind,
+    paths::{GATEWAY_CHECK, JWKS},
+};
 use keywright_server::gateway::{Gateway, GatewayRoute};
 use keywright_testkit::{Actor, TestServer};
 use serde_json::{Value, json};
@@ -278,4 +281,75 @@ async fn without_routes_everything_is_refused_and_decisions_are_counted() {
     let metrics = server.get(Actor::Anonymous, "/metrics").await.text;
     assert!(metrics.contains(r#"keywright_gateway_decisions_total{verdict="forbidden"} 1"#), "{metrics}");
     server.end().await;
+}
+
+/// Reddens when a key is decided about in another way than an exchange of it would be, or is handed on.
+#[tokio::test]
+async fn raw_keys_are_taken_where_a_route_says_so() {
+    let server = TestServer::start().await;
+    let (owner, viewer, ci) = (server.key("owner"), server.key("viewer"), server.api_key("acme-ci"));
+    let bearer = format!("Bearer {viewer}");
+    for (method, header, value, status, reason) in [
+        ("GET", "Authorization", bearer.as_str(), 200, ""),
+        ("GET", "Authorization", viewer, 200, ""),
+        ("GET", "Authorization", ci, 200, ""),
+        ("GET", "X-API-Key", ci, 200, ""),
+        ("GET", "X-API-Key", viewer, 200, ""),
+        ("POST", "X-API-Key", owner, 200, ""),
+        ("POST", "X-API-Key", ci, 403, "insufficient_permission"),
+        ("GET", "X-API-Key", &ci[..30], 401, "malformed_key"),
+        ("GET", "X-API-Key", &unknown_key(KeyKind::ApiKey), 401, "invalid_key"),
+        ("GET", "X-API-Key", &unknown_key(KeyKind::PersonalAccessKey), 401, "invalid_key"),
+    ] {
+        let answer = ask(&server, method, "/keys/profiles", &[(header, value)]).await;
+        assert_eq!(decided(&answer, status), reason, "{method} {header}");
+        assert!(!answer.head.contains(&value.to_lowercase()), "the key is not repeated");
+        assert_eq!(header_is_there(&answer, "x-identity-jwt"), status == 200);
+    }
+    let token = raw_identity(&server, ("X-API-Key", ci)).await;
+    let said = claims(&token);
+    assert!(verifies(&server, &token).await);
+    assert_eq!((&said["sub"], &said["keyKind"]), (&json!(server.demo.api_keys["acme-ci"].id), &json!("apiKey")));
+    assert_eq!((&said["aud"], &said["currentOrganizationId"]), (&json!(server.base), &json!(server.demo.acme.id)));
+    server.end().await;
+}
+
+/// Reddens when an identity token of a key is kept beyond the key.
+#[tokio::test]
+async fn a_key_that_was_revoked_takes_its_identity_token_along() {
+    let server = TestServer::start().await;
+    let (owner, key) = (server.key("owner"), key_id(&server.token(Actor::Owner).await));
+    assert_eq!(decided(&ask(&server, "GET", "/keys/profiles", &[("X-API-Key", owner)]).await, 200), "");
+    server.core.revoke_key(&server.host(), key).await.unwrap();
+    assert_eq!(decided(&ask(&server, "GET", "/keys/profiles", &[("X-API-Key", owner)]).await, 401), "key_revoked");
+    server.end().await;
+}
+
+/// Keys that are guessed at through a gateway cost whoever guesses, by the address that the gateway says, and the gateway nothing. Reddens when
+/// the gateway's own address pays.
+#[tokio::test]
+async fn too_many_dead_keys_are_no_decision() {
+    let server = TestServer::start_with(|config| (config.limits.refused_keys_per_minute, config.limits.refused_keys_burst) = (1, 2)).await;
+    let dead = unknown_key(KeyKind::ApiKey);
+    let from = async |address: &str, key: &str| ask(&server, "GET", "/keys/profiles", &[("X-API-Key", key), ("X-Forwarded-For", address)]).await;
+    for _ in 0..2 {
+        assert_eq!(decided(&from("192.0.2.1", &dead).await, 401), "invalid_key");
+    }
+    let answer = from("192.0.2.1", server.api_key("acme-ci")).await;
+    assert_eq!(decided(&answer, 429), "rate_limited");
+    assert_eq!(header(&answer, "x-keywright-status"), "429");
+    assert!(header(&answer, "retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0));
+    assert_eq!(decided(&from("192.0.2.2", server.api_key("acme-ci")).await, 200), "");
+    let metrics = server.get(Actor::Anonymous, "/metrics").await.text;
+    assert!(metrics.contains(r#"keywright_gateway_decisions_total{verdict="limited"} 1"#), "{metrics}");
+    server.end().await;
+}
+
+fn header_is_there(answer: &Raw, name: &str) -> bool {
+    !header(answer, name).is_empty()
+}
+
+async fn raw_identity(server: &TestServer, credential: (&str, &str)) -> String {
+    let request = server.request(reqwest::Method::GET, &format!("{GATEWAY_CHECK}/keys/profiles")).header(credential.0, credential.1);
+    server.send(request).await.header("x-identity-jwt")
 }
