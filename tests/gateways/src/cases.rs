@@ -32,6 +32,10 @@ pub(crate) struct Case {
     haproxy: Option<Verdict>,
     /// Of Apache by itself, where that differs.
     apache: Option<Verdict>,
+    /// Of Apache by introspection, where that differs.
+    introspection: Option<Verdict>,
+    /// Of nginx, whoever it asks, where that differs: what it answers before it asks.
+    nginx: Option<Verdict>,
 }
 
 impl Case {
@@ -40,8 +44,10 @@ impl Case {
         let differing = match (gateway.kind, gateway.asks) {
             (Kind::HaproxyOffline, _) => self.haproxy,
             (Kind::ApacheOffline, _) => self.apache,
+            (Kind::ApacheAsking, _) => self.introspection,
+            (Kind::Nginx, _) if self.nginx.is_some() => self.nginx,
             (Kind::Nginx | Kind::Caddy | Kind::HaproxyLua, Asks::Sidecar) => self.sidecar,
-            (Kind::Nginx | Kind::Caddy | Kind::HaproxyLua, Asks::Server | Asks::Nobody) => None,
+            (Kind::Nginx | Kind::Caddy | Kind::HaproxyLua, Asks::Server | Asks::Introspection | Asks::Nobody) => None,
         };
         differing.unwrap_or(self.asking)
     }
@@ -57,12 +63,16 @@ impl Case {
         Self { haproxy: Some(verdict), apache: Some(verdict), ..self }
     }
 
-    const fn haproxy(self, verdict: Verdict) -> Self {
-        Self { haproxy: Some(verdict), ..self }
-    }
-
     const fn apache(self, verdict: Verdict) -> Self {
         Self { apache: Some(verdict), ..self }
+    }
+
+    const fn introspection(self, verdict: Verdict) -> Self {
+        Self { introspection: Some(verdict), ..self }
+    }
+
+    const fn nginx(self, verdict: Verdict) -> Self {
+        Self { nginx: Some(verdict), ..self }
     }
 
     const fn sidecar(self, verdict: Verdict) -> Self {
@@ -71,7 +81,7 @@ impl Case {
 }
 
 const fn case(name: &'static str, request: &'static str, headers: &'static str, asking: Verdict) -> Case {
-    Case { name, request, headers, asking, sidecar: None, haproxy: None, apache: None }
+    Case { name, request, headers, asking, sidecar: None, haproxy: None, apache: None, introspection: None, nginx: None }
 }
 
 const READER: &str = "Authorization: Bearer {reader}";
@@ -89,20 +99,20 @@ pub(crate) const TOKENS: &[Case] = &[
     case("an API Key's token reads", "GET /invoices", "Authorization: Bearer {ci}", Passed),
     case("another organization's reader reads his own", "GET /invoices", "Authorization: Bearer {foreign}", Passed),
     case("the scheme in small letters", "GET /invoices", "Authorization: bearer {reader}", Passed),
-    case("the token without a scheme", "GET /invoices", "Authorization: {reader}", Passed).offline(Unauthenticated),
-    case("a writer in an area of one permission", "DELETE /admin/a/b", "Authorization: Bearer {writer}", Passed).offline(Refused),
+    case("the token without a scheme", "GET /invoices", "Authorization: {reader}", Passed).offline(Unauthenticated).introspection(Unauthenticated),
+    case("a writer in an area of one permission", "DELETE /admin/a/b", "Authorization: Bearer {writer}", Passed).offline(Refused).introspection(Refused),
     // Who may not.
     case("a reader writes", "POST /invoices", READER, Refused),
     case("a reader changes", "PUT /invoices/42", READER, Refused),
     case("a reader in the writers' area", "GET /admin/a", READER, Refused),
     case("an API Key's token writes", "POST /invoices", "Authorization: Bearer {ci}", Refused),
     case("a permission that nobody has", "GET /nobody", "Authorization: Bearer {owner}", Refused),
-    case("a token for another API", "GET /bills", READER, Unauthenticated).offline(Refused),
+    case("a token for another API", "GET /bills", READER, Unauthenticated).offline(Refused).introspection(Refused),
     case("no route for the path", "GET /nothing", READER, Refused),
     case("no route for the root", "GET /", READER, Refused),
     case("no route for the method", "DELETE /invoices/42", "Authorization: Bearer {writer}", Refused),
     case("a method of one's own", "PURGE /invoices", "Authorization: Bearer {writer}", Refused),
-    case("a preflight", "OPTIONS /invoices", "Origin: https://a.example\r\nAccess-Control-Request-Method: GET", Refused).apache(Unauthenticated),
+    case("a preflight", "OPTIONS /invoices", "Origin: https://a.example\r\nAccess-Control-Request-Method: GET", Refused),
     // Nobody, and nobody any more.
     case("no credential", "GET /invoices", "", Unauthenticated),
     case("an empty header", "GET /invoices", "Authorization:", Unauthenticated),
@@ -124,11 +134,12 @@ pub(crate) const TOKENS: &[Case] = &[
     case("its roles became less", "POST /invoices", "Authorization: Bearer {demoted}", Unauthenticated).offline(Passed),
     case("its organization was suspended", "GET /invoices", "Authorization: Bearer {suspended}", Unauthenticated).offline(Passed),
     case("a token in the query", "GET /invoices?access_token=x", "", Unauthenticated),
-    case("two tokens", "GET /invoices", "Authorization: Bearer {reader}\r\nAuthorization: Bearer {writer}", Unauthenticated).apache(Refused),
+    case("two tokens", "GET /invoices", "Authorization: Bearer {reader}\r\nAuthorization: Bearer {writer}", Unauthenticated).nginx(Refused),
     case("two tokens in one header", "GET /invoices", "Authorization: Bearer {reader}, Bearer {writer}", Unauthenticated),
-    case("a dead token before a good one", "POST /invoices", "Authorization: Bearer {revoked}\r\nAuthorization: Bearer {writer}", Unauthenticated),
-    case("a raw key where tokens are taken", "GET /invoices", "Authorization: Bearer {reader-key}", Unauthenticated),
-    case("a raw key in its header where tokens are taken", "GET /invoices", "X-API-Key: {ci-key}", Unauthenticated),
+    case("a dead token before a good one", "POST /invoices", "Authorization: Bearer {revoked}\r\nAuthorization: Bearer {writer}", Unauthenticated)
+        .nginx(Refused),
+    case("a raw key where tokens are taken", "GET /invoices", "Authorization: Bearer {reader-key}", Unauthenticated).introspection(Refused),
+    case("a raw key in its header where tokens are taken", "GET /invoices", "X-API-Key: {ci-key}", Unauthenticated).introspection(Refused),
     // Headers.
     case("another path named", "GET /admin/a", "X-Forwarded-Uri: /invoices\r\nAuthorization: Bearer {reader}", Refused),
     case("another method named", "POST /invoices", "X-Forwarded-Method: GET\r\nAuthorization: Bearer {reader}", Refused),
@@ -148,7 +159,7 @@ pub(crate) const TOKENS: &[Case] = &[
     case("the identity to be dropped on the way", "GET /invoices", "Connection: X-Identity-JWT, X-Keywright-Subject\r\nAuthorization: Bearer {reader}", Passed),
     case("the token to be dropped on the way", "GET /invoices", "Connection: Authorization\r\nAuthorization: Bearer {reader}", Passed),
     case("the path to be dropped on the way", "GET /admin/a", "Connection: X-Forwarded-Uri\r\nAuthorization: Bearer {reader}", Refused),
-    case("the key header with underscores", "GET /keys/a", "X_API_Key: {ci-key}", Unauthenticated).haproxy(Refused),
+    case("the key header with underscores", "GET /keys/a", "X_API_Key: {ci-key}", Unauthenticated).offline(Refused),
     // Paths.
     case("two slashes", "GET //invoices", READER, Refused),
     case("two slashes within", "GET /invoices//42", READER, Refused),
@@ -174,52 +185,44 @@ pub(crate) const TOKENS: &[Case] = &[
     case("an escaped question mark", "GET /invoices%3fa", READER, Refused),
     case("an escape that is none", "GET /invoices/%zz", READER, Refused),
     case("an escape that is cut off", "GET /invoices/a%2", READER, Refused),
-    case("a letter in an escape", "GET /%69nvoices", READER, Passed).offline(Refused),
-    case("a space in an escape", "GET /invoices/a%20b", READER, Passed).offline(Refused),
-    case("another letter in an escape", "GET /invoices/%C3%BC", READER, Passed).offline(Refused),
+    case("a letter in an escape", "GET /%69nvoices", READER, Passed).offline(Refused).introspection(Refused),
+    case("a space in an escape", "GET /invoices/a%20b", READER, Passed).offline(Refused).introspection(Refused),
+    case("another letter in an escape", "GET /invoices/%C3%BC", READER, Passed).offline(Refused).introspection(Refused),
     case("an overlong escape", "GET /invoices/%c0%ae%c0%ae", READER, Refused),
     case("dots in a name", "GET /invoices/a..b", READER, Passed),
 ];
 
 /// With raw keys, where they are taken.
 pub(crate) const KEYS: &[Case] = &[
-    case("a Personal Access Key reads", "GET /keys/a", "Authorization: Bearer {reader-key}", Passed)
+    case("a Personal Access Key reads", "GET /keys/a", "Authorization: Bearer {reader-key}", Passed).sidecar(Unauthenticated).offline(Refused),
+    case("the same without a scheme", "GET /keys/a", "Authorization: {reader-key}", Passed)
         .sidecar(Unauthenticated)
         .offline(Refused)
-        .haproxy(Refused)
-        .apache(Unauthenticated),
-    case("the same without a scheme", "GET /keys/a", "Authorization: {reader-key}", Passed).sidecar(Unauthenticated).haproxy(Refused).apache(Unauthenticated),
-    case("an API Key's secret reads", "GET /keys/a/b", "Authorization: Bearer {ci-key}", Passed)
-        .sidecar(Unauthenticated)
-        .haproxy(Refused)
-        .apache(Unauthenticated),
-    case("a secret in its own header reads", "GET /keys/a", "X-API-Key: {ci-key}", Passed).sidecar(Unauthenticated).haproxy(Refused).apache(Unauthenticated),
-    case("a Personal Access Key in it reads", "GET /keys/a", "X-API-Key: {reader-key}", Passed)
-        .sidecar(Unauthenticated)
-        .haproxy(Refused)
-        .apache(Unauthenticated),
-    case("a key writes", "POST /keys/a", "X-API-Key: {writer-key}", Passed).sidecar(Unauthenticated).haproxy(Refused).apache(Unauthenticated),
+        .introspection(Unauthenticated),
+    case("an API Key's secret reads", "GET /keys/a/b", "Authorization: Bearer {ci-key}", Passed).sidecar(Unauthenticated).offline(Refused),
+    case("a secret in its own header reads", "GET /keys/a", "X-API-Key: {ci-key}", Passed).sidecar(Unauthenticated).offline(Refused),
+    case("a Personal Access Key in it reads", "GET /keys/a", "X-API-Key: {reader-key}", Passed).sidecar(Unauthenticated).offline(Refused),
+    case("a key writes", "POST /keys/a", "X-API-Key: {writer-key}", Passed).sidecar(Unauthenticated).offline(Refused),
     case("an access token will do too", "GET /keys/a", READER, Passed).offline(Refused),
-    case("a key that reads writes", "POST /keys/a", "X-API-Key: {ci-key}", Refused).sidecar(Unauthenticated).apache(Unauthenticated),
-    case("a revoked key", "GET /keys/a", "Authorization: Bearer {revoked-key}", Unauthenticated).haproxy(Refused),
-    case("a revoked API Key", "GET /keys/a", "X-API-Key: {old-ci-key}", Unauthenticated).haproxy(Refused),
-    case("an expired key", "GET /keys/a", "X-API-Key: {expired-key}", Unauthenticated).haproxy(Refused),
-    case("a removed member's key", "GET /keys/a", "X-API-Key: {removed-key}", Unauthenticated).haproxy(Refused),
-    case("a disabled user's key", "GET /keys/a", "X-API-Key: {disabled-key}", Unauthenticated).haproxy(Refused),
-    case("a suspended organization's key", "GET /keys/a", "X-API-Key: {suspended-key}", Unauthenticated).haproxy(Refused),
-    case("a key that nobody has", "GET /keys/a", "X-API-Key: {unknown-key}", Unauthenticated).haproxy(Refused),
-    case("half of a key", "GET /keys/a", "X-API-Key: {cut-off-key}", Unauthenticated).haproxy(Refused),
-    case("a key and a token", "GET /keys/a", "X-API-Key: {ci-key}\r\nAuthorization: Bearer {reader}", Unauthenticated).offline(Refused),
-    case("two keys", "GET /keys/a", "X-API-Key: {ci-key}\r\nX-API-Key: {ci-key}", Unauthenticated).haproxy(Refused),
-    case("a dead key and a live one", "GET /keys/a", "X-API-Key: {old-ci-key}\r\nX-API-Key: {ci-key}", Unauthenticated).haproxy(Refused),
-    case("a session", "GET /keys/a", "Authorization: Bearer {session}", Unauthenticated).haproxy(Refused),
-    case("an operator key", "GET /keys/a", "Authorization: Bearer {operator-key}", Unauthenticated).haproxy(Refused),
-    case("a token in the header for keys", "GET /keys/a", "X-API-Key: {reader}", Unauthenticated).haproxy(Refused),
-    case("no credential", "GET /keys/a", "", Unauthenticated).haproxy(Refused),
-    case("a key in the query", "GET /keys/a?api_key=x", "", Unauthenticated).haproxy(Refused),
-    case("a key, and a path that goes up", "GET /keys/../admin/a", "X-API-Key: {writer-key}", Refused).apache(Unauthenticated),
+    case("a key that reads writes", "POST /keys/a", "X-API-Key: {ci-key}", Refused).sidecar(Unauthenticated).offline(Refused),
+    case("a revoked key", "GET /keys/a", "Authorization: Bearer {revoked-key}", Unauthenticated).offline(Refused),
+    case("a revoked API Key", "GET /keys/a", "X-API-Key: {old-ci-key}", Unauthenticated).offline(Refused),
+    case("an expired key", "GET /keys/a", "X-API-Key: {expired-key}", Unauthenticated).offline(Refused),
+    case("a removed member's key", "GET /keys/a", "X-API-Key: {removed-key}", Unauthenticated).offline(Refused),
+    case("a disabled user's key", "GET /keys/a", "X-API-Key: {disabled-key}", Unauthenticated).offline(Refused),
+    case("a suspended organization's key", "GET /keys/a", "X-API-Key: {suspended-key}", Unauthenticated).offline(Refused),
+    case("a key that nobody has", "GET /keys/a", "X-API-Key: {unknown-key}", Unauthenticated).offline(Refused),
+    case("half of a key", "GET /keys/a", "X-API-Key: {cut-off-key}", Unauthenticated).offline(Refused),
+    case("a key and a token", "GET /keys/a", "X-API-Key: {ci-key}\r\nAuthorization: Bearer {reader}", Unauthenticated).offline(Refused).introspection(Refused),
+    case("two keys", "GET /keys/a", "X-API-Key: {ci-key}\r\nX-API-Key: {ci-key}", Unauthenticated).offline(Refused),
+    case("a dead key and a live one", "GET /keys/a", "X-API-Key: {old-ci-key}\r\nX-API-Key: {ci-key}", Unauthenticated).offline(Refused),
+    case("a session", "GET /keys/a", "Authorization: Bearer {session}", Unauthenticated).offline(Refused),
+    case("an operator key", "GET /keys/a", "Authorization: Bearer {operator-key}", Unauthenticated).offline(Refused),
+    case("a token in the header for keys", "GET /keys/a", "X-API-Key: {reader}", Unauthenticated).offline(Refused).introspection(Passed),
+    case("no credential", "GET /keys/a", "", Unauthenticated).offline(Refused),
+    case("a key in the query", "GET /keys/a?api_key=x", "", Unauthenticated).offline(Refused),
+    case("a key, and a path that goes up", "GET /keys/../admin/a", "X-API-Key: {writer-key}", Refused).offline(Refused),
     case("a key, and an identity of one's own", "GET /keys/a", "X-Identity-JWT: chosen\r\nX-API-Key: {ci-key}", Passed)
         .sidecar(Unauthenticated)
-        .haproxy(Refused)
-        .apache(Unauthenticated),
+        .offline(Refused),
 ];

@@ -46,7 +46,8 @@ fn main() -> anyhow::Result<()> {
     // A verifier gives a token half a minute more than it says, for clocks that disagree.
     let expired = format!("GET /gateway/v1/check/invoices HTTP/1.1\r\nHost: a\r\nAuthorization: {}\r\n\r\n", world.credential("expired"));
     sidecar.until(|_| http::send(beside, expired.as_bytes()).ok().filter(|answer| answer.status == 401).map(drop))?;
-    let gateways = start(&cli, &world, (api, beside))?;
+    let (_tls, https) = proxies::https(world.folder.path(), world.address)?;
+    let gateways = start(&cli, &world, (api, beside, https))?;
     table(&world, &upstream, &gateways)?;
     for gateway in &gateways {
         let passed = mutate::run(&world, &upstream, gateway, (cli.bent, cli.seed))?;
@@ -59,12 +60,20 @@ fn main() -> anyhow::Result<()> {
     limits(&mut world, &upstream, &gateways)
 }
 
-fn start(cli: &Cli, world: &World, (upstream, beside): (SocketAddr, SocketAddr)) -> anyhow::Result<Vec<Gateway>> {
+fn start(cli: &Cli, world: &World, (upstream, beside, https): (SocketAddr, SocketAddr, SocketAddr)) -> anyhow::Result<Vec<Gateway>> {
     let (_, pem) = http::call(world.address, "GET", "/.well-known/jwks.pem", "", "")?;
     fs::write(world.folder.path().join("jwks.pem"), pem)?;
     let templates = fs::canonicalize(&cli.templates)?;
     let issuer = world.issuer();
-    let places = |check| Places { templates: &templates, folder: world.folder.path(), issuer: &issuer, upstream, check };
+    let places = |check| Places {
+        templates: &templates,
+        folder: world.folder.path(),
+        issuer: &issuer,
+        upstream,
+        check,
+        https,
+        client: (&world.client.0, &world.client.1),
+    };
     let asking = [Kind::Nginx, Kind::Caddy, Kind::HaproxyLua];
     let mut gateways = Vec::new();
     for (asks, check) in [(Asks::Server, world.address), (Asks::Sidecar, beside)] {
@@ -72,8 +81,8 @@ fn start(cli: &Cli, world: &World, (upstream, beside): (SocketAddr, SocketAddr))
             gateways.push(Gateway::start(kind, asks, &places(check))?);
         }
     }
-    for kind in [Kind::HaproxyOffline, Kind::ApacheOffline] {
-        gateways.push(Gateway::start(kind, Asks::Nobody, &places(world.address))?);
+    for (kind, asks) in [(Kind::ApacheAsking, Asks::Introspection), (Kind::HaproxyOffline, Asks::Nobody), (Kind::ApacheOffline, Asks::Nobody)] {
+        gateways.push(Gateway::start(kind, asks, &places(world.address))?);
     }
     Ok(gateways)
 }

@@ -54,6 +54,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
         // Asked, not killed: nginx and Apache end their own children then.
         let _ = Command::new("sh").args(["-c", r#"kill -TERM "$1""#, "kill", &self.child.id().to_string()]).status();
         for _ in 0..1_000 {

@@ -16,6 +16,7 @@ pub(crate) enum Kind {
     Caddy,
     HaproxyLua,
     HaproxyOffline,
+    ApacheAsking,
     ApacheOffline,
 }
 
@@ -24,6 +25,8 @@ pub(crate) enum Kind {
 pub(crate) enum Asks {
     Server,
     Sidecar,
+    /// The server, about the credential alone.
+    Introspection,
     Nobody,
 }
 
@@ -44,6 +47,10 @@ pub(crate) struct Places<'a> {
     pub(crate) upstream: SocketAddr,
     /// Who is asked.
     pub(crate) check: SocketAddr,
+    /// Keywright by https.
+    pub(crate) https: SocketAddr,
+    /// Id and secret of the API Key by which it is asked about tokens.
+    pub(crate) client: (&'a str, &'a str),
 }
 
 impl Gateway {
@@ -56,6 +63,7 @@ impl Gateway {
             Kind::Caddy => ("Caddyfile", "Caddyfile"),
             Kind::HaproxyLua => ("haproxy.cfg", "haproxy.cfg"),
             Kind::HaproxyOffline => ("haproxy-offline.cfg", "haproxy.cfg"),
+            Kind::ApacheAsking => ("apache.conf", "api.conf"),
             Kind::ApacheOffline => ("apache-offline.conf", "api.conf"),
         };
         let text = fs::read_to_string(places.templates.join(template)).with_context(|| template.to_owned())?;
@@ -71,8 +79,42 @@ impl Gateway {
     }
 }
 
+/// Keywright by https, for what takes it in no other way: nginx with a certificate of its own, in `tls.pem` of the folder.
+pub(crate) fn https(folder: &Path, server: SocketAddr) -> anyhow::Result<(Process, SocketAddr)> {
+    let (address, own) = (free()?, folder.join("https"));
+    fs::create_dir(&own)?;
+    let (certificate, key) = (folder.join("tls.pem"), own.join("key.pem"));
+    let mut openssl = Command::new("openssl");
+    openssl.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+    ]);
+    let made = openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate).output().context("openssl")?;
+    anyhow::ensure!(made.status.success(), "openssl made no certificate: {}", String::from_utf8_lossy(&made.stderr));
+    let config = own.join("api.conf");
+    let (certificate, key) = (certificate.display(), key.display());
+    fs::write(
+        &config,
+        format!("server {{ listen {address} ssl; ssl_certificate {certificate}; ssl_certificate_key {key}; location / {{ proxy_pass http://{server}; }} }}\n"),
+    )?;
+    let mut process = Process::start("https", &mut command(Kind::Nginx, &own, &config)?, folder)?;
+    process.until_listening(address)?;
+    Ok((process, address))
+}
+
 fn filled(text: &str, places: &Places<'_>, (address, folder): (SocketAddr, &Path)) -> String {
-    let values: [(&str, String); 11] = [
+    let values: [(&str, String); 14] = [
         ("@LISTEN@", address.to_string()),
         ("@ADDRESS@", address.ip().to_string()),
         ("@PORT@", address.port().to_string()),
@@ -83,7 +125,10 @@ fn filled(text: &str, places: &Places<'_>, (address, folder): (SocketAddr, &Path
         ("@ISSUER@", places.issuer.to_owned()),
         ("@AUDIENCE@", "https://invoices.example.com".to_owned()),
         ("@PEM@", places.folder.join("jwks.pem").display().to_string()),
-        ("@JWKS@", format!("{}/.well-known/jwks.json", places.issuer)),
+        ("@CLIENT_ID@", places.client.0.to_owned()),
+        ("@CLIENT_SECRET@", places.client.1.to_owned()),
+        ("@JWKS@", format!("https://localhost:{}/.well-known/jwks.json", places.https.port())),
+        ("@CA@", places.folder.join("tls.pem").display().to_string()),
     ];
     values.iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, value))
 }
@@ -116,9 +161,11 @@ fn command(kind: Kind, folder: &Path, config: &Path) -> anyhow::Result<Command> 
             command.args(["-db", "-f"]).arg(config);
             command
         }
-        Kind::ApacheOffline => {
+        Kind::ApacheAsking | Kind::ApacheOffline => {
             let main = folder.join("apache2.conf");
-            fs::write(&main, apache(folder, config))?;
+            // Not both of them: together they do not start.
+            let module = if kind == Kind::ApacheAsking { "oauth2" } else { "auth_openidc" };
+            fs::write(&main, apache(folder, config, module))?;
             let mut command = Command::new(found("apache2")?);
             command.args(["-D", "FOREGROUND", "-f"]).arg(main);
             command
@@ -143,9 +190,9 @@ fn nginx(folder: &Path, config: &Path) -> String {
 }
 
 /// What Debian's apache2.conf has around its sites, in a folder of its own.
-fn apache(folder: &Path, config: &Path) -> String {
+fn apache(folder: &Path, config: &Path, module: &str) -> String {
     let at = folder.display();
-    let modules = ["mpm_event", "authn_core", "authz_core", "authz_user", "headers", "proxy", "proxy_http", "env", "setenvif", "auth_openidc"];
+    let modules = ["mpm_event", "authn_core", "authz_core", "authz_user", "headers", "proxy", "proxy_http", "env", "setenvif", module];
     let loaded: String = modules.map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n")).concat();
     format!(
         "ServerRoot {at}\nServerName localhost\nPidFile {at}/apache.pid\nDefaultRuntimeDir {at}\nErrorLog {at}/error.log\nMutex file:{at}\nUser www-data\nGroup www-data\n{loaded}Include {}\n",

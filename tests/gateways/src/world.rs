@@ -6,7 +6,7 @@ use crate::{
 };
 use anyhow::{Context as _, ensure};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
@@ -25,6 +25,8 @@ pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) credentials: BTreeMap<&'static str, String>,
+    /// Id and secret of an API Key that may ask about everybody's tokens and keys.
+    pub(crate) client: (String, String),
     server: Option<Process>,
 }
 
@@ -44,7 +46,7 @@ impl World {
         // Dead keys come by the thousand, and all from one address.
         let limits = "[limits]\nrefused_keys_per_minute = 0\nkey_per_second = 0\norganization_per_second = 0\n";
         fs::write(folder.path().join("keywright.toml"), format!("{settings}{limits}{ROUTES}"))?;
-        let mut world = Self { binary: binary.to_owned(), folder, address, credentials: BTreeMap::new(), server: None };
+        let mut world = Self { binary: binary.to_owned(), folder, address, credentials: BTreeMap::new(), client: (String::new(), String::new()), server: None };
         world.serve(&[])?;
         world.fill()?;
         Ok(world)
@@ -122,7 +124,8 @@ impl World {
 
     /// Makes everybody, gives tokens, and takes back what is to be dead.
     fn fill(&mut self) -> anyhow::Result<()> {
-        self.admin(&["bootstrap", "--owner-email", "operator@example.com"])?;
+        let operators = self.admin(&["bootstrap", "--owner-email", "operator@example.com"])?;
+        self.client = self.asking_key(&operators)?;
         let (acme, globex, closed) = (self.organization("Acme")?, self.organization("Globex")?, self.organization("Closed")?);
         // First of all, so that it is over when it is needed.
         let (_, brief) = self.person(&acme, "brief", "writer", &["--expires-at", &in_a_moment()?])?;
@@ -173,6 +176,23 @@ impl World {
         self.admin(&["member", "set", "--organization", &acme, "--user", &demoted_user, "--role", "reader"])?;
         self.admin(&["organization", "suspend", &closed])?;
         self.counterfeits()
+    }
+
+    /// An API Key of the operator organization that may introspect, made by its Owner.
+    fn asking_key(&self, operators: &Value) -> anyhow::Result<(String, String)> {
+        let (organization, password) = (text(operators, "organizationId")?, text(operators, "oneTimePassword")?);
+        let sign_in = json!({ "email": "operator@example.com", "password": password, "newPassword": "a password for gateways" });
+        let session = text(&self.json("/auth/v1/sessions", "", &sign_in)?, "sessionToken")?;
+        let key = json!({ "name": "gateways", "introspect": true, "grants": [{ "organizationId": organization, "roles": ["reader"] }] });
+        let path = format!("/identity/v1/organizations/{organization}/api-keys");
+        let made = self.json(&path, &format!("Authorization: Bearer {session}\r\n"), &key)?;
+        Ok((text(&made, "id")?, text(&made, "secret")?))
+    }
+
+    fn json(&self, path: &str, more: &str, body: &Value) -> anyhow::Result<Value> {
+        let (status, text) = call(self.address, "POST", path, &format!("Content-Type: application/json\r\n{more}"), &body.to_string())?;
+        ensure!(matches!(status, 200 | 201), "{path}: {status} {text}");
+        Ok(serde_json::from_str(&text)?)
     }
 
     /// What looks like a credential.
