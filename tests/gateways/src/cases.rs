@@ -154,12 +154,14 @@ pub(crate) const TOKENS: &[Case] = &[
     case("X-HTTP-Method-Override", "GET /invoices", "X-HTTP-Method-Override: POST\r\nAuthorization: Bearer {reader}", Refused),
     case("an identity of one's own", "GET /invoices", "X-Identity-JWT: chosen\r\nX-Keywright-Subject: chosen\r\nAuthorization: Bearer {reader}", Passed),
     case("roles of one's own", "POST /invoices", "X-Keywright-Roles: chosen writer owner\r\nAuthorization: Bearer {reader}", Refused),
-    case("an identity with underscores", "GET /invoices", "X_Identity_JWT: chosen\r\nX_Keywright_Subject: chosen\r\nAuthorization: Bearer {reader}", Passed),
+    case("an identity with underscores", "GET /invoices", "X_Identity_JWT: chosen\r\nX_Keywright_Subject: chosen\r\nAuthorization: Bearer {reader}", Passed)
+        .apache(Refused)
+        .introspection(Refused),
     case("an identity and no token", "GET /invoices", "X-Identity-JWT: chosen\r\nX-Keywright-Subject: chosen", Unauthenticated),
     case("the identity to be dropped on the way", "GET /invoices", "Connection: X-Identity-JWT, X-Keywright-Subject\r\nAuthorization: Bearer {reader}", Passed),
     case("the token to be dropped on the way", "GET /invoices", "Connection: Authorization\r\nAuthorization: Bearer {reader}", Passed),
     case("the path to be dropped on the way", "GET /admin/a", "Connection: X-Forwarded-Uri\r\nAuthorization: Bearer {reader}", Refused),
-    case("the key header with underscores", "GET /keys/a", "X_API_Key: {ci-key}", Unauthenticated).offline(Refused),
+    case("the key header with underscores", "GET /keys/a", "X_API_Key: {ci-key}", Unauthenticated).introspection(Refused).offline(Refused),
     // Paths.
     case("two slashes", "GET //invoices", READER, Refused),
     case("two slashes within", "GET /invoices//42", READER, Refused),

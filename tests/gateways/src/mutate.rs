@@ -3,7 +3,7 @@
 
 use crate::{
     http::{self, header, headers},
-    proxies::{Asks, Gateway},
+    proxies::{Asks, Gateway, Kind},
     upstream::{CASE, Upstream},
     world::World,
 };
@@ -38,8 +38,8 @@ impl Dice {
     }
 }
 
-const METHODS: &[&str] = &["GET", "GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get", "PURGE"];
-const PATHS: &[&str] = &["/invoices", "/invoices/42", "/admin/a", "/keys/a", "/keys/a/b", "/bills", "/", "/nothing"];
+const METHODS: &[&str] = &["HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get", "PURGE"];
+const PATHS: &[&str] = &["/invoices", "/invoices", "/invoices/42", "/invoices/42", "/keys/a", "/keys/a/b", "/admin/a", "/bills", "/", "/nothing"];
 const INSERTS: &[&str] = &[
     "/",
     "//",
@@ -104,14 +104,11 @@ const INSERTS: &[&str] = &[
 ];
 const LIVE: &[&str] = &["reader", "reader", "ci", "foreign"];
 const LIVE_KEYS: &[&str] = &["reader-key", "ci-key"];
+/// Taken back, which those that ask nobody do not hear of.
+const TAKEN_BACK: &[&str] = &["revoked", "old-ci", "removed", "disabled", "suspended"];
 const DEAD: &[&str] = &[
     "",
     "",
-    "revoked",
-    "old-ci",
-    "removed",
-    "disabled",
-    "suspended",
     "expired",
     "tampered",
     "other-payload",
@@ -185,7 +182,6 @@ const HOPS: &[&str] = &[
     "X-Keywright-Subject",
     "Authorization",
     "X-API-Key",
-    "X-Case",
     "Host",
     "TE",
     "Content-Length",
@@ -204,7 +200,7 @@ pub(crate) fn run(world: &World, upstream: &Upstream, gateway: &Gateway, (count,
     let mut dice = Dice(seed);
     let mut passed = 0;
     for number in 0..count {
-        let bent = bend(&mut dice, world, format!("{}-bent-{number}", gateway.name));
+        let bent = bend(&mut dice, world, gateway, format!("{}-bent-{number}", gateway.name));
         // Some are answered by the end of the connection.
         let _ = http::send(gateway.address, &bent.bytes);
         let seen = upstream.seen(&bent.case);
@@ -222,9 +218,9 @@ fn shown(bent: &Bent) -> String {
     String::from_utf8_lossy(&bent.bytes).into_owned()
 }
 
-fn bend(dice: &mut Dice, world: &World, case: String) -> Bent {
+fn bend(dice: &mut Dice, world: &World, gateway: &Gateway, case: String) -> Bent {
     let mut target = dice.of(PATHS).to_owned();
-    for _ in 0..[0, 0, 1, 1, 2, 3].get(dice.below(6)).copied().unwrap_or(0) {
+    for _ in 0..[0, 0, 0, 1, 1, 2].get(dice.below(6)).copied().unwrap_or(0) {
         let places: Vec<usize> = target.char_indices().map(|(at, _)| at).chain([target.len()]).collect();
         let at = places.get(dice.below(places.len())).copied().unwrap_or(0);
         target.insert_str(at, dice.of(INSERTS));
@@ -235,23 +231,24 @@ fn bend(dice: &mut Dice, world: &World, case: String) -> Bent {
     if dice.once_in(40) {
         target = format!("http://{}{target}", dice.of(&["api.example.com", "127.0.0.1", "chosen.example.com"]));
     }
-    let (mut lines, live) = credentials(dice, world);
-    for _ in 0..dice.below(4) {
+    let (mut lines, live) = credentials(dice, world, gateway);
+    for _ in 0..dice.below(3) {
         let name = alias(dice);
-        let value = dice.of(VALUES);
-        lines.push(format!("{name}: {value}"));
-        if dice.once_in(4) {
-            lines.push(format!("{name}: {}", dice.of(VALUES)));
+        for _ in 0..if dice.once_in(4) { 2 } else { 1 } {
+            let value = dice.of(VALUES);
+            // Apache looks at the last of the headers with odd names, unless it is empty: see its configuration.
+            let value = if value.is_empty() && matches!(gateway.kind, Kind::ApacheAsking | Kind::ApacheOffline) { "-" } else { value };
+            lines.push(format!("{name}: {value}"));
         }
     }
-    if dice.once_in(3) {
+    if dice.once_in(5) {
         lines.push(format!("Connection: {}", (0..=dice.below(3)).map(|_| dice.of(HOPS)).collect::<Vec<_>>().join(", ")));
     }
     // In any order.
     for at in (1..lines.len()).rev() {
         lines.swap(at, dice.below(at + 1));
     }
-    let method = dice.of(METHODS);
+    let method = if dice.once_in(3) { dice.of(METHODS) } else { "GET" };
     let lines = lines.join("\r\n");
     let more = if lines.is_empty() { String::new() } else { format!("{lines}\r\n") };
     let bytes = format!("{method} {target} HTTP/1.1\r\nHost: api.example.com\r\n{CASE}: {case}\r\n{more}\r\n").into_bytes();
@@ -259,7 +256,8 @@ fn bend(dice: &mut Dice, world: &World, case: String) -> Bent {
 }
 
 /// Lines with credentials, and whether one of them lives. Live ones read, and nothing else.
-fn credentials(dice: &mut Dice, world: &World) -> (Vec<String>, bool) {
+fn credentials(dice: &mut Dice, world: &World, gateway: &Gateway) -> (Vec<String>, bool) {
+    let dead = if gateway.asks != Asks::Nobody && dice.once_in(3) { TAKEN_BACK } else { DEAD };
     let (mut lines, mut live) = (Vec::new(), false);
     let mut present = |dice: &mut Dice, names: &[&str], lives: bool| {
         let credential = world.credential(dice.of(names));
@@ -277,13 +275,13 @@ fn credentials(dice: &mut Dice, world: &World) -> (Vec<String>, bool) {
         4 => present(dice, LIVE_KEYS, true),
         5 => {
             present(dice, LIVE, true);
-            present(dice, DEAD, false);
+            present(dice, dead, false);
         }
         6 => {
-            present(dice, DEAD, false);
-            present(dice, DEAD, false);
+            present(dice, dead, false);
+            present(dice, dead, false);
         }
-        _ => present(dice, DEAD, false),
+        _ => present(dice, dead, false),
     }
     (lines, live)
 }
@@ -310,7 +308,9 @@ fn judge(head: &str, bent: &Bent, gateway: &Gateway) -> anyhow::Result<()> {
     ensure!(matches!(method, "GET" | "HEAD"), "a reader came through with {method}");
     let path = target.split(['?', '#']).next().unwrap_or_default();
     for reading in readings(path) {
-        let known = ["/invoices", "/keys/", "/bills"].iter().any(|start| reading.starts_with(start)) && !reading.contains("..") && !reading.contains("//");
+        let is_below = ["/invoices", "/keys/", "/bills"].iter().any(|start| reading.starts_with(start));
+        let moves = |segment: &str| matches!(segment.split(';').next().unwrap_or_default(), "." | "..");
+        let known = is_below && !reading.contains("//") && !reading.contains('\\') && !reading.split('/').any(moves) && !reading.chars().any(char::is_control);
         ensure!(known, "a reader came to {path}, which may be read as {reading}");
     }
     if gateway.asks == Asks::Server {
