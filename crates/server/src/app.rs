@@ -76,7 +76,7 @@ impl App {
             .route(paths::TOKEN_V1, post(auth::token::v1))
             .route(paths::API_KEY_TOKEN, post(auth::token::api_key))
             .route(paths::USERINFO, get(auth::userinfo::userinfo))
-            .route(paths::OAUTH_USERINFO, get(auth::userinfo::oauth_userinfo))
+            .route(paths::OAUTH_USERINFO, get(auth::userinfo::oauth_userinfo).post(auth::userinfo::oauth_userinfo_by_post))
             .merge(oauth::router())
             .merge(auth::router(self))
             .merge(identity::router(self).layer(axum::middleware::from_fn_with_state(Arc::clone(self), idempotency::layer)))

@@ -36,6 +36,7 @@ pub fn rejection<B: From<Vec<u8>>>(error: &VerifyError, config: &Config) -> Resp
         | VerifyError::UnknownKey
         | VerifyError::Claims(_)
         | VerifyError::Revoked
+        | VerifyError::Inactive
         | VerifyError::TooLong => unauthorized(error, error.error_code(), error.to_string()),
     }
 }
