@@ -272,7 +272,9 @@ impl Core {
             fixed = fixed_members(&claims)?;
         }
         if claims.scope.is_none() && grant.roles.is_empty() {
-            return Err(Error::Scope(format!("that many permissions have no room in a token; name those that you need, {MAX_SCOPE_BYTES} bytes at most")));
+            return Err(Error::Scope(format!(
+                "that many permissions have no room in a token; name those that you need in scope, {MAX_SCOPE_BYTES} bytes at most"
+            )));
         }
         Ok(fixed)
     }

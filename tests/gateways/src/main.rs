@@ -49,6 +49,7 @@ fn main() -> anyhow::Result<()> {
     let (_tls, https) = proxies::https(world.folder.path(), world.address)?;
     let gateways = start(&cli, &world, (api, beside, https))?;
     table(&world, &upstream, &gateways)?;
+    taken_back(&world, &upstream, &gateways)?;
     for gateway in &gateways {
         let passed = mutate::run(&world, &upstream, gateway, (cli.bent, cli.seed))?;
         println!("{:<24} {} bent requests, {passed} of them reached the API, each as it may", gateway.name, cli.bent);
@@ -153,6 +154,40 @@ fn arrived(world: &World, head: &str, case: &Case, gateway: &Gateway) -> anyhow:
 fn payload(token: &str) -> anyhow::Result<Value> {
     let payload = token.split('.').nth(1).context("a token has three parts")?;
     Ok(serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?)
+}
+
+/// What a gateway knows well is refused when it is taken back: at once by those that ask the server, soon by those that ask the sidecar.
+fn taken_back(world: &World, upstream: &Upstream, gateways: &[Gateway]) -> anyhow::Result<()> {
+    let (token, key) = (format!("Authorization: Bearer {}", world.credential("leaver")), format!("Authorization: Bearer {}", world.credential("leaver-key")));
+    let ask = |gateway: &Gateway, path: &str, credential: &str| -> anyhow::Result<u16> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: api.example.com\r\n{CASE}: leaver\r\n{credential}\r\n\r\n");
+        Ok(http::send(gateway.address, request.as_bytes())?.status)
+    };
+    let asking: Vec<&Gateway> = gateways.iter().filter(|gateway| gateway.asks != Asks::Nobody).collect();
+    for gateway in &asking {
+        for _ in 0..3 {
+            let status = ask(gateway, "/invoices", &token)?;
+            ensure!(status == 200, "{}: {status} while the key lives", gateway.name);
+            let status = ask(gateway, "/keys/a", &key)?;
+            ensure!(gateway.asks == Asks::Sidecar || status == 200, "{}: {status} while the key lives", gateway.name);
+        }
+    }
+    world.take_back()?;
+    let before = upstream.seen("leaver").len();
+    for gateway in asking.iter().filter(|gateway| gateway.asks != Asks::Sidecar) {
+        for (path, credential) in [("/invoices", &token), ("/keys/a", &key)] {
+            let status = ask(gateway, path, credential)?;
+            ensure!(status == 401, "{}: {status} to what was taken back", gateway.name);
+        }
+    }
+    ensure!(upstream.seen("leaver").len() == before, "what was taken back came to the API");
+    for gateway in asking.iter().filter(|gateway| gateway.asks == Asks::Sidecar) {
+        // Each try takes a millisecond or more.
+        let refused = (0..2_000).find(|_| matches!(ask(gateway, "/invoices", &token), Ok(401)));
+        ensure!(refused.is_some(), "{}: what was taken back goes on", gateway.name);
+    }
+    println!("what was taken back is refused at once, and by those beside the sidecar when it has heard of it");
+    Ok(())
 }
 
 /// What is no decision: too often, and a server that is away.

@@ -25,6 +25,8 @@ pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) credentials: BTreeMap<&'static str, String>,
+    /// The key of the credentials `leaver` and `leaver-key`.
+    leaver: String,
     /// Id and secret of an API Key that may ask about everybody's tokens and keys.
     pub(crate) client: (String, String),
     server: Option<Process>,
@@ -46,7 +48,15 @@ impl World {
         // Dead keys come by the thousand, and all from one address.
         let limits = "[limits]\nrefused_keys_per_minute = 0\nkey_per_second = 0\norganization_per_second = 0\n";
         fs::write(folder.path().join("keywright.toml"), format!("{settings}{limits}{ROUTES}"))?;
-        let mut world = Self { binary: binary.to_owned(), folder, address, credentials: BTreeMap::new(), client: (String::new(), String::new()), server: None };
+        let mut world = Self {
+            binary: binary.to_owned(),
+            folder,
+            address,
+            credentials: BTreeMap::new(),
+            client: (String::new(), String::new()),
+            leaver: String::new(),
+            server: None,
+        };
         world.serve(&[])?;
         world.fill()?;
         Ok(world)
@@ -61,6 +71,11 @@ impl World {
         server.until(|log| log.contains("listening on ").then_some(()))?;
         self.server = Some(server);
         Ok(())
+    }
+
+    /// Takes back what is to be taken back while gateways know it well.
+    pub(crate) fn take_back(&self) -> anyhow::Result<()> {
+        self.admin(&["key", "revoke", &self.leaver]).map(drop)
     }
 
     /// Ends the server.
@@ -175,6 +190,10 @@ impl World {
         self.admin(&["user", "disable", &disabled_user])?;
         self.admin(&["member", "set", "--organization", &acme, "--user", &demoted_user, "--role", "reader"])?;
         self.admin(&["organization", "suspend", &closed])?;
+        let (_, leaver) = self.person(&acme, "leaver", "reader", &[])?;
+        let token = self.token(&leaver)?;
+        self.leaver = leaver.id;
+        self.credentials.extend([("leaver", token), ("leaver-key", leaver.secret)]);
         self.counterfeits()
     }
 

@@ -27,7 +27,7 @@ use decide::{By, Judge};
 use http::HeaderValue;
 use identity::Identities;
 use ipnet::IpNet;
-use keywright_core::Error;
+use keywright_core::{Error, usage::Way};
 use keywright_protocol::{Catalog, claims::IdentityClaims, paths::GATEWAY_CHECK};
 use keywright_verify::Verifier;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ impl App {
             By::Key(secret) => {
                 let forwarded = outer::client_ip(info.peer, &parts.headers, &self.gateway.forwarders);
                 ctx.client_ip = forwarded.map_err(|_| Refused::forbidden("forwarded_headers", outer::UNREADABLE_HOP))?;
-                ctx.user_agent = crate::caller::user_agent(&parts.headers);
+                (ctx.user_agent, ctx.way) = (crate::caller::user_agent(&parts.headers), Way::GatewayCheck);
                 let judged = keys::judge(self, &ctx, secret, &found).await?;
                 self.allow(judged.who, judged.of, (ctx.now, judged.not_after))
             }

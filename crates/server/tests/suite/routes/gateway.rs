@@ -353,3 +353,18 @@ async fn raw_identity(server: &TestServer, credential: (&str, &str)) -> String {
     let request = server.request(reqwest::Method::GET, &format!("{GATEWAY_CHECK}/keys/profiles")).header(credential.0, credential.1);
     server.send(request).await.header("x-identity-jwt")
 }
+
+/// Reddens when a key that came to a gateway is noted as another way in.
+#[tokio::test]
+async fn a_key_at_a_gateway_is_noted_as_one() {
+    let server = TestServer::start().await;
+    let id = key_id(&server.token(Actor::Owner).await);
+    for _ in 0..2 {
+        assert_eq!(decided(&ask(&server, "GET", "/keys/profiles", &[("X-API-Key", server.key("owner"))]).await, 200), "");
+    }
+    server.core.flush_access_log(server.clock.now()).await.unwrap();
+    let usage = server.get(Actor::Owner, &format!("/identity/v1/organizations/current/personal-access-keys/{id}/usage")).await.json();
+    let ways: Vec<&str> = usage["ways"].as_array().unwrap().iter().filter_map(|way| way["endpoint"].as_str()).collect();
+    assert!(ways.contains(&GATEWAY_CHECK), "{usage}");
+    server.end().await;
+}

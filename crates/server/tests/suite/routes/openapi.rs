@@ -23,6 +23,7 @@ async fn the_page_lists_every_document_by_name() {
     assert!(policy.contains("default-src 'none'") && policy.contains("connect-src 'self' https://api.example.com;"), "{policy}");
     let script = server.get(Actor::Anonymous, "/openapi/swagger-initializer.js").await;
     for (name, url) in [
+        ("oauth", "/openapi/oauth.json"),
         ("auth", AUTH),
         ("identity", IDENTITY),
         ("gateway", GATEWAY),
