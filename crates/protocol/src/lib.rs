@@ -6,20 +6,24 @@
 //!
 //! Feature `openapi` derives `utoipa::ToSchema` for the bodies.
 
+pub mod activity;
 pub mod admin;
 pub mod auth;
 pub mod catalog;
 pub mod claims;
 pub mod error;
 mod form;
+pub mod identity;
 pub mod ids;
 pub mod jwk;
+pub mod keys;
 pub mod mail;
 pub mod operator;
 pub mod paths;
 pub mod position;
 pub mod roles;
 pub mod secret;
+pub mod sessions;
 pub mod status;
 pub mod time;
 
