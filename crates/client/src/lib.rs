@@ -5,10 +5,10 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use keywright_client::{Client, Place};
+//! use keywright_client::{Client, Place, Wanted};
 //!
 //! let client = Client::new("https://auth.example.com")?;
-//! let token = client.exchange_personal_access_key("kw_pak_...", None).await?;
+//! let token = client.exchange("kw_pak_...", &Wanted::default()).await?;
 //! let caller = client.with_token(&token.access_token);
 //! println!("{} in {}", caller.me().await?.email, caller.me().await?.organization.name);
 //! for key in caller.api_keys(Place::Current, 1).await?.data {
@@ -45,3 +45,4 @@ pub use keys::Rotation;
 pub use keywright_protocol as protocol;
 pub use options::{BaseUrlError, Options, Transport};
 pub use sessions::SignIn;
+pub use token::Wanted;

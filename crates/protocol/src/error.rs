@@ -14,6 +14,9 @@ pub struct ErrorBody {
     pub error_description: String,
     /// The same sentence, for clients that read `message`.
     pub message: String,
+    /// At the OAuth endpoints, whose codes are few: what exactly, such as `key_expired`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
     /// Where it is documented.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub doc: Option<String>,
@@ -30,7 +33,7 @@ impl ErrorBody {
     #[must_use]
     pub fn new(error: impl Into<String>, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { error: error.into(), error_description: message.clone(), message, doc: None, required_permission: None, roles_with_permission: Vec::new() }
+        Self { error: error.into(), error_description: message.clone(), message, reason: None, doc: None, required_permission: None, roles_with_permission: Vec::new() }
     }
 
     /// The same with a link to its documentation.

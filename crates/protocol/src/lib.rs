@@ -18,6 +18,7 @@ pub mod ids;
 pub mod jwk;
 pub mod keys;
 pub mod mail;
+pub mod oauth;
 pub mod operator;
 pub mod paths;
 pub mod position;

@@ -8,6 +8,22 @@ pub const TOKEN_V2: &str = "/auth/v2/token";
 pub const TOKEN_V1: &str = "/auth/v1/token";
 /// Exchange of an API Key.
 pub const API_KEY_TOKEN: &str = "/auth/v1/api-key/token";
+/// The token endpoint (RFC 6749, section 3.2).
+pub const OAUTH_TOKEN: &str = "/oauth/token";
+/// Token introspection (RFC 7662).
+pub const OAUTH_INTROSPECT: &str = "/oauth/introspect";
+/// Token revocation (RFC 7009).
+pub const OAUTH_REVOKE: &str = "/oauth/revoke";
+/// Who holds a token.
+pub const OAUTH_USERINFO: &str = "/oauth/userinfo";
+/// Metadata of the authorization server (RFC 8414).
+pub const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
+/// The same under OpenID Connect's name.
+pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+/// Metadata of the identity API as a protected resource (RFC 9728).
+pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
+/// Where gateways ask.
+pub const GATEWAY_CHECK: &str = "/gateway/v1/check";
 /// Who holds a token. The realm is a word of the vendor's; any is accepted.
 pub const USERINFO: &str = "/auth/realms/{realm}/protocol/openid-connect/userinfo";
 /// The public keys (RFC 7517).
