@@ -287,12 +287,13 @@ impl Event {
     /// What it is found to be of one kind by with another one; `None` for what is like no other.
     fn likeness(&self) -> Option<Likeness<'_>> {
         match self {
-            Self::Exchange(Exchange { by, refused, address, user_agent, .. }) => Some(Likeness {
+            Self::Exchange(Exchange { by, refused, address, user_agent, way, .. }) => Some(Likeness {
                 of: Arc::as_ptr(&by.of).addr(),
                 revision: by.revision,
                 refused: *refused,
                 address: *address,
                 user_agent: user_agent.as_deref(),
+                is_check: way.is_check(),
             }),
             Self::Unknown { .. } | Self::Gap(_) => None,
         }
@@ -312,7 +313,7 @@ impl Event {
             revision,
         };
         match self {
-            Self::Exchange(exchange) => exchange.kind(bare),
+            Self::Exchange(exchange) => exchange.kind(),
             Self::Unknown { address, count, .. } => {
                 Kind { actor_kind: "nobody".into(), subject: "unknown keys".into(), reason: count.to_string().into(), address: address.into(), ..bare }
             }
@@ -332,21 +333,23 @@ struct Likeness<'a> {
     refused: Option<&'static str>,
     address: Option<IpAddr>,
     user_agent: Option<&'a str>,
+    is_check: bool,
 }
 
 impl Exchange {
-    fn kind<'a>(&'a self, bare: Kind<'a>) -> Kind<'a> {
+    fn kind(&self) -> Kind<'_> {
         let Known { actor_kind, actor_id, email, .. } = &*self.by.of;
+        let (action, done) = if self.way.is_check() { (Action::KeyCheck, "accepted") } else { (Action::TokenExchange, "issued") };
         Kind {
             actor_kind: (*actor_kind).into(),
             actor_id: Some(*actor_id),
+            action: action.as_str().into(),
             subject: email.into(),
-            outcome: self.refused.map_or("issued", |_| "refused").into(),
+            outcome: self.refused.map_or(done, |_| "refused").into(),
             reason: self.refused.unwrap_or_default().into(),
             address: self.address.map(|address| address.to_string()).unwrap_or_default().into(),
             user_agent: self.user_agent.as_deref().unwrap_or_default().into(),
             revision: self.by.revision,
-            ..bare
         }
     }
 }

@@ -124,6 +124,7 @@ mod tests {
             root_dead_at: None,
             personal_keys_off_at: None,
             policy_addresses: Default::default(),
+            introspects: false,
             holder: Some(Holder {
                 user_id: Uuid::from_u128(3).into(),
                 email: "a@example.com".into(),

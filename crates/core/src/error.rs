@@ -18,6 +18,12 @@ pub enum Error {
     /// The credential lives, but may do nothing in that organization.
     #[error("this key's roles give no permission in that organization; ask one of its Owners for a role")]
     NothingGranted,
+    /// A permission that does not exist, or goes beyond what there is to give (RFC 6749, section 5.2).
+    #[error("scope: {0}")]
+    Scope(String),
+    /// An API that tokens are not made for, or not from this (RFC 8693, section 2.2.2; RFC 8707, section 2).
+    #[error("{0}")]
+    Target(String),
     /// Only the host itself may do that.
     #[error("only an administrator on the host itself may do that, with `keywright admin`")]
     HostOnly,
@@ -117,6 +123,8 @@ impl Error {
             Self::Refused(refusal) => refusal.code(),
             Self::OutOfReach => "organization_out_of_reach",
             Self::NothingGranted => "nothing_granted",
+            Self::Scope(_) => "invalid_scope",
+            Self::Target(_) => "invalid_target",
             Self::HostOnly => "host_only",
             Self::Forbidden(_) => "insufficient_permission",
             Self::NotFresh(_) => "session_not_fresh",
@@ -215,6 +223,9 @@ pub enum Refusal {
     /// The organization, or its root, is suspended or deleted.
     #[error("the organization of this key has been suspended or deleted since {0}; ask the operator of this installation")]
     OrganizationDead(Time),
+    /// An access token of a generation that has ended.
+    #[error("this access token was taken back, as its key or what that may do has changed; exchange the key again")]
+    TakenBack,
     /// Nobody knows this session.
     #[error("this session is not known here; sign in again")]
     UnknownSession,
@@ -257,6 +268,7 @@ impl Refusal {
             Self::MembershipEnded(_) => "membership_ended",
             Self::PersonalKeysOff(_) => "personal_keys_off",
             Self::OrganizationDead(_) => "organization_disabled",
+            Self::TakenBack => "invalid_token",
             Self::UnknownSession => "invalid_session",
             Self::SessionEnded(_) => "session_ended",
             Self::UserDisabled(_) => "user_disabled",

@@ -6,11 +6,13 @@ use crate::{
     alive::alive,
     chance, grant,
     keys::addresses::Addresses,
-    memory::Entry,
+    limits::Policy,
+    memory::{Entry, Plain},
+    narrowing::{ScopedToken, Wanted, scope_of},
     secret::{self, Bound, KeyDigest},
 };
 use keywright_protocol::{
-    AccessClaims, KeyId, KeyKind, OrganizationId, Time,
+    AccessClaims, Catalog, KeyId, KeyKind, OrganizationId, Time,
     claims::{MAX_ISSUED_TOKEN_BYTES, MAX_SCOPE_BYTES},
     status::StatusClaim,
 };
@@ -33,6 +35,8 @@ pub enum Credential<'a> {
         /// The secret.
         secret: &'a str,
     },
+    /// The secret of an API Key alone.
+    ApiKeySecret(&'a str),
 }
 
 /// What an exchange gives.
@@ -60,12 +64,39 @@ pub(crate) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    fn of_key(row: &'a CredentialRow) -> Self {
+    pub(crate) fn of_key(row: &'a CredentialRow) -> Self {
         let (id, email) = match &row.holder {
             Some(holder) => (holder.user_id.as_uuid(), holder.email.as_str()),
             None => (row.key_id.as_uuid(), row.key_email.as_deref().unwrap_or_default()),
         };
         Self { id, email, key_id: row.key_id, key_kind: row.kind, key_version: Some(row.version), home: row.organization_id }
+    }
+}
+
+/// What a credential is looked at for.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose<'a> {
+    /// A token is made from it.
+    Exchange(Wanted<'a>),
+    /// It says who somebody is, or is judged by itself.
+    Check,
+}
+
+impl Purpose<'_> {
+    fn target(self) -> Option<OrganizationId> {
+        match self {
+            Self::Exchange(wanted) => wanted.organization_id,
+            Self::Check => None,
+        }
+    }
+
+    /// Whether everything is there; otherwise the database is asked.
+    fn is_served_by(self, entry: &Entry) -> bool {
+        match self {
+            Self::Exchange(wanted) if wanted.is_plain(&entry.catalog) => entry.plain.is_some(),
+            Self::Exchange(_) => entry.status_index.is_some(),
+            Self::Check => true,
+        }
     }
 }
 
@@ -75,40 +106,62 @@ impl Core {
     /// # Errors
     /// [`Error::Limited`], [`Error::Refused`], [`Error::OutOfReach`], [`Error::NothingGranted`], [`Error::Unavailable`].
     pub async fn exchange(self: &Arc<Self>, ctx: &Context, credential: Credential<'_>, target: Option<OrganizationId>) -> Result<IssuedToken, Error> {
-        self.limits.look_at_address(ctx.client_ip)?;
-        let mut by = None;
-        let issued = self.try_exchange(ctx, credential, target, &mut by).await;
-        if let Err(Error::Refused(_)) = issued {
-            self.limits.refused_key(ctx.client_ip);
-        }
-        self.access_log.exchanged(ctx, by, issued.as_ref().err());
-        issued
+        let wanted = Wanted { organization_id: target, ..Wanted::default() };
+        let (entry, by) = self.present(ctx, credential, Purpose::Exchange(wanted)).await;
+        let issued = entry.and_then(|entry| self.issue(ctx.now, &entry, &wanted));
+        self.noted(ctx, (issued, by))
     }
 
-    /// The same, without a word in the log. `by` is what was presented, as soon as that is known.
-    async fn try_exchange(
-        self: &Arc<Self>,
-        ctx: &Context,
-        credential: Credential<'_>,
-        target: Option<OrganizationId>,
-        by: &mut Option<Use>,
-    ) -> Result<IssuedToken, Error> {
+    /// The same for less than everything, or for another API than the one that tokens are for when nobody says; and what it may do.
+    ///
+    /// # Errors
+    /// Those; and [`Error::Scope`], [`Error::Target`].
+    pub async fn exchange_for(self: &Arc<Self>, ctx: &Context, credential: Credential<'_>, wanted: Wanted<'_>) -> Result<ScopedToken, Error> {
+        let (entry, by) = self.present(ctx, credential, Purpose::Exchange(wanted)).await;
+        let issued = entry.and_then(|entry| {
+            let grant = wanted.grant(&entry.credential, &entry.catalog, &self.issuer)?;
+            Ok(ScopedToken { token: self.issue(ctx.now, &entry, &wanted)?, scope: scope_of(&grant, &entry.catalog) })
+        });
+        self.noted(ctx, (issued, by))
+    }
+
+    /// Finds what is presented and checks it. The second is what it was, as soon as that is known.
+    pub(crate) async fn present(self: &Arc<Self>, ctx: &Context, credential: Credential<'_>, purpose: Purpose<'_>) -> (Result<Arc<Entry>, Error>, Option<Use>) {
+        let mut by = None;
+        let found = self.find_entry(ctx, credential, purpose, &mut by).await;
+        (found, by)
+    }
+
+    /// Writes down what became of a credential. A refusal costs the address that it came from.
+    pub(crate) fn noted<T>(&self, ctx: &Context, (done, by): (Result<T, Error>, Option<Use>)) -> Result<T, Error> {
+        if let Err(Error::Refused(_)) = done {
+            self.limits.refused_key(ctx.client_ip);
+        }
+        if !matches!(done, Err(Error::Limited(limit)) if limit.policy == Policy::RefusedKeys) {
+            self.access_log.exchanged(ctx, by, done.as_ref().err());
+        }
+        done
+    }
+
+    async fn find_entry(self: &Arc<Self>, ctx: &Context, credential: Credential<'_>, purpose: Purpose<'_>, by: &mut Option<Use>) -> Result<Arc<Entry>, Error> {
+        self.limits.look_at_address(ctx.client_ip)?;
         let shape = match credential {
             Credential::PersonalAccessKey(key) => secret::parse(key, KeyKind::PersonalAccessKey)?,
-            Credential::ApiKey { secret, .. } => secret::parse(secret, KeyKind::ApiKey)?,
+            Credential::ApiKey { secret, .. } | Credential::ApiKeySecret(secret) => secret::parse(secret, KeyKind::ApiKey)?,
         };
         let digest = self.pepper.digest(shape);
-        let entry = match self.memory.find(digest, target) {
+        match self.memory.find(digest, purpose.target()).filter(|entry| purpose.is_served_by(entry)) {
             Some(entry) => {
                 *by = Some(used(&entry.credential, Arc::clone(&entry.known)));
                 check(&entry.credential, &entry.addresses, credential, ctx)?;
-                self.limits.exchange(entry.credential.key_id, entry.credential.organization_id)?;
-                entry
+                if let Purpose::Exchange(_) = purpose {
+                    self.limits.exchange(entry.credential.key_id, entry.credential.organization_id)?;
+                }
+                Ok(entry)
             }
             // Boxed, so that what is rare and large does not lie in the future of every exchange, and is not moved with it.
-            None => Box::pin(self.load(ctx, digest, (credential, target), by)).await?,
-        };
-        self.issue(ctx.now, &entry)
+            None => Box::pin(self.load(ctx, digest, (credential, purpose), by)).await,
+        }
     }
 
     /// Reads a credential from the database, checks it and keeps it. What does not live or reaches nothing is answered, never kept.
@@ -116,10 +169,10 @@ impl Core {
         self: &Arc<Self>,
         ctx: &Context,
         digest: KeyDigest,
-        (credential, target): (Credential<'_>, Option<OrganizationId>),
+        (credential, purpose): (Credential<'_>, Purpose<'_>),
         by: &mut Option<Use>,
     ) -> Result<Arc<Entry>, Error> {
-        let mut paid = false;
+        let (target, mut paid) = (purpose.target(), false);
         for _ in 0..READS {
             let bytes = *digest.as_bytes();
             let core = Arc::clone(self);
@@ -137,24 +190,41 @@ impl Core {
             *by = Some(used(&row, Arc::clone(&known)));
             let addresses = Addresses::of(&row)?;
             check(&row, &addresses, credential, ctx)?;
-            if !paid {
-                self.limits.exchange(row.key_id, row.organization_id)?;
-                paid = true;
+            let status_index = row.target.as_ref().and_then(|found| found.status_index);
+            if let Purpose::Exchange(wanted) = purpose {
+                if !paid {
+                    self.limits.exchange(row.key_id, row.organization_id)?;
+                    paid = true;
+                }
+                let grant = wanted.grant(&row, &catalog, &self.issuer)?;
+                if status_index.is_none() {
+                    // The first exchange for an organization opens its generation; then the row is read again.
+                    self.open_generation(Origin::key(row.key_id, row.version), grant.organization_id, ctx.now).await?;
+                    continue;
+                }
             }
-            let grant = grant::effective(&row, &catalog)?;
-            let Some(status_index) = row.target.as_ref().and_then(|found| found.status_index) else {
-                // The first exchange for an organization opens its generation; then the row is read again.
-                self.open_generation(&row, grant.organization_id, ctx.now).await?;
-                continue;
-            };
-            let asked = target.unwrap_or(row.organization_id);
-            let claims = self.fixed_claims(&Subject::of_key(&row), &grant, &catalog, status_index)?;
-            let entry = Arc::new(Entry { credential: row, addresses, asked, grant, status_index, claims, known });
+            let entry = Arc::new(self.entry(row, (addresses, known), catalog, target)?);
             if self.memory.insert(digest, Arc::clone(&entry)).is_ok() {
                 return Ok(entry);
             }
         }
         Err(Error::Unavailable)
+    }
+
+    /// What is kept of a credential.
+    fn entry(
+        &self,
+        row: CredentialRow,
+        (addresses, known): (Addresses, Arc<Known>),
+        catalog: Arc<Catalog>,
+        target: Option<OrganizationId>,
+    ) -> Result<Entry, Error> {
+        let status_index = row.target.as_ref().and_then(|found| found.status_index);
+        let plain = match (grant::effective(&row, &catalog), status_index) {
+            (Ok(grant), Some(index)) => Some(Plain { claims: self.fixed_claims(&Subject::of_key(&row), &grant, &catalog, index)?, grant }),
+            (Ok(_), None) | (Err(_), _) => None,
+        };
+        Ok(Entry { asked: target.unwrap_or(row.organization_id), credential: row, addresses, catalog, status_index, plain, known })
     }
 
     /// Whether the row's tag says that this installation wrote it as it stands.
@@ -167,26 +237,19 @@ impl Core {
         ours
     }
 
-    async fn open_generation(self: &Arc<Self>, row: &CredentialRow, organization: OrganizationId, now: Time) -> Result<(), Error> {
-        let (key, version) = (row.key_id, row.version);
-        self.write(move |tx| Box::pin(async move { generations::open(tx, Origin::key(key, version), organization, now).await.map_err(Error::from) })).await?;
+    pub(crate) async fn open_generation(self: &Arc<Self>, of: Origin, organization: OrganizationId, now: Time) -> Result<(), Error> {
+        self.write(move |tx| Box::pin(async move { generations::open(tx, of, organization, now).await.map_err(Error::from) })).await?;
         Ok(())
     }
 
     /// The members of the claims that are the same in each token of an entry. `scope` stands there when it fits.
-    pub(crate) fn fixed_claims(
-        &self,
-        of: &Subject<'_>,
-        grant: &grant::Grant,
-        catalog: &keywright_protocol::Catalog,
-        status_index: i64,
-    ) -> Result<String, Error> {
+    pub(crate) fn fixed_claims(&self, of: &Subject<'_>, grant: &grant::Grant, catalog: &Catalog, status_index: i64) -> Result<String, Error> {
         let (key_id, subject) = (of.key_id.to_string(), of.id.hyphenated().to_string());
         let scope = catalog.ids(&grant.permissions).collect::<Vec<_>>().join(" ");
         let mut claims = AccessClaims {
             iss: Cow::Borrowed(&self.issuer),
             sub: Cow::Borrowed(&subject),
-            aud: Cow::Borrowed(catalog.default_audience().unwrap_or(&self.issuer)),
+            aud: Cow::Borrowed(grant.audience.as_deref().unwrap_or(&self.issuer)),
             exp: 0,
             nbf: 0,
             iat: 0,
@@ -208,17 +271,24 @@ impl Core {
             claims.scope = None;
             fixed = fixed_members(&claims)?;
         }
+        if claims.scope.is_none() && grant.roles.is_empty() {
+            return Err(Error::Scope(format!("that many permissions have no room in a token; name those that you need, {MAX_SCOPE_BYTES} bytes at most")));
+        }
         Ok(fixed)
     }
 
-    fn issue(&self, now: Time, entry: &Entry) -> Result<IssuedToken, Error> {
-        let issued = now.as_seconds();
-        let row = &entry.credential;
-        let mut expires = issued.saturating_add(self.token_life_seconds).min(row.expires_at.as_seconds());
-        if let Some(ends_at) = row.version_ends_at {
-            expires = expires.min(ends_at.as_seconds());
+    fn issue(&self, now: Time, entry: &Entry, wanted: &Wanted<'_>) -> Result<IssuedToken, Error> {
+        let (issued, row) = (now.as_seconds(), &entry.credential);
+        let expires = wanted.expires(issued, self.token_life_seconds).min(row.expires_at.as_seconds());
+        let expires = row.version_ends_at.map_or(expires, |ends_at| expires.min(ends_at.as_seconds()));
+        match &entry.plain {
+            Some(plain) if wanted.is_plain(&entry.catalog) => self.sign(&plain.claims, issued, expires),
+            _ => {
+                let grant = wanted.grant(row, &entry.catalog, &self.issuer)?;
+                let index = entry.status_index.ok_or(Error::Internal("a token has no generation"))?;
+                self.sign(&self.fixed_claims(&Subject::of_key(row), &grant, &entry.catalog, index)?, issued, expires)
+            }
         }
-        self.sign(&entry.claims, issued, expires)
     }
 
     /// A token of fixed claims, from one second up to another.

@@ -12,9 +12,12 @@ use keywright_store::keys::{CredentialRow, Target};
 pub struct Grant {
     /// The organization the token is for.
     pub organization_id: OrganizationId,
-    /// Role keys that the catalog knows, sorted. An Owner needs no other.
+    /// The audience that was asked for; `None` is the issuer itself.
+    pub audience: Option<String>,
+    /// Role keys that the catalog knows, sorted. An Owner needs no other. None where the permissions are fewer than the roles': then
+    /// these are the whole truth.
     pub roles: Vec<String>,
-    /// What they permit at the audience that was asked for.
+    /// What they permit at that audience.
     pub permissions: PermissionSet,
 }
 
@@ -58,7 +61,7 @@ pub(crate) fn granted(organization_id: OrganizationId, held: &[String], catalog:
     if permissions.is_empty() {
         return Err(Error::NothingGranted);
     }
-    Ok(Grant { organization_id, roles, permissions })
+    Ok(Grant { organization_id, audience: audience.map(str::to_owned), roles, permissions })
 }
 
 /// Own roles replace inherited ones; without any, the inherited ones hold.

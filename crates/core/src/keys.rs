@@ -199,17 +199,7 @@ impl Core {
         if key.kind == KeyKind::PersonalAccessKey && !personal::sees(authority, &key) {
             return Err(KEY);
         }
-        if key.protected_at.is_some() && key.revoked_at.is_none() && authority.by != By::Host {
-            return Err(Error::Conflict("this key is protected from being revoked; set deleteProtection to false first, or suspend it".to_owned()));
-        }
-        let is_first = keys::revoke(tx, id, ctx.now).await?;
-        let bits = generations::end_of_key(tx, id, ctx.now).await?;
-        changes::insert(tx, ChangeKind::Key, id.as_uuid(), &bits).await?;
-        if is_first {
-            let action = if key.kind == KeyKind::ApiKey { Action::ApiKeyRevoke } else { Action::PatRevoke };
-            log::change(tx, ctx, &authority.by, Where::In(&authority.place), action, (id.to_string(), key.name)).await?;
-        }
-        Ok(())
+        end(tx, ctx, &authority.by, (&authority.place, &key)).await
     }
 
     /// The keys of an organization of all kinds on the host, oldest first, without secrets.
@@ -301,6 +291,21 @@ impl Core {
     }
 }
 
+/// Revokes a key for ever, unless it is protected from that.
+pub(crate) async fn end(tx: &mut Tx, ctx: &Context, by: &By, (place, key): (&OrganizationRow, &KeyRecord)) -> Result<(), Error> {
+    if key.protected_at.is_some() && key.revoked_at.is_none() && *by != By::Host {
+        return Err(Error::Conflict("this key is protected from being revoked; set deleteProtection to false first, or suspend it".to_owned()));
+    }
+    let is_first = keys::revoke(tx, key.id, ctx.now).await?;
+    let bits = generations::end_of_key(tx, key.id, ctx.now).await?;
+    changes::insert(tx, ChangeKind::Key, key.id.as_uuid(), &bits).await?;
+    if is_first {
+        let action = if key.kind == KeyKind::ApiKey { Action::ApiKeyRevoke } else { Action::PatRevoke };
+        log::change(tx, ctx, by, Where::In(place), action, (key.id.to_string(), key.name.clone())).await?;
+    }
+    Ok(())
+}
+
 /// A key must begin before it ends.
 fn check_not_before(not_before: Time, expires_at: Time) -> Result<(), Error> {
     if not_before < expires_at {
@@ -331,7 +336,7 @@ fn require_person(authority: &Authority, what: &'static str) -> Result<(), Error
 
 /// Opens the successors of ended generations in the key's own organization, for each secret that is in use. For other
 /// organizations the next exchange opens them.
-async fn reopen(tx: &mut Tx, key: &KeyRecord, now: Time) -> Result<(), Error> {
+pub(crate) async fn reopen(tx: &mut Tx, key: &KeyRecord, now: Time) -> Result<(), Error> {
     for version in managed_keys::list_versions(tx, key.id).await?.iter().filter(|version| version.is_in_use(now)) {
         generations::open(tx, Origin::key(key.id, version.version), key.organization_id, now).await?;
     }

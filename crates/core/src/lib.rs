@@ -12,6 +12,7 @@ pub mod authorize;
 pub mod brought_in;
 pub mod catalog;
 pub mod chance;
+pub mod checks;
 mod context;
 mod cursor;
 pub mod deletion;
@@ -30,6 +31,7 @@ pub mod log;
 pub mod members;
 pub mod memory;
 pub mod names;
+pub mod narrowing;
 pub mod notices;
 pub mod operator;
 pub mod organizations;
@@ -47,17 +49,20 @@ pub mod sessions;
 pub mod signer;
 mod start;
 pub mod status;
+mod token_revocation;
 pub mod tree_limits;
 pub mod usage;
 mod userinfo;
 pub mod webhooks;
 
+pub use checks::{Client, JudgedKey};
 pub use context::{Actor, Context, OperatorActor, PersonActor, TokenActor};
 pub use error::{Error, Forbidden, Refusal};
 pub use exchange::{Credential, IssuedToken};
 pub use key_file::KeyFile;
 pub use keywright_db::{Location, OpenError};
 pub use keywright_store::page::{Page, Part};
+pub use narrowing::{HeldToken, ScopedToken, Wanted};
 pub use start::{KeysBring, RoleGiving, Settings, StartError};
 
 use access_log::AccessLog;
@@ -65,7 +70,7 @@ use arc_swap::ArcSwap;
 use catalog::CatalogInForce;
 use keyring::Keyring;
 use keywright_db::{BoxFuture, Committed, Db, Tx};
-use keywright_protocol::{Clock, Position, Time};
+use keywright_protocol::{Clock, OrganizationId, Position, Time};
 use keywright_store::{
     catalogs::{self, CatalogRow},
     changes::{self, ChangeKind},
@@ -90,6 +95,8 @@ pub struct Core {
     pepper: Pepper,
     memory: GrantCache,
     status: status::Status,
+    /// An organization stays below its root for ever.
+    roots: quick_cache::sync::Cache<OrganizationId, OrganizationId>,
     catalog: ArcSwap<CatalogInForce>,
     keyring: ArcSwap<Keyring>,
     /// Whoever reads the log of changes holds it, so that it is applied in order.

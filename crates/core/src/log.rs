@@ -104,6 +104,10 @@ pub enum Action {
     PasswordChange,
     /// A key, or a session, was exchanged for an access token, or was refused one.
     TokenExchange,
+    /// A key was judged without a token being made: it was asked about, or came to a gateway.
+    KeyCheck,
+    /// An access token was taken back, with all others of the same key for the same organization.
+    TokenRevoke,
     /// Events of access are missing.
     LogGap,
     /// Events were removed when their time was over.
@@ -114,7 +118,7 @@ pub enum Action {
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 47] = [
         Self::OrganizationCreate,
         Self::OrganizationUpdate,
         Self::OrganizationSuspend,
@@ -157,6 +161,8 @@ impl Action {
         Self::SwitchOrganization,
         Self::PasswordChange,
         Self::TokenExchange,
+        Self::KeyCheck,
+        Self::TokenRevoke,
         Self::LogGap,
         Self::LogPrune,
         Self::Restore,
@@ -208,6 +214,8 @@ impl Action {
             Self::SwitchOrganization => "Switch Organization",
             Self::PasswordChange => "Password Change",
             Self::TokenExchange => "Token Exchange",
+            Self::KeyCheck => "Key Check",
+            Self::TokenRevoke => "Token Revoke",
             Self::LogGap => "Log Gap",
             Self::LogPrune => "Log Prune",
             Self::Restore => "Restore",

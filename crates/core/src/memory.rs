@@ -6,7 +6,7 @@
 //! insertion are one step.
 
 use crate::{access_log::Known, grant::Grant, keys::addresses::Addresses, secret::KeyDigest};
-use keywright_protocol::{KeyId, OrganizationId, Position};
+use keywright_protocol::{Catalog, KeyId, OrganizationId, Position};
 use keywright_store::{
     changes::{Change, ChangeKind},
     keys::CredentialRow,
@@ -29,14 +29,22 @@ pub struct Entry {
     pub addresses: Addresses,
     /// The organization that was asked for.
     pub asked: OrganizationId,
-    /// What it may do there.
-    pub grant: Grant,
-    /// What its tokens point at.
-    pub status_index: i64,
-    /// The claims of its tokens that don't change from one to the next: JSON members, without the braces.
-    pub claims: String,
+    /// What its roles are resolved by.
+    pub catalog: Arc<Catalog>,
+    /// What its tokens point at; `None` as long as nobody has asked for one.
+    pub status_index: Option<i64>,
+    /// Tokens as they are when nobody asks for anything else; `None` for a credential that gets none of these there.
+    pub plain: Option<Plain>,
     /// What the log says of it.
     pub known: Arc<Known>,
+}
+
+/// Tokens of the default audience with all that the credential may do there.
+pub struct Plain {
+    /// What that is.
+    pub grant: Grant,
+    /// The claims that don't change from one to the next: JSON members, without the braces.
+    pub claims: String,
 }
 
 /// Which secret version an entry is of.
@@ -155,7 +163,7 @@ pub struct Stale;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use keywright_protocol::{KeyKind, Time, catalog::PermissionSet};
+    use keywright_protocol::{KeyKind, Time, catalog::Document};
     use keywright_store::keys::{Holder, Target};
 
     const fn at(n: i64) -> Position {
@@ -194,12 +202,13 @@ mod tests {
             root_dead_at: None,
             personal_keys_off_at: None,
             policy_addresses: Default::default(),
+            introspects: false,
             holder: Some(holder),
             target: Some(target),
         };
-        let grant = Grant { organization_id: id(asked).into(), roles: Vec::new(), permissions: PermissionSet::default() };
         let known = Known::of_key(&credential);
-        Arc::new(Entry { credential, addresses: Addresses::default(), asked: id(asked).into(), grant, status_index: 0, claims: String::new(), known })
+        let catalog = Arc::new(Catalog::new(Document::default()).unwrap());
+        Arc::new(Entry { credential, addresses: Addresses::default(), asked: id(asked).into(), catalog, status_index: None, plain: None, known })
     }
 
     fn digest(n: u8) -> KeyDigest {

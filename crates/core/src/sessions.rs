@@ -416,7 +416,7 @@ async fn begin(
 }
 
 /// What the log is told of the use of a session. One that is in no organization is the installation's.
-fn session_use(session: SessionRow, place: Option<OrganizationRow>, position: Position) -> Use {
+pub(crate) fn session_use(session: SessionRow, place: Option<OrganizationRow>, position: Position) -> Use {
     let nil = OrganizationId::from(uuid::Uuid::nil());
     let (organization_id, root_id) = place.map_or((nil, nil), |place| (place.id, place.root_id));
     let known = Known { actor_kind: "user", actor_id: session.user_id.as_uuid(), email: session.email, root_id, version: None };

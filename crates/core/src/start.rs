@@ -204,6 +204,7 @@ impl Core {
         let catalog = Self::publish(&settings.issuer, &keyring, &catalog_row, clock.now())?;
         Ok(Arc::new(Self {
             status: Status::new(position, marks),
+            roots: quick_cache::sync::Cache::new(10_000),
             memory: GrantCache::new(settings.remembered_keys, position),
             issuer: settings.issuer.clone(),
             token_life_seconds: i64::try_from(settings.token_life.as_secs()).unwrap_or(i64::MAX),

@@ -146,6 +146,7 @@ enum ConfigCommand {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum SpecName {
+    Oauth,
     Auth,
     Identity,
     Distribution,
@@ -226,6 +227,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         }
         Command::Openapi { name } => {
             let document = match name {
+                SpecName::Oauth => keywright_server::openapi::oauth(),
                 SpecName::Auth => keywright_server::openapi::auth(),
                 SpecName::Identity => keywright_server::openapi::identity(),
                 SpecName::Distribution => keywright_distribution::openapi(),

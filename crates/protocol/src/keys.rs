@@ -135,6 +135,8 @@ pub struct ApiKeyItem {
     pub metadata: Map<String, Value>,
     /// Whether it cannot be revoked until this is off again.
     pub delete_protection: bool,
+    /// Whether it may ask about the tokens and keys of everybody at `/oauth/introspect`.
+    pub introspect: bool,
     /// When it was made.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub created_at: Time,
@@ -204,6 +206,10 @@ pub struct ApiKeyBody {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = false))]
     pub delete_protection: bool,
+    /// Whether it may ask about the tokens and keys of everybody at `/oauth/introspect`; for keys of the operator organization alone.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub introspect: bool,
 }
 
 /// What changes about an API Key; what is left out stays. `null` is refused, since it might mean either.
@@ -239,6 +245,10 @@ pub struct ApiKeyChangeBody {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = bool, required = false))]
     pub delete_protection: Option<bool>,
+    /// Whether it may ask about the tokens and keys of everybody at `/oauth/introspect`; for keys of the operator organization alone.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = bool, required = false))]
+    pub introspect: Option<bool>,
 }
 
 /// How an API Key is rotated.

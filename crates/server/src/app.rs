@@ -1,10 +1,12 @@
 //! The routes of the server.
 
 use crate::{
-    CoreSource, Metrics, auth,
+    CoreSource, Metrics,
+    audiences::Audiences,
+    auth,
     config::{self, LegacyEndpoints},
     error::ApiError,
-    health, idempotency, identity,
+    health, idempotency, identity, oauth,
     openapi::{self, Spec, SpecAt},
     status,
     webhooks::Outbound,
@@ -17,7 +19,7 @@ use axum::{
 };
 use keywright_core::Core;
 use keywright_protocol::paths;
-use keywright_verify::{AuthLayer, Config, Source, Verifier};
+use keywright_verify::{Config, Source, Verifier};
 use std::sync::Arc;
 
 /// What handlers share.
@@ -26,6 +28,8 @@ pub struct App {
     pub core: Arc<Core>,
     /// Decides about tokens, here and in what is mounted.
     pub verifier: Arc<Verifier>,
+    /// Decides about tokens of any audience.
+    pub audiences: Audiences,
     /// Counted here.
     pub metrics: Arc<Metrics>,
     /// Whether v1 and v2 of the exchange answer.
@@ -50,28 +54,30 @@ impl App {
     pub fn new(core: Arc<Core>, settings: &config::Config, outbound: Arc<Outbound>) -> Arc<Self> {
         let source: Arc<dyn Source> = Arc::new(CoreSource::new(Arc::clone(&core)));
         let config = Config { leeway_seconds: 0, ..Config::new(core.issuer(), core.issuer()) };
-        let verifier = Arc::new(Verifier::new(config, source));
+        let verifier = Arc::new(Verifier::new(config, Arc::clone(&source)));
+        let audiences = Audiences::new(Arc::clone(&core), source, Arc::clone(&verifier));
         let (legacy_endpoints, expose_metrics) = (settings.legacy_endpoints, settings.metrics.enabled);
-        Arc::new(Self { core, verifier, metrics: Arc::new(Metrics::default()), legacy_endpoints, expose_metrics, outbound })
+        Arc::new(Self { core, verifier, audiences, metrics: Arc::new(Metrics::default()), legacy_endpoints, expose_metrics, outbound })
     }
 
     /// All routes. `more` are specs that the API page lists besides.
     pub fn router(self: &Arc<Self>, mounted: Vec<Mounted>, more: Vec<Spec>) -> Router {
         let here = |name: &str, document| Spec { name: name.to_owned(), at: SpecAt::Here(Box::new(document)) };
-        let mut specs = vec![here("auth", openapi::auth()), here("identity", openapi::identity())];
+        let mut specs = vec![here("oauth", openapi::oauth()), here("auth", openapi::auth()), here("identity", openapi::identity())];
         let mut resources = Router::new();
         for resource in mounted {
             resources = resources.merge(resource.router);
             specs.push(resource.spec);
         }
         specs.extend(more);
-        let layer = AuthLayer::new(Arc::clone(&self.verifier), self.core.clock().clone());
         let mut router = Router::new()
             .route(paths::TOKEN_V3, post(auth::token::v3))
             .route(paths::TOKEN_V2, post(auth::token::v2))
             .route(paths::TOKEN_V1, post(auth::token::v1))
             .route(paths::API_KEY_TOKEN, post(auth::token::api_key))
-            .route(paths::USERINFO, get(auth::userinfo::userinfo).layer(layer))
+            .route(paths::USERINFO, get(auth::userinfo::userinfo))
+            .route(paths::OAUTH_USERINFO, get(auth::userinfo::oauth_userinfo))
+            .merge(oauth::router())
             .merge(auth::router(self))
             .merge(identity::router(self).layer(axum::middleware::from_fn_with_state(Arc::clone(self), idempotency::layer)))
             .route(paths::JWKS, get(well_known::jwks))

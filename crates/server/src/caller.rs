@@ -18,7 +18,7 @@ use http::{
     header::{AUTHORIZATION, USER_AGENT, WWW_AUTHENTICATE},
     request::Parts,
 };
-use keywright_core::{Actor, Context, Error, PersonActor, TokenActor};
+use keywright_core::{Actor, Context, Error, HeldToken, PersonActor, TokenActor};
 use keywright_protocol::{ErrorBody, KeyKind, OrganizationId, Position, secret};
 use keywright_verify::{Malformation, Verified, VerifyError, bearer_token, rejection};
 use std::sync::Arc;
@@ -173,6 +173,16 @@ pub(crate) fn token_actor(verified: &Verified) -> TokenActor {
     }
 }
 
+/// The same of the token itself.
+pub(crate) fn held_token(verified: &Verified) -> HeldToken {
+    HeldToken {
+        actor: token_actor(verified),
+        audience: verified.claims.aud.to_string(),
+        expires_at: verified.claims.exp,
+        status_index: verified.status_index(),
+    }
+}
+
 fn anonymous(parts: &Parts, app: &Arc<App>) -> Result<Context, ApiError> {
     let info = parts.extensions.get::<RequestInfo>().ok_or(ApiError::Broken)?;
     let mut ctx = info.context(app.core.clock());
@@ -197,7 +207,7 @@ pub(crate) fn user_agent(headers: &HeaderMap) -> Option<Arc<str>> {
 }
 
 /// What stands in the one `Authorization` header.
-fn authorization(headers: &HeaderMap) -> Result<&str, VerifyError> {
+pub(crate) fn authorization(headers: &HeaderMap) -> Result<&str, VerifyError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next();
     if values.next().is_some() {

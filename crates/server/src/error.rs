@@ -2,6 +2,7 @@
 
 use crate::idempotency;
 use crate::limits;
+use crate::oauth::OAuthError;
 use axum::response::{IntoResponse, Response};
 use http::{
     HeaderValue, Method, StatusCode,
@@ -19,6 +20,8 @@ pub(crate) enum ApiError {
     Core(Error),
     /// The key behind a token that verifies is dead, or has no grant any more.
     DeadToken(Error),
+    /// A refusal in the words of the OAuth standards.
+    OAuth(OAuthError),
     /// The request cannot be read; the sentence says what to send.
     BadRequest(String),
     /// An organization id that is no GUID.
@@ -61,7 +64,7 @@ impl ApiError {
                     StatusCode::FORBIDDEN
                 }
                 Error::Busy | Error::Crowded | Error::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
-                Error::Invalid { .. } | Error::Catalog(_) => StatusCode::BAD_REQUEST,
+                Error::Invalid { .. } | Error::Catalog(_) | Error::Scope(_) | Error::Target(_) => StatusCode::BAD_REQUEST,
                 Error::NotFound(_) | Error::Absent(_) => StatusCode::NOT_FOUND,
                 Error::Conflict(_) | Error::Repeated(_) => StatusCode::CONFLICT,
                 Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
@@ -69,6 +72,7 @@ impl ApiError {
                 Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::DeadToken(_) => StatusCode::UNAUTHORIZED,
+            Self::OAuth(error) => error.status,
             Self::BadRequest(_) | Self::NotAGuid => StatusCode::BAD_REQUEST,
             Self::NotAForm(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -96,6 +100,11 @@ impl ApiError {
             }
             Self::Core(error) => ErrorBody::new(error.code(), error.to_string()),
             Self::DeadToken(error) => ErrorBody::new("invalid_token", format!("the key of this token does not open this any more: {error}")),
+            Self::OAuth(error) => {
+                let mut body = ErrorBody::new(error.code, error.sentence.clone());
+                body.reason = error.reason.map(str::to_owned);
+                body
+            }
             Self::BadRequest(sentence) => ErrorBody::new("invalid_request", sentence),
             Self::NotAGuid => ErrorBody::new(GUID_SENTENCE, format!("{GUID_SENTENCE}, such as 6f9619ff-8b86-4011-b42d-00c04fc964ff")),
             Self::NotAForm(example) => {
@@ -155,6 +164,7 @@ impl IntoResponse for ApiError {
         if status == StatusCode::UNAUTHORIZED {
             let challenge = match self {
                 Self::DeadToken(_) => r#"Bearer realm="keywright", error="invalid_token""#,
+                Self::OAuth(_) => r#"Basic realm="keywright""#,
                 Self::Core(_)
                 | Self::BadRequest(_)
                 | Self::NotAGuid

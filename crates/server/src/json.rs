@@ -143,7 +143,8 @@ pub(crate) fn created(position: Position, body: &impl Serialize) -> Response {
     with_revision(position, answer(StatusCode::CREATED, body))
 }
 
-fn with_revision(position: Position, mut response: Response) -> Response {
+/// The same of any answer.
+pub(crate) fn with_revision(position: Position, mut response: Response) -> Response {
     if let Ok(value) = HeaderValue::from_str(&position.to_string()) {
         response.headers_mut().insert("Keywright-Revision", value);
     }

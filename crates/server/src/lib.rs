@@ -5,6 +5,7 @@
 
 pub mod admin_socket;
 pub mod app;
+mod audiences;
 mod auth;
 pub mod backup;
 mod caller;
@@ -21,6 +22,7 @@ pub mod listen;
 pub mod logging;
 pub mod mail;
 mod metrics;
+mod oauth;
 pub mod openapi;
 mod openapi_examples;
 mod openapi_modify;

@@ -1,7 +1,7 @@
 //! The API documentation: one page, several specs by name.
 
 use crate::{
-    auth, health, identity,
+    auth, health, identity, oauth,
     openapi_modify::{Common, Examples, Shared},
     status, well_known,
 };
@@ -42,6 +42,28 @@ pub enum SpecAt {
     /// Another one does, at this URL.
     Url(String),
 }
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Keywright OAuth API",
+        description = "Get access tokens, ask about them, and take them back, by the standards of the OAuth 2.0 family: any client of these works.\n\n**How to authenticate**: `POST /oauth/token` with `grant_type=client_credentials` and an API Key (its id or name, and its secret, by HTTP Basic), or with `grant_type=urn:ietf:params:oauth:grant-type:token-exchange` and a Personal Access Key as `subject_token`. Send the `access_token` that it answers in the `Authorization` header, after `Bearer`.\n\n**Errors** have the codes of the standards in `error`, what exactly it was in `reason`, and one sentence that says what to do in `error_description` and `message`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "/", description = "This server")),
+    paths(
+        oauth::token::token,
+        oauth::introspect::introspect,
+        oauth::revoke::revoke,
+        auth::userinfo::oauth_userinfo,
+        oauth::metadata::server,
+        oauth::metadata::openid,
+        oauth::metadata::resource
+    ),
+    tags((name = "OAuth", description = "Tokens, by the standards.")),
+    modifiers(&TokenScheme, &ClientScheme, &Shared)
+)]
+struct OAuthApi;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -202,6 +224,22 @@ impl Modify for TokenScheme {
             .build();
         document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
     }
+}
+
+struct ClientScheme;
+
+impl Modify for ClientScheme {
+    fn modify(&self, document: &mut Document) {
+        let description = "An API Key as an OAuth client: its id or name, and its secret.";
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Basic).description(Some(description)).build();
+        document.components.get_or_insert_default().add_security_scheme("client", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The spec `oauth`.
+#[must_use]
+pub fn oauth() -> Document {
+    OAuthApi::openapi()
 }
 
 /// The spec `auth`.

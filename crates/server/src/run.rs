@@ -106,7 +106,9 @@ impl Prepared {
         let socket = admin_socket::open(&path).map_err(|error| RunError::Socket { path: path.clone(), error })?;
         let page = format!("{}{}", self.core.issuer(), paths::OPENAPI_PAGE);
         let identity = Spec { name: "identity".to_owned(), at: SpecAt::Here(Box::new(openapi::identity())) };
-        let documentation = mounted.iter().fold(Documentation::new(page, "auth").with(&identity), |documentation, resource| documentation.with(&resource.spec));
+        let oauth = Spec { name: "oauth".to_owned(), at: SpecAt::Here(Box::new(openapi::oauth())) };
+        let own = Documentation::new(page, "auth").with(&identity).with(&oauth);
+        let documentation = mounted.iter().fold(own, |documentation, resource| documentation.with(&resource.spec));
         let outer = Arc::new(Outer {
             router: self.app.router(mounted, remote_specs(&self.config)),
             metrics: Arc::clone(&self.app.metrics),

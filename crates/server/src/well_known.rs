@@ -15,7 +15,7 @@ use keywright_protocol::{
 };
 use std::sync::Arc;
 
-fn document(content_type: &'static str, cache: &'static str, body: impl IntoResponse) -> Response {
+pub(crate) fn document(content_type: &'static str, cache: &'static str, body: impl IntoResponse) -> Response {
     let headers = [(CONTENT_TYPE, HeaderValue::from_static(content_type)), (CACHE_CONTROL, HeaderValue::from_static(cache))];
     (headers, body).into_response()
 }

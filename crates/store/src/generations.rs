@@ -24,6 +24,9 @@ statements! {
     END = "UPDATE generations SET ended_at = $2 WHERE status_index = $1 AND ended_at IS NULL";
     END_OF_KEY = "UPDATE generations SET ended_at = $2 WHERE key_id = $1 AND ended_at IS NULL RETURNING status_index";
     END_OF_KEY_IN = "UPDATE generations SET ended_at = $3 WHERE key_id = $1 AND organization_id = $2 AND ended_at IS NULL RETURNING status_index";
+    END_OF_VERSION_UNDER = "UPDATE generations SET ended_at = $4
+        WHERE key_id = $1 AND version = $2 AND ended_at IS NULL AND organization_id IN (SELECT id FROM organizations WHERE id = $3 OR root_id = $3)
+        RETURNING status_index";
     END_OF_VERSIONS = "UPDATE generations SET ended_at = $3 WHERE key_id = $1 AND version < $2 AND ended_at IS NULL RETURNING status_index";
     END_OF_HOLDER = "UPDATE generations SET ended_at = $3
         WHERE organization_id = $1 AND ended_at IS NULL AND (user_id = $2 OR key_id IN
@@ -173,6 +176,14 @@ pub async fn end_of_key(tx: &mut Tx, key: KeyId, now: Time) -> Result<Vec<i64>, 
 /// Whatever keeps the database from writing.
 pub async fn end_of_key_in(tx: &mut Tx, key: KeyId, organization: OrganizationId, now: Time) -> Result<Vec<i64>, StoreError> {
     indices(tx, END_OF_KEY_IN, &[key.into(), organization.into(), now.into()]).await
+}
+
+/// Ends those of what tokens are made from, in an organization and below it. Answers their indices.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn end_of_version_under(tx: &mut Tx, of: Origin, organization: OrganizationId, now: Time) -> Result<Vec<i64>, StoreError> {
+    indices(tx, END_OF_VERSION_UNDER, &[of.id.into(), of.version.into(), organization.into(), now.into()]).await
 }
 
 /// Ends those of a key's secret versions before one. Answers their indices.

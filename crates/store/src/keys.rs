@@ -10,7 +10,7 @@ macro_rules! credential_where {
     ($predicate:literal) => {
         concat!(
             "SELECT r.history, r.n,
-                k.id, k.kind, k.organization_id, k.name, k.email AS key_email, k.not_before, k.expires_at, k.suspended_at, k.revoked_at, k.allowed_addresses,
+                k.id, k.kind, k.organization_id, k.name, k.email AS key_email, k.not_before, k.expires_at, k.suspended_at, k.revoked_at, k.allowed_addresses, k.introspects_at,
                 v.version, v.digest, v.tag, v.ends_at AS version_ends_at, v.ended_at AS version_ended_at,
                 o.root_id, o.suspended_at AS organization_suspended_at, o.deleted_at AS organization_deleted_at,
                 p.suspended_at AS root_suspended_at, p.deleted_at AS root_deleted_at,
@@ -130,6 +130,8 @@ pub struct CredentialRow {
     pub personal_keys_off_at: Option<Time>,
     /// Addresses that the policies of its organization, of the root and of the organization asked for allow; empty for all.
     pub policy_addresses: [String; 3],
+    /// Whether it may ask about every token and key of the installation.
+    pub introspects: bool,
     /// The holder of a Personal Access Key.
     pub holder: Option<Holder>,
     /// The organization asked for; `None` if there is no such one.
@@ -225,6 +227,7 @@ impl CredentialRow {
                 row.get("root_addresses")?,
                 row.get::<Option<String>>("target_addresses")?.unwrap_or_default(),
             ],
+            introspects: row.get::<Option<Time>>("introspects_at")?.is_some(),
             holder,
             target,
         })

@@ -90,6 +90,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0008_status.sql"),
         postgres: include_str!("../migrations/postgres/0008_status.sql"),
     },
+    Migration {
+        version: 9,
+        name: "oauth",
+        sqlite: include_str!("../migrations/sqlite/0009_oauth.sql"),
+        postgres: include_str!("../migrations/postgres/0009_oauth.sql"),
+    },
 ];
 
 /// Defines the statements of one file and the list of them, so that a test can prepare each on both engines.

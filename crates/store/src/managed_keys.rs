@@ -9,7 +9,7 @@ macro_rules! record_where {
     ($($predicate:tt)+) => {
         concat!(
             "SELECT k.id, k.kind, k.organization_id, k.name, k.email, k.description, k.metadata, k.allowed_addresses, k.created_at, k.created_by,
-                k.not_before, k.expires_at, k.suspended_at, k.revoked_at, k.protected_at, m.user_id, u.email AS user_email,
+                k.not_before, k.expires_at, k.suspended_at, k.revoked_at, k.protected_at, k.introspects_at, m.user_id, u.email AS user_email,
                 (SELECT max(x.last_used_at) FROM key_uses x WHERE x.key_id = k.id) AS last_used_at,
                 (SELECT x.address FROM key_uses x WHERE x.key_id = k.id AND x.last_used_at IS NOT NULL ORDER BY x.last_used_at DESC LIMIT 1)
                     AS last_used_address
@@ -29,7 +29,7 @@ statements! {
     DELETE_ROLES_IN = "DELETE FROM key_roles WHERE key_id = $1 AND organization_id = $2";
     UPDATE_NAME = "UPDATE keys SET name = $2 WHERE id = $1 AND revoked_at IS NULL";
     KEEP_NAME = "INSERT INTO key_names (key_id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-    UPDATE_DETAILS = "UPDATE keys SET description = $2, metadata = $3, allowed_addresses = $4, not_before = $5, protected_at = $6
+    UPDATE_DETAILS = "UPDATE keys SET description = $2, metadata = $3, allowed_addresses = $4, not_before = $5, protected_at = $6, introspects_at = $7
         WHERE id = $1 AND revoked_at IS NULL";
     UPDATE_EXPIRY = "UPDATE keys SET expires_at = $2 WHERE id = $1 AND revoked_at IS NULL";
     SUSPEND = "UPDATE keys SET suspended_at = $2 WHERE id = $1 AND revoked_at IS NULL AND suspended_at IS NULL";
@@ -80,6 +80,8 @@ pub struct KeyRecord {
     pub revoked_at: Option<Time>,
     /// Since when it is protected from being revoked.
     pub protected_at: Option<Time>,
+    /// Since when it may ask about every token and key of the installation.
+    pub introspects_at: Option<Time>,
     /// When it was last exchanged for a token, as far as that is written.
     pub last_used_at: Option<Time>,
     /// From where; empty if nobody knew.
@@ -106,6 +108,7 @@ impl KeyRecord {
             suspended_at: row.get("suspended_at")?,
             revoked_at: row.get("revoked_at")?,
             protected_at: row.get("protected_at")?,
+            introspects_at: row.get("introspects_at")?,
             last_used_at: row.get("last_used_at")?,
             last_used_address: row.get("last_used_address")?,
         })
@@ -186,7 +189,7 @@ pub async fn update_name(tx: &mut Tx, id: KeyId, name: &str) -> Result<(), Store
     tx.execute(KEEP_NAME, &[id.into(), name.into()]).await.map(|_| ())
 }
 
-/// Writes what an unrevoked key's record says of description, metadata, addresses, `not_before` and protection.
+/// Writes what an unrevoked key's record says of description, metadata, addresses, `not_before`, protection and introspection.
 ///
 /// # Errors
 /// `NotFound` if the key is revoked.
@@ -198,6 +201,7 @@ pub async fn update_details(tx: &mut Tx, record: &KeyRecord) -> Result<(), Store
         record.allowed_addresses.as_str().into(),
         record.not_before.into(),
         record.protected_at.into(),
+        record.introspects_at.into(),
     ];
     tx.execute_one(UPDATE_DETAILS, &values).await
 }

@@ -34,6 +34,7 @@ statements! {
     REVOKE_INVITATIONS = "UPDATE invitations SET revoked_at = $1 WHERE accepted_at IS NULL AND revoked_at IS NULL";
     DROP_MAIL_WITH_LINKS = "DELETE FROM outbox WHERE sent_at IS NULL AND kind IN ('invitation', 'password-reset')";
     SUSPEND_WEBHOOKS = "UPDATE webhooks SET suspended_at = $1, suspended_for = $2 WHERE suspended_at IS NULL AND deleted_at IS NULL";
+    END_INTROSPECTION = "UPDATE keys SET introspects_at = NULL WHERE introspects_at IS NOT NULL";
     END_DELIVERIES = "UPDATE webhook_deliveries SET failed_at = $1, failure = $2 WHERE delivered_at IS NULL AND failed_at IS NULL";
     SKIP_INDICES = "UPDATE status_indices SET next = CASE WHEN next < $2 THEN $2 ELSE next END + $1 WHERE id = 1";
     BEGIN_HISTORY = "UPDATE revision SET history = $1 WHERE id = 1 AND history < $1";
@@ -299,7 +300,10 @@ pub async fn end_passing_things(tx: &mut Tx, now: Time, why: &str) -> Result<(),
     for statement in [END_SESSIONS, END_GENERATIONS_OF_SESSIONS, END_RESETS, REVOKE_INVITATIONS] {
         tx.execute(statement, &[now.into()]).await?;
     }
-    tx.execute(DROP_MAIL_WITH_LINKS, &[]).await.map(drop)
+    for statement in [DROP_MAIL_WITH_LINKS, END_INTROSPECTION] {
+        tx.execute(statement, &[]).await?;
+    }
+    Ok(())
 }
 
 /// Leaves out so many status indices, behind `least`: they may have been given since the backup, and none is ever used again.

@@ -58,6 +58,21 @@ impl<'t> Jws<'t> {
     }
 }
 
+/// For whom a token says that it is, before anything about it is known to be true: to choose the verifier that asks it. `None` if it does not
+/// say so readably.
+#[must_use]
+pub fn unverified_audience(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Audience {
+        aud: String,
+    }
+    if token.len() > crate::MAX_TOKEN_BYTES {
+        return None;
+    }
+    let payload = Jws::parse(token).ok()?.payload().ok()?;
+    serde_json::from_slice::<Audience>(&payload).ok().map(|claims| claims.aud)
+}
+
 /// base64url without padding, where each sequence of bytes has one spelling: left-over bits must be zero.
 pub(crate) fn decode(part: &str) -> Result<Vec<u8>, Malformation> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| Malformation::Encoding)

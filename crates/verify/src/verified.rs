@@ -28,7 +28,9 @@ impl Verified {
         self.epoch
     }
 
-    pub(crate) fn status_index(&self) -> u64 {
+    /// The number of its entry among all of the issuer's status lists.
+    #[must_use]
+    pub fn status_index(&self) -> u64 {
         self.status_index
     }
 

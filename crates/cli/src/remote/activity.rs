@@ -60,7 +60,7 @@ enum Log {
 
 pub(super) async fn run(args: ActivityArgs, environment: &Environment) -> Result<(), Failure> {
     let output = args.common.output();
-    let mut connection = Connection::open(&args.common, environment)?;
+    let mut connection = Connection::open(&args.common, environment).await?;
     let place = args.organization.place(&mut connection).await?;
     let now = connection.clock().now();
     let log = match args.log {
@@ -69,13 +69,12 @@ pub(super) async fn run(args: ActivityArgs, environment: &Environment) -> Result
         Some(Log::Access) => "access",
     };
     let from = args.since.map(|since| since.before(now));
-    let filter =
-        ActivityFilter { log: log.to_owned(), from, until: None, action: args.action, actor: args.actor, outcome: args.outcome, limit: Some(PAGE) };
+    let filter = ActivityFilter { log: log.to_owned(), from, until: None, action: args.action, actor: args.actor, outcome: args.outcome, limit: Some(PAGE) };
     let most = args.limit.unwrap_or(if from.is_some() { u32::MAX } else { 50 });
     let mut events = read(&mut connection, place, &filter, most).await?;
     events.reverse();
     if !args.follow {
-        return output.list(&events, &["at", "who", "what", "about", "end", "more", "address"], |event| cells(event).to_vec());
+        return output.list(&events, &["at", "who", "what", "about", "end", "address", "more"], |event| cells(event).to_vec());
     }
     for event in &events {
         line(&output, event)?;
@@ -141,5 +140,5 @@ fn cells(event: &EventItem) -> [String; 7] {
     let actor = &event.actor;
     let who = [&actor.email, &actor.name, &actor.kind].into_iter().find(|text| !text.is_empty()).cloned().unwrap_or_default();
     let text = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
-    [event.at.to_string(), who, event.action.clone(), text(&event.subject), event.outcome.clone(), text(&event.reason), text(&event.address)]
+    [event.at.to_string(), who, event.action.clone(), text(&event.subject), event.outcome.clone(), text(&event.address), event.reason.clone()]
 }

@@ -38,12 +38,13 @@ pub(super) struct Connection {
 
 impl Connection {
     /// By a key in the environment if no profile is named, else by the profile.
-    pub(super) fn open(common: &Common, environment: &Environment) -> Result<Self, Failure> {
+    pub(super) async fn open(common: &Common, environment: &Environment) -> Result<Self, Failure> {
         if let (None, Some(key)) = (&common.profile, &environment.key) {
             let missing = || Failure::usage(format!("say in {} where the server of {} is", environment::URL, environment::KEY));
             let url = environment.url.clone().ok_or_else(missing)?;
-            let profile = Profile { issuer: url.clone(), url, over: Over::Tls, credential: credential(key)? };
-            return Self::with(profile, None);
+            let credential = credential(key)?;
+            let issuer = client(&url, Over::Tls)?.metadata().await?.issuer;
+            return Self::with(Profile { url, over: Over::Tls, issuer, credential }, None);
         }
         let store = Store::of(environment)?;
         let name = common.profile_name();
@@ -164,7 +165,13 @@ impl Connection {
 
     /// An error, with what to do when one has to sign in again.
     fn explained(&self, error: ClientError) -> Failure {
+        let is_for_people = error.code() == Some(NOT_FRESH);
         let failure = Failure::from(error);
+        let key = !matches!(self.profile.credential, Credential::Session { .. });
+        if key && is_for_people {
+            let url = &self.profile.url;
+            return failure.hinting(format!("this takes a person: `keywright login --profile me --url {url} --email ...`, then the same with --profile me"));
+        }
         if !failure.is_about_the_credential() {
             return failure;
         }
@@ -200,7 +207,9 @@ pub(super) fn credential(key: &str) -> Result<Credential, Failure> {
     match secret::inspect(key).map_err(damaged)?.kind {
         KeyKind::PersonalAccessKey => Ok(Credential::PersonalAccessKey { secret: Zeroizing::new(key.to_owned()) }),
         KeyKind::ApiKey => Ok(Credential::ApiKey { secret: Zeroizing::new(key.to_owned()) }),
-        KeyKind::OperatorKey => Err(Failure::usage("this is an operator key, for programs of whoever runs the server; sign in with a key of yours, or with --email")),
+        KeyKind::OperatorKey => {
+            Err(Failure::usage("this is an operator key, for programs of whoever runs the server; sign in with a key of yours, or with --email"))
+        }
         KeyKind::Session => Err(Failure::usage("this is a session token; sign in with --email and the password, which gives one that is kept")),
     }
 }

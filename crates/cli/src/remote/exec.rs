@@ -24,7 +24,7 @@ pub struct ExecArgs {
 
 /// Becomes the command: its signals, its exit code and its process are the caller's business alone.
 pub(super) async fn run(args: ExecArgs, environment: &Environment) -> Result<(), Failure> {
-    let mut connection = Connection::open(&args.common, environment)?;
+    let mut connection = Connection::open(&args.common, environment).await?;
     let narrowing = args.narrowing.find(&mut connection).await?;
     let token = connection.token(&narrowing, Take::Kept).await?;
     let [program, arguments @ ..] = args.command.as_slice() else { return Err(Failure::usage("say what to run behind --")) };

@@ -15,7 +15,7 @@ use keywright_protocol::{
     keys::{ApiKeyBody, ApiKeyItem, GrantBody, PersonalAccessKeyBody, PersonalAccessKeyItem},
 };
 use serde_json::Map;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 const SHOWN_ONCE: &str = "this is shown once; keep it where secrets are kept";
 
@@ -126,7 +126,7 @@ struct Keys {
 pub(super) async fn run(args: KeysArgs, environment: &Environment) -> Result<(), Failure> {
     let which = args.command.which().clone();
     let password = if which.password_stdin { secrets::From::StandardInput } else { secrets::From::Prompt };
-    let mut connection = Connection::open(&args.common, environment)?.password_from(password);
+    let mut connection = Connection::open(&args.common, environment).await?.password_from(password);
     let place = which.organization.place(&mut connection).await?;
     let mut keys = Keys { connection, place, output: args.common.output() };
     match (args.command, which.personal) {
@@ -149,9 +149,9 @@ impl Keys {
     async fn list_api_keys(&mut self) -> Result<(), Failure> {
         let keys = self.api_keys().await?;
         self.output.list(&keys, &["id", "name", "state", "expires", "last used", "roles"], |key| {
-            let roles: Vec<&str> = key.grants.iter().flat_map(|grant| grant.roles.iter().map(String::as_str)).collect();
+            let roles: BTreeSet<&str> = key.grants.iter().flat_map(|grant| grant.roles.iter().map(String::as_str)).collect();
             let mut cells = row(&key.id, &key.name, (&key.state, key.expires_at, key.last_used_at));
-            cells.push(roles.join(", "));
+            cells.push(roles.into_iter().collect::<Vec<_>>().join(", "));
             cells
         })
     }
@@ -225,6 +225,7 @@ impl Keys {
             description: args.description,
             metadata: Map::new(),
             delete_protection: false,
+            introspect: false,
         };
         let made = self.connection.ask(async |caller| caller.create_api_key(self.place, &new).await).await?;
         self.tell_secret(&made, (made.item.id, &made.item.name), &made.secret, made.item.expires_at)

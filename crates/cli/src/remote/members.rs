@@ -64,7 +64,7 @@ struct RolesChange {
 
 pub(super) async fn run(args: MembersArgs, environment: &Environment) -> Result<(), Failure> {
     let output = args.common.output();
-    let mut connection = Connection::open(&args.common, environment)?;
+    let mut connection = Connection::open(&args.common, environment).await?;
     match args.command {
         MembersCommand::List(organization) => list(&mut connection, &organization, &output).await,
         MembersCommand::Invite { organization, email, roles } => {

@@ -104,7 +104,7 @@ async fn carry_out(command: RemoteCommand) -> Result<(), Failure> {
     match command {
         RemoteCommand::Login(args) => login::login(args, &environment).await,
         RemoteCommand::Logout(common) => login::logout(&common, &environment).await,
-        RemoteCommand::Whoami(common) => whoami::run(Connection::open(&common, &environment)?, &common.output()).await,
+        RemoteCommand::Whoami(common) => whoami::run(Connection::open(&common, &environment).await?, &common.output()).await,
         RemoteCommand::Token(args) => token::run(args, &environment).await,
         RemoteCommand::Exec(args) => exec::run(args, &environment).await,
         RemoteCommand::Keys(args) => keys::run(args, &environment).await,

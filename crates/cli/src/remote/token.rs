@@ -63,7 +63,7 @@ pub(super) async fn run(args: TokenArgs, environment: &Environment) -> Result<()
         Some(TokenCommand::Verify(how)) => return verify::run(how, &args.common, environment).await,
         None => {}
     }
-    let mut connection = Connection::open(&args.common, environment)?;
+    let mut connection = Connection::open(&args.common, environment).await?;
     let narrowing = args.narrowing.find(&mut connection).await?;
     let token: Token = connection.token(&narrowing, if args.new { Take::New } else { Take::Kept }).await?;
     match output.format() {

@@ -1,7 +1,9 @@
 //! `keywright token verify`: whether a token is good, decided here by what its issuer publishes.
 
 use super::{
-    Common, Failure, environment::Environment, inspect,
+    Common, Failure,
+    environment::Environment,
+    inspect,
     profiles::{Over, Store},
 };
 use clap::Args;

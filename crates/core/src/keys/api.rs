@@ -11,8 +11,10 @@ use crate::{
     Context, Core, Error,
     authorize::Authority,
     authorize::By,
+    error::Forbidden,
     log::{self, Action, Where},
     names,
+    operator::operator_organization,
     organizations::taken,
 };
 use keywright_db::{Committed, Tx};
@@ -53,6 +55,8 @@ pub struct NewApiKey {
     pub metadata: serde_json::Map<String, serde_json::Value>,
     /// Whether it can be revoked.
     pub protection: Protection,
+    /// What it may ask about.
+    pub introspection: Introspection,
 }
 
 /// Whether an API Key can be revoked by its organization.
@@ -63,6 +67,16 @@ pub enum Protection {
     Off,
     /// Not until the protection is off again. The host revokes it all the same.
     On,
+}
+
+/// What an API Key may ask about tokens and keys (RFC 7662).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Introspection {
+    /// Those of its own root and its sub-organizations.
+    #[default]
+    OwnTree,
+    /// Those of everybody. For keys of the operator organization, given by its Owners.
+    Everything,
 }
 
 /// What changes about an API Key; what is `None` stays.
@@ -82,6 +96,8 @@ pub struct ApiKeyChange {
     pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
     /// Another protection.
     pub protection: Option<Protection>,
+    /// Something else to ask about.
+    pub introspection: Option<Introspection>,
 }
 
 /// An API Key as its organization sees it.
@@ -142,6 +158,8 @@ impl Core {
                 record.description = description(&new.description)?;
                 record.metadata = metadata(&new.metadata)?;
                 record.protected_at = (new.protection == Protection::On).then_some(ctx.now);
+                record.introspects_at = (new.introspection == Introspection::Everything).then_some(ctx.now);
+                core.require_introspection(tx, &authority, None, &record).await?;
                 managed_keys::update_details(tx, &record).await?;
                 write_roles(tx, row.id, &grants, grants.shown().iter().map(|grant| grant.organization_id)).await?;
                 let told = (row.id.to_string(), format!("{}: {}", row.name, in_words(&grants)));
@@ -216,6 +234,7 @@ impl Core {
                 has.check(tx, &authority, &had).await?;
                 let after = change.apply(&before, ctx.now)?;
                 let difference = has.difference(&had, &authority.catalog);
+                core.require_introspection(tx, &authority, Some(&before), &after).await?;
                 let turn = Turn::new(&before, &after, &difference, ctx.now)?;
                 if turn.widens {
                     authority.require_fresh_or_scope(ctx.now, "widening a key", OperatorScope::Keys)?;
@@ -235,6 +254,18 @@ impl Core {
             })
         })
         .await
+    }
+
+    /// Asking about everybody is for the operator organization, and given by its Owners alone.
+    async fn require_introspection(&self, tx: &mut Tx, authority: &Authority, before: Option<&KeyRecord>, after: &KeyRecord) -> Result<(), Error> {
+        if after.introspects_at.is_none() || before.is_some_and(|before| before.introspects_at.is_some()) {
+            return Ok(());
+        }
+        if operator_organization(tx).await? != Some(authority.place.id) {
+            let reason = "is for API Keys of the operator organization; every other one may ask about its own organizations without it".to_owned();
+            return Err(Error::Invalid { field: "introspect", reason });
+        }
+        if authority.is_owner() { Ok(()) } else { Err(Forbidden::because("only an Owner lets a key ask about every token of the installation").into()) }
     }
 
     async fn write_change(&self, tx: &mut Tx, before: &KeyRecord, after: &KeyRecord) -> Result<(), Error> {
@@ -324,6 +355,11 @@ impl ApiKeyChange {
             Some(Protection::Off) => after.protected_at = None,
             Some(Protection::On) => after.protected_at = after.protected_at.or(Some(now)),
         }
+        match self.introspection {
+            None => {}
+            Some(Introspection::OwnTree) => after.introspects_at = None,
+            Some(Introspection::Everything) => after.introspects_at = after.introspects_at.or(Some(now)),
+        }
         Ok(after)
     }
 }
@@ -339,7 +375,8 @@ struct Turn {
 impl Turn {
     fn new(before: &KeyRecord, after: &KeyRecord, grants: &Difference, now: Time) -> Result<Self, Error> {
         let (old, new) = (AddressList::load(&before.allowed_addresses)?, AddressList::load(&after.allowed_addresses)?);
-        let widens = grants.gains || !new.is_within(&old) || after.not_before < before.not_before;
+        let asks_more = before.introspects_at.is_none() && after.introspects_at.is_some();
+        let widens = grants.gains || asks_more || !new.is_within(&old) || after.not_before < before.not_before;
         let waits = before.not_before < after.not_before && now < after.not_before;
         Ok(Self { widens, ends_all: waits || !old.is_within(&new) })
     }
@@ -415,6 +452,7 @@ fn told_of(before: &KeyRecord, after: &KeyRecord, (had, has): (&Grants, &Grants)
     tell("grants", in_words(had), in_words(has));
     tell("addresses", before.allowed_addresses.clone(), after.allowed_addresses.clone());
     tell("not before", before.not_before.to_string(), after.not_before.to_string());
+    tell("introspects", before.introspects_at.is_some().to_string(), after.introspects_at.is_some().to_string());
     tell("protected", before.protected_at.is_some().to_string(), after.protected_at.is_some().to_string());
     if before.description != after.description {
         parts.push("description".to_owned());

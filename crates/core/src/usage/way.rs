@@ -11,6 +11,14 @@ pub enum Way {
     V1(Spelling),
     /// An API Key.
     ApiKey,
+    /// An API Key as an OAuth client's credentials.
+    ClientCredentials,
+    /// A key, or an access token of one, as what a token exchange is about.
+    SubjectToken,
+    /// A key that somebody asks about, or the API Key of who asks.
+    Introspection,
+    /// A key that came to a gateway.
+    GatewayCheck,
     /// A program that calls this one in its own process.
     #[default]
     InProcess,
@@ -63,8 +71,18 @@ impl Way {
             Self::V1(Spelling::Pat) => "/auth/v1/token pat",
             Self::V1(Spelling::Hyphenated) => "/auth/v1/token personal-access-key",
             Self::ApiKey => "/auth/v1/api-key/token secret",
+            Self::ClientCredentials => "/oauth/token client_secret",
+            Self::SubjectToken => "/oauth/token subject_token",
+            Self::Introspection => "/oauth/introspect",
+            Self::GatewayCheck => "/gateway/v1/check",
             Self::InProcess => "in-process",
         }
+    }
+
+    /// Whether a key is only judged, and no token made.
+    #[must_use]
+    pub const fn is_check(self) -> bool {
+        matches!(self, Self::Introspection | Self::GatewayCheck)
     }
 }
 
@@ -82,5 +100,9 @@ mod tests {
             assert_eq!(Spelling::of(spelling.as_str()), Some(spelling));
         }
         assert_eq!(Way::ApiKey.as_str(), format!("{} secret", paths::API_KEY_TOKEN));
+        assert_eq!(Way::ClientCredentials.as_str(), format!("{} client_secret", paths::OAUTH_TOKEN));
+        assert_eq!(Way::SubjectToken.as_str(), format!("{} subject_token", paths::OAUTH_TOKEN));
+        assert_eq!(Way::Introspection.as_str(), paths::OAUTH_INTROSPECT);
+        assert_eq!(Way::GatewayCheck.as_str(), paths::GATEWAY_CHECK);
     }
 }

@@ -51,6 +51,8 @@ pub const fn name_of(action: Action) -> &'static str {
         Action::SwitchOrganization => "Session|SwitchOrganization",
         Action::PasswordChange => "Session|PasswordChange",
         Action::TokenExchange => "Token|Exchange",
+        Action::KeyCheck => "Key|Check",
+        Action::TokenRevoke => "Token|Revoke",
         Action::LogGap => "Log|Gap",
         Action::LogPrune => "Log|Prune",
         Action::Restore => "Installation|Restore",
@@ -72,6 +74,7 @@ pub const fn is_heard(action: Action) -> bool {
         | Action::SigningKeyRotate
         | Action::SigningKeyRevoke
         | Action::TokenExchange
+        | Action::KeyCheck
         | Action::LogGap
         | Action::Restore => false,
         Action::OrganizationCreate
@@ -106,6 +109,7 @@ pub const fn is_heard(action: Action) -> bool {
         | Action::Logout
         | Action::SwitchOrganization
         | Action::PasswordChange
+        | Action::TokenRevoke
         | Action::LogPrune => true,
     }
 }

@@ -25,6 +25,8 @@ mod members;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod narrowing;
+#[cfg(test)]
 mod notices;
 #[cfg(test)]
 mod operator;

@@ -1,8 +1,8 @@
 //! Sessions of people, on both engines: how they end, what freshness is, and how passwords change.
 
-use crate::support::{World, claims, world};
+use crate::support::{self, World, claims, world};
 use keywright_core::{
-    Actor, Context, Error, TokenActor,
+    Actor, Context, Error, HeldToken, TokenActor,
     members::RoleChange,
     sessions::{SessionSecret, SignIn},
 };
@@ -378,10 +378,11 @@ async fn a_token_of_a_session_is_never_fresh_and_never_more(db: Db) {
     assert_eq!(code(world.core.confirm(&world.host(), owner.password.clone()).await), "insufficient_permission");
     assert_eq!(code(world.core.list_sessions(&world.anonymous()).await), "invalid_session");
     let Actor::Token(actor) = &by_token.actor else { unreachable!() };
-    let holder = world.core.user_info(&world.host(), actor).await.unwrap();
+    let held = HeldToken { actor: actor.clone(), audience: support::ISSUER.to_owned(), expires_at: 0, status_index: 0 };
+    let holder = world.core.user_info(&world.host(), &held).await.unwrap();
     assert_eq!((holder.sub, holder.current_organization_id), (owner.id.to_string(), acme));
     world.core.end_session(&ctx, person.session_id).await.unwrap();
-    assert_eq!(code(world.core.user_info(&world.host(), actor).await), "session_ended");
+    assert_eq!(code(world.core.user_info(&world.host(), &held).await), "session_ended");
     assert_eq!(code(world.core.list_members(&by_token, acme).await), "session_ended");
     // Its id is no key's, and a key's none of a session.
     let as_key = Context { actor: Actor::Token(TokenActor { key_kind: KeyKind::PersonalAccessKey, ..actor.clone() }), ..world.host() };
@@ -482,7 +483,8 @@ async fn whoever_came_with_the_old_secret_does_not_become_fresh(db: Db) {
     let renewed = world.core.confirm(&stale, password()).await.unwrap().value;
     assert_eq!(code(make(&stale).await), "invalid_session");
     assert_eq!(code(world.core.list_members(&by_token, acme).await.map(|_| ())), "invalid_session");
-    assert_eq!(code(world.core.user_info(&world.host(), &token).await.map(|_| ())), "invalid_session");
+    let held = HeldToken { actor: token, audience: support::ISSUER.to_owned(), expires_at: 0, status_index: 0 };
+    assert_eq!(code(world.core.user_info(&world.host(), &held).await.map(|_| ())), "invalid_session");
     let fresh = world.holder(renewed.secret.reveal()).await.unwrap();
     assert_eq!(code(make(&fresh).await), "done");
     world.clock.advance(std::time::Duration::from_secs(1));

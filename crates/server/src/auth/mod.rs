@@ -1,7 +1,7 @@
 //! The auth API: exchange of keys, who holds a token, and sign-in of people.
 
 mod docs;
-mod form;
+pub(crate) mod form;
 pub(crate) mod passwords;
 pub(crate) mod sessions;
 pub(crate) mod token;

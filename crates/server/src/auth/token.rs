@@ -126,7 +126,7 @@ async fn personal_access_key(
 }
 
 /// Of an exchange; to be made when the form has been read, since it says what is now.
-fn context(app: &App, info: &RequestInfo, user_agent: Option<Arc<str>>, way: Way) -> Context {
+pub(crate) fn context(app: &App, info: &RequestInfo, user_agent: Option<Arc<str>>, way: Way) -> Context {
     Context { user_agent, way, ..info.context(app.core.clock()) }
 }
 
@@ -148,7 +148,7 @@ async fn exchange(
 }
 
 /// The form of a request; a secret in the URL is refused, it would end in logs.
-async fn read(request: Request<Body>, secrets: &[&str], example: &'static str) -> Result<Form, ApiError> {
+pub(crate) async fn read(request: Request<Body>, secrets: &[&str], example: &'static str) -> Result<Form, ApiError> {
     let (head, body) = request.into_parts();
     if let Some(query) = head.uri.query()
         && let Some((name, _)) = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| secrets.contains(&name.as_ref()))

@@ -1,9 +1,20 @@
 //! Who holds a token.
 
-use crate::{app::App, caller::token_actor, error::ApiError, outer::RequestInfo};
-use axum::{Extension, Json, extract::State};
+use crate::{
+    app::App,
+    caller::{authorization, held_token},
+    error::ApiError,
+    json::answer,
+    outer::RequestInfo,
+};
+use axum::{
+    Extension,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, StatusCode};
 use keywright_protocol::{ErrorBody, auth::UserInfo};
-use keywright_verify::Authenticated;
+use keywright_verify::rejection;
 use std::sync::Arc;
 
 /// `GET /auth/realms/{realm}/protocol/openid-connect/userinfo`.
@@ -29,10 +40,43 @@ use std::sync::Arc;
             example = json!({"error": "temporarily_unavailable", "error_description": "the database does not answer at the moment; try again in a second", "message": "the database does not answer at the moment; try again in a second"})),
     )
 )]
-pub(crate) async fn userinfo(
-    State(app): State<Arc<App>>,
-    Extension(info): Extension<RequestInfo>,
-    Authenticated(verified): Authenticated,
-) -> Result<Json<UserInfo>, ApiError> {
-    app.core.user_info(&info.context(app.core.clock()), &token_actor(&verified)).await.map(Json).map_err(ApiError::of_token)
+pub(crate) async fn userinfo(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, headers: HeaderMap) -> Result<Response, Response> {
+    holder(&app, &info, &headers).await
+}
+
+/// `GET /oauth/userinfo`.
+#[utoipa::path(
+    get,
+    path = "/oauth/userinfo",
+    operation_id = "oauthUserinfo",
+    tag = "OAuth",
+    summary = "Who holds this token",
+    description = "The person or the API Key behind an access token of any API of this installation, and the organization it is for. The key, or the session, must still live.",
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "The holder.", body = UserInfo, example = json!({"sub": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+            "email": "owner@acme.example", "name": "owner", "preferred_username": "owner@acme.example",
+            "currentOrganizationId": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11"})),
+        (status = 401, description = "No token, not a good one, or its key is dead.", body = ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason (RFC 6750).")),
+            example = json!({"error": "unauthorized", "error_description": "send an access token in the Authorization header", "message": "send an access token in the Authorization header"})),
+        (status = 500, description = "Something broke here; tell the operator the `X-Request-Id`.", body = ErrorBody,
+            example = json!({"error": "server_error", "error_description": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer", "message": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer"})),
+        (status = 503, description = "It cannot be decided at the moment; try again.", body = ErrorBody,
+            headers(("Retry-After" = String, description = "Seconds to wait.")),
+            example = json!({"error": "temporarily_unavailable", "error_description": "the database does not answer at the moment; try again in a second", "message": "the database does not answer at the moment; try again in a second"})),
+    )
+)]
+pub(crate) async fn oauth_userinfo(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, headers: HeaderMap) -> Result<Response, Response> {
+    holder(&app, &info, &headers).await
+}
+
+/// Of a token of any audience.
+async fn holder(app: &Arc<App>, info: &RequestInfo, headers: &HeaderMap) -> Result<Response, Response> {
+    let ctx = info.context(app.core.clock());
+    let refused = |error| rejection(&error, app.verifier.config());
+    let token = authorization(headers).map_err(refused)?;
+    let verified = app.audiences.verify(token, ctx.now).await.map_err(refused)?;
+    let holder = app.core.user_info(&ctx, &held_token(&verified)).await;
+    holder.map(|holder| answer(StatusCode::OK, &holder)).map_err(|error| ApiError::of_token(error).into_response())
 }

@@ -52,7 +52,7 @@ pub(super) fn router() -> Router<Arc<App>> {
     responses((status = 200, description = "A page.", body = KeyPage<ApiKeyItem>, example = json!({"data": [{
         "id": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "name": "nightly", "email": "nightly.0b1f7a52@keys.auth.example.com", "state": "Active",
         "expiryState": "ok", "grants": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}],
-        "allowedAddresses": ["203.0.113.0/24"], "description": "", "metadata": {}, "deleteProtection": false,
+        "allowedAddresses": ["203.0.113.0/24"], "description": "", "metadata": {}, "deleteProtection": false, "introspect": false,
         "createdAt": "2026-11-24T09:00:00.000Z", "createdBy": "user 220db5b0-66ba-4bda-8105-e8db034bb058", "notBefore": "2026-11-24T09:00:00.000Z",
         "expiresAt": "2027-05-25T09:00:00.000Z", "suspendedAt": null, "revokedAt": null,
         "lastUsedAt": "2026-11-30T02:00:07.412Z", "lastUsedAddress": "203.0.113.7"}], "page": 1, "perPage": 50, "total": 1})), Refusals)
@@ -80,7 +80,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id):
         example = json!({"secret": "kw_api_...", "id": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "name": "nightly",
         "email": "nightly.0b1f7a52@keys.auth.example.com", "state": "Active", "expiryState": "ok",
         "grants": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}], "allowedAddresses": ["203.0.113.0/24"],
-        "description": "", "metadata": {}, "deleteProtection": false, "createdAt": "2026-11-24T09:00:00.000Z",
+        "description": "", "metadata": {}, "deleteProtection": false, "introspect": false, "createdAt": "2026-11-24T09:00:00.000Z",
         "createdBy": "user 220db5b0-66ba-4bda-8105-e8db034bb058", "notBefore": "2026-11-24T09:00:00.000Z",
         "expiresAt": "2027-05-25T09:00:00.000Z", "suspendedAt": null, "revokedAt": null,
         "lastUsedAt": null, "lastUsedAddress": null})),
@@ -107,7 +107,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, Named(id
     responses((status = 200, description = "The key.", body = ApiKeyItem, example = json!({
         "id": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "name": "nightly", "email": "nightly.0b1f7a52@keys.auth.example.com", "state": "Suspended",
         "expiryState": "ok", "grants": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}],
-        "allowedAddresses": [], "description": "builds every night", "metadata": {"team": "mobile"}, "deleteProtection": true,
+        "allowedAddresses": [], "description": "builds every night", "metadata": {"team": "mobile"}, "deleteProtection": true, "introspect": false,
         "createdAt": "2026-11-24T09:00:00.000Z", "createdBy": "user 220db5b0-66ba-4bda-8105-e8db034bb058", "notBefore": "2026-11-24T09:00:00.000Z",
         "expiresAt": "2027-05-25T09:00:00.000Z", "suspendedAt": "2026-12-01T09:00:00.000Z", "revokedAt": null,
         "lastUsedAt": "2026-11-30T02:00:07.412Z", "lastUsedAddress": "203.0.113.7"})), Refusals)
@@ -135,7 +135,7 @@ pub(crate) async fn get_one(State(app): State<Arc<App>>, caller: Caller, Named((
         headers(("Keywright-Revision" = String, description = "The revision of the change.")), example = json!({
         "id": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "name": "nightly", "email": "nightly.0b1f7a52@keys.auth.example.com", "state": "Active",
         "expiryState": "ok", "grants": [{"organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "roles": ["view-build"]}],
-        "allowedAddresses": [], "description": "builds every night", "metadata": {}, "deleteProtection": true,
+        "allowedAddresses": [], "description": "builds every night", "metadata": {}, "deleteProtection": true, "introspect": false,
         "createdAt": "2026-11-24T09:00:00.000Z", "createdBy": "user 220db5b0-66ba-4bda-8105-e8db034bb058", "notBefore": "2026-11-24T09:00:00.000Z",
         "expiresAt": "2027-05-25T09:00:00.000Z", "suspendedAt": null, "revokedAt": null,
         "lastUsedAt": "2026-11-30T02:00:07.412Z", "lastUsedAddress": "203.0.113.7"})), Refusals, ChangeRefusals)

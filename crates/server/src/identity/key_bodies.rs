@@ -4,7 +4,7 @@ use keywright_core::{
     Error, Page,
     keys::{
         CreatedKey, ExpiryState, KeyRecord, KeyState,
-        api::{ApiKey, ApiKeyChange, NewApiKey, Protection},
+        api::{ApiKey, ApiKeyChange, Introspection, NewApiKey, Protection},
         rotation::{self, RotatedKey, Rotation},
     },
 };
@@ -67,6 +67,7 @@ pub(crate) fn api_key(key: ApiKey, now: Time) -> Result<ApiKeyItem, Error> {
         allowed_addresses,
         metadata: serde_json::from_str(&key.metadata).map_err(|_| Error::Internal("a key's metadata cannot be read"))?,
         delete_protection: key.protected_at.is_some(),
+        introspect: key.introspects_at.is_some(),
         id: key.id,
         name: key.name,
         email: key.email,
@@ -99,6 +100,7 @@ pub(crate) fn api_key_to_make(body: ApiKeyBody) -> NewApiKey {
         description: body.description,
         metadata: body.metadata,
         protection: if body.delete_protection { Protection::On } else { Protection::Off },
+        introspection: introspection(body.introspect),
     }
 }
 
@@ -112,7 +114,12 @@ pub(crate) fn api_key_change(body: ApiKeyChangeBody) -> ApiKeyChange {
         description: body.description,
         metadata: body.metadata,
         protection: body.delete_protection.map(|on| if on { Protection::On } else { Protection::Off }),
+        introspection: body.introspect.map(introspection),
     }
+}
+
+const fn introspection(everything: bool) -> Introspection {
+    if everything { Introspection::Everything } else { Introspection::OwnTree }
 }
 
 /// Reads a member that may be left out, and is no `null` if it is there.

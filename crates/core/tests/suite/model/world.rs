@@ -624,7 +624,7 @@ fn class(error: &Error) -> Option<No> {
     match error {
         Error::Refused(_) => Some(No::Refused),
         Error::OutOfReach | Error::NothingGranted | Error::HostOnly | Error::Forbidden(_) | Error::NotFresh(_) => Some(No::Forbidden),
-        Error::Invalid { .. } => Some(No::Invalid),
+        Error::Invalid { .. } | Error::Scope(_) | Error::Target(_) => Some(No::Invalid),
         Error::NotFound(_) | Error::Absent(_) => Some(No::NotFound),
         Error::Conflict(_) => Some(No::Conflict),
         Error::WrongPassword

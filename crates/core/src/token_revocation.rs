@@ -1,0 +1,86 @@
+//! Taking back by whoever holds the token or the key himself (RFC 7009).
+
+use crate::{
+    Context, Core, Error, HeldToken,
+    authorize::By,
+    checks::credential,
+    keys::{self as managed, KEY},
+    log::{self, Action, Where},
+};
+use keywright_db::{Committed, Tx};
+use keywright_protocol::KeyKind;
+use keywright_store::{
+    changes::{self, ChangeKind},
+    generations, keys, managed_keys, organizations, sessions,
+};
+use std::sync::Arc;
+
+impl Core {
+    /// Takes an access token back, and with it every other one of the same secret for the same organization; for a root also those for its
+    /// sub-organizations, which may have been made from it. One that was taken back already changes nothing and succeeds.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn revoke_token(self: &Arc<Self>, ctx: &Context, token: &HeldToken) -> Result<Committed<()>, Error> {
+        let (core, ctx, token) = (Arc::clone(self), ctx.clone(), token.clone());
+        self.write(move |tx| Box::pin(async move { core.end_token(tx, &ctx, &token).await })).await
+    }
+
+    async fn end_token(&self, tx: &mut Tx, ctx: &Context, token: &HeldToken) -> Result<(), Error> {
+        let actor = &token.actor;
+        let place = organizations::find(tx, actor.organization_id).await?.ok_or(Error::NotFound("organization"))?;
+        let (by, kind, subject, origin, name) = if actor.key_kind == KeyKind::Session {
+            let session = sessions::find(tx, actor.key_id.as_uuid().into()).await?.ok_or(KEY)?;
+            let by = By::Person { id: session.user_id, confirmed_at: None };
+            (by, ChangeKind::User, session.user_id.as_uuid(), token.origin(Some(session.user_id)), "session".to_owned())
+        } else {
+            let row = keys::find_by_id(tx, actor.key_id, actor.key_version, Some(place.id)).await?.ok_or(KEY)?;
+            let by = By::Key { id: row.key_id, holder: row.holder.map(|holder| holder.user_id) };
+            (by, ChangeKind::Key, row.key_id.as_uuid(), token.origin(None), row.name)
+        };
+        let open = generations::find_open(tx, origin, place.id).await?;
+        if open.and_then(|index| u64::try_from(index).ok()) != Some(token.status_index) {
+            return Ok(());
+        }
+        let bits = generations::end_of_version_under(tx, origin, place.id, ctx.now).await?;
+        changes::insert(tx, kind, subject, &bits).await?;
+        if kind == ChangeKind::Key {
+            let home = managed_keys::find_home(tx, actor.key_id).await?.ok_or(KEY)?;
+            let record = managed_keys::find(tx, actor.key_id, home).await?.ok_or(KEY)?;
+            managed::reopen(tx, &record, ctx.now).await?;
+        }
+        log::change(tx, ctx, &by, Where::In(&place), Action::TokenRevoke, (actor.key_id.to_string(), name)).await
+    }
+
+    /// Revokes a Personal Access Key or an API Key for ever, by its secret: whoever has that may give it up. A key that nobody knows, or that
+    /// was revoked, changes nothing and succeeds (`None`).
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] for a key that is protected from being revoked; [`Error::Unavailable`].
+    pub async fn revoke_presented_key(self: &Arc<Self>, ctx: &Context, presented: &str) -> Result<Option<Committed<()>>, Error> {
+        self.limits.look_at_address(ctx.client_ip)?;
+        let Ok(shape) = credential(presented).and_then(|_| keywright_protocol::secret::inspect(presented).map_err(crate::Refusal::Malformed)) else {
+            self.limits.refused_key(ctx.client_ip);
+            return Ok(None);
+        };
+        let digest = *self.pepper.digest(shape).as_bytes();
+        let found = self.db.read(move |tx| Box::pin(async move { keys::find_by_digest(tx, &digest, None).await.map_err(Error::from) })).await?;
+        let Some(row) = found.filter(|row| self.is_ours(row)) else {
+            self.limits.refused_key(ctx.client_ip);
+            return Ok(None);
+        };
+        let ctx = ctx.clone();
+        let done = self.write(move |tx| {
+            Box::pin(async move {
+                let place = organizations::find(tx, row.organization_id).await?.ok_or(KEY)?;
+                let key = managed_keys::find(tx, row.key_id, place.id).await?.ok_or(KEY)?;
+                if key.revoked_at.is_some() {
+                    return Ok(());
+                }
+                let by = By::Key { id: key.id, holder: key.user_id };
+                managed::end(tx, &ctx, &by, (&place, &key)).await
+            })
+        });
+        done.await.map(Some)
+    }
+}
