@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 /// What the server's logs call this program.
 const USER_AGENT: &str = concat!("keywright/", env!("CARGO_PKG_VERSION"));
 const NOT_FRESH: &str = "session_not_fresh";
+/// What a wrong password is answered where nothing else can be wrong.
+const WRONG_PASSWORD: &str = "invalid_request";
 
 /// Whether a token that is kept will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,12 +151,27 @@ impl Connection {
         answer.map_err(|error| self.explained(error))
     }
 
+    /// The same of what takes a person; whoever has a key is told how to be one.
+    pub(super) async fn ask_as_person<T>(&mut self, what: impl AsyncFn(&Authorized) -> Result<T, ClientError>) -> Result<T, Failure> {
+        let answer = self.ask(what).await;
+        let is_key = !matches!(self.profile.credential, Credential::Session { .. });
+        answer.map_err(|failure| match is_key && failure.is_about_permission() {
+            true => {
+                failure.hinting(format!("sign in beside the key: keywright login --profile me --url {} --email ..., then add --profile me", self.profile.url))
+            }
+            false => failure,
+        })
+    }
+
     /// Makes the session fresh; its secret is another one afterwards.
     async fn confirm(&mut self) -> Result<(), Failure> {
         let Credential::Session { secret, .. } = &self.profile.credential else { return Ok(()) };
         let instead = "this needs your password once more: give it with --password-stdin";
         let password = secrets::ask("Password", self.password, instead)?;
-        let confirmed = self.client.with_token(secret).confirm(&password).await?;
+        let confirmed = self.client.with_token(secret).confirm(&password).await.map_err(|error| match error.code() {
+            Some(WRONG_PASSWORD) => Failure::from(error).about_the_credential(),
+            Some(_) | None => Failure::from(error),
+        })?;
         let expires_at = self.clock.now().plus(Duration::from_secs(confirmed.expires_in.try_into().unwrap_or_default()));
         self.profile.credential = Credential::Session { secret: confirmed.session_token, expires_at };
         match &self.kept {
@@ -165,13 +182,7 @@ impl Connection {
 
     /// An error, with what to do when one has to sign in again.
     fn explained(&self, error: ClientError) -> Failure {
-        let is_for_people = error.code() == Some(NOT_FRESH);
         let failure = Failure::from(error);
-        let key = !matches!(self.profile.credential, Credential::Session { .. });
-        if key && is_for_people {
-            let url = &self.profile.url;
-            return failure.hinting(format!("this takes a person: `keywright login --profile me --url {url} --email ...`, then the same with --profile me"));
-        }
         if !failure.is_about_the_credential() {
             return failure;
         }

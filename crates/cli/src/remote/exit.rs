@@ -92,6 +92,19 @@ impl Failure {
         matches!(self, Self::Told(told) if told.exit == Exit::NotSignedIn)
     }
 
+    /// It is about who asks, whatever the status was.
+    pub(super) fn about_the_credential(mut self) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.exit = Exit::NotSignedIn;
+        }
+        self
+    }
+
+    /// Whether it is about what one may do.
+    pub(super) fn is_about_permission(&self) -> bool {
+        matches!(self, Self::Told(told) if told.exit == Exit::NotPermitted)
+    }
+
     /// Whether another attempt may go better by itself.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self, Self::Told(told) if told.exit == Exit::Unavailable)

@@ -227,20 +227,20 @@ impl Keys {
             delete_protection: false,
             introspect: false,
         };
-        let made = self.connection.ask(async |caller| caller.create_api_key(self.place, &new).await).await?;
+        let made = self.connection.ask_as_person(async |caller| caller.create_api_key(self.place, &new).await).await?;
         self.tell_secret(&made, (made.item.id, &made.item.name), &made.secret, made.item.expires_at)
     }
 
     async fn create_personal(&mut self, args: CreateArgs) -> Result<(), Failure> {
         let new = PersonalAccessKeyBody { name: args.name, expires_at: args.expires.map(|when| when.after(self.connection.clock().now())) };
-        let made = self.connection.ask(async |caller| caller.create_personal_access_key(self.place, &new).await).await?;
+        let made = self.connection.ask_as_person(async |caller| caller.create_personal_access_key(self.place, &new).await).await?;
         self.tell_secret(&made, (made.item.id, &made.item.name), &made.key, made.item.expires_at)
     }
 
     async fn rotate(&mut self, key: &str, overlap: Option<Duration>, expires: Option<When>) -> Result<(), Failure> {
         let id = self.api_key(key).await?;
         let how = Rotation { overlap, expires_at: expires.map(|when| when.after(self.connection.clock().now())) };
-        let rotated = self.connection.ask(async |caller| caller.rotate_api_key(self.place, id, how).await).await?;
+        let rotated = self.connection.ask_as_person(async |caller| caller.rotate_api_key(self.place, id, how).await).await?;
         match rotated.old_secret_ends_at {
             Some(ends) => self.output.remark(&format!("the old secret goes on until {ends}")),
             None => self.output.remark("the old secret has ended"),
@@ -264,7 +264,7 @@ impl Keys {
 
     async fn resume(&mut self, key: &str) -> Result<(), Failure> {
         let id = self.api_key(key).await?;
-        let done = self.connection.ask(async |caller| caller.resume_api_key(self.place, id).await).await?;
+        let done = self.connection.ask_as_person(async |caller| caller.resume_api_key(self.place, id).await).await?;
         self.output.done(&done, &done.message)
     }
 

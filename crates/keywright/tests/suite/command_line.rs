@@ -3,11 +3,11 @@
 use crate::{
     demo::Demo,
     http::{claims, client, get_with, userinfo},
-    process::{BOUND, Ended, Place, Program, mode, text, until},
+    process::{BOUND, Ended, Place, Program, mode, text},
 };
 use keywright_db::{Db, Location, Writes};
 use serde_json::{Value, json};
-use std::{fs, io::pipe, os::unix::fs::PermissionsExt as _, time::Duration};
+use std::{fs, io::pipe, os::unix::fs::PermissionsExt as _};
 
 /// A person before a terminal, with a server and a home of his own.
 struct Shell {
@@ -181,7 +181,7 @@ async fn a_token_is_narrowed_to_permissions_an_audience_and_an_organization() {
     }
     assert_eq!(claims(&shell.token(&["--for", &shell.demo.base, "--org", &root]).await)["aud"], shell.demo.base);
     for (narrowing, code, error, part) in [
-        (["--for", "https://nobody.example"], 1, "invalid_target", "nobody.example"),
+        (["--for", "https://nobody.example"], 1, "invalid_target", "audience"),
         (["--only", "moon.land"], 1, "invalid_scope", "moon.land"),
         (["--org", "Nowhere"], 1, "failed", "\"Nowhere\""),
         (["--org", &shell.demo.id("otherOrganization")], 4, "invalid_target", "organization"),
@@ -271,7 +271,7 @@ async fn keys_are_made_rotated_suspended_resumed_and_revoked() {
         (&["keys", "rotate", "--personal", "laptop"][..], 2, "neither rotated nor suspended"),
         (&["keys", "create", "nothing"], 2, "--role"),
         (&["keys", "revoke", "nobody"], 1, "no key called \"nobody\""),
-        (&["keys", "create", "acme-ci", "--role", "view-build"], 1, "acme-ci"),
+        (&["keys", "create", "acme-ci", "--role", "view-build"], 1, "has that name already"),
     ] {
         let ended = shell.run(arguments).await;
         assert!(ended.code == Some(code) && ended.log.contains(part), "{ended:?}");
@@ -299,7 +299,7 @@ async fn a_session_that_is_not_fresh_is_confirmed_by_the_password() {
         async move { shell.run_with(&[&create[..], &["--password-stdin", "--output", "json"]].concat(), &password).await }
     };
     let wrong = confirmed("a wrong password".to_owned()).await;
-    assert!(wrong.code == Some(3) && wrong.log.contains("invalid_credentials"), "{wrong:?}");
+    assert!(wrong.code == Some(3) && wrong.log.contains("not your password"), "{wrong:?}");
     let made = confirmed(shell.password("owner")).await.json();
     assert!(text(&made, "secret").starts_with("kw_api_"), "{made}");
     assert_ne!(shell.kept("default"), before);
@@ -429,7 +429,7 @@ async fn what_is_refused_is_told_in_a_sentence_and_by_the_exit_code() {
         (&["login", "--url", "http://auth.example.com", "--key-stdin"], unknown.as_str(), 2, "usage", "in clear"),
         (&["login", "--url", "auth.example.com", "--key-stdin"], unknown.as_str(), 2, "usage", "https://"),
         (&["whoami", "--profile", "nobody"], "", 3, "not_signed_in", "--profile nobody"),
-        (&["keys", "create", "x", "--role", "view-build", "--profile", "viewer"], "", 4, "session_not_fresh", "person"),
+        (&["keys", "create", "x", "--role", "view-build", "--profile", "viewer"], "", 4, "insufficient_permission", "sign in"),
         (&["keys", "revoke", "acme-ci", "--profile", "viewer"], "", 4, "insufficient_permission", "organization.api-key"),
         (&["members", "roles", "viewer@acme.example", "--add", "owner", "--profile", "viewer"], "", 4, "insufficient_permission", "organization.member"),
         (&["activity", "--action", "Moon Landing", "--profile", "manager"], "", 1, "invalid_request", "action"),
@@ -441,7 +441,9 @@ async fn what_is_refused_is_told_in_a_sentence_and_by_the_exit_code() {
             assert!(!told.log.contains(unknown.trim()) && !told.log.contains("a wrong password"), "{told:?}");
         }
     }
-    assert!(!shell.place.path("home/keywright/credentials.json").exists() || !shell.run(&["whoami"]).await.log.is_empty(), "nothing was kept of these");
+    assert_eq!(shell.run(&["whoami"]).await.code, Some(3), "nothing was kept of these");
+    let key = shell.run(&["keys", "create", "x", "--role", "view-build", "--profile", "viewer"]).await;
+    assert!(key.log.contains("sign in beside the key: keywright login --profile me"), "{key:?}");
 
     // A session that has ended, and a server that has.
     let session = shell.kept("manager");
