@@ -94,7 +94,9 @@ impl Client {
     /// Sends a request and reads the answer.
     pub(crate) async fn call<T: DeserializeOwned>(&self, request: RequestBuilder, repeat: Repeat) -> Result<T, ClientError> {
         let (status, bytes) = self.answer(request, repeat).await?;
-        serde_json::from_slice(&bytes).map_err(|error| self.unreadable(status, error.to_string()))
+        // The parser's own words could quote what is secret.
+        let wrong = |error: serde_json::Error| format!("the answer is not what this version reads (line {}, column {})", error.line(), error.column());
+        serde_json::from_slice(&bytes).map_err(|error| self.unreadable(status, wrong(error)))
     }
 
     /// The same of an answer whose body is not looked at.

@@ -108,10 +108,7 @@ impl Wanted<'_> {
         let beyond = asked.without(&grant.permissions);
         let missing: Vec<&str> = catalog.ids(&beyond).take(NAMED).collect();
         if !missing.is_empty() {
-            return Err(Error::Scope(format!(
-                "this goes beyond what it may do there, which does not include {}; ask for less, or for a role",
-                missing.join(", ")
-            )));
+            return Err(Error::Scope(format!("this goes beyond what it may do there, which does not include {}; ask for less, or for a role", missing.join(", "))));
         }
         if asked.is_empty() {
             return Err(Error::Scope("it names no permission; leave it out for all that there are".to_owned()));

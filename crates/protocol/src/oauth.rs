@@ -1,7 +1,10 @@
 //! Words of the OAuth 2.0 family: grant types, kinds of tokens, what introspection answers, and the documents by which programs find
 //! their way.
 
-use crate::ids::{KeyId, OrganizationId};
+use crate::{
+    ids::{KeyId, OrganizationId},
+    secret::KeyKind,
+};
 use serde::{Deserialize, Serialize};
 
 /// An API Key as a client of its own (RFC 6749, section 4.4).
@@ -86,9 +89,9 @@ pub struct Introspection {
     /// The key.
     #[serde(rename = "keyId", skip_serializing_if = "Option::is_none", default)]
     pub key_id: Option<KeyId>,
-    /// `pak`, `api` or `session`.
+    /// Its kind.
     #[serde(rename = "keyKind", skip_serializing_if = "Option::is_none", default)]
-    pub key_kind: Option<String>,
+    pub key_kind: Option<KeyKind>,
 }
 
 /// Metadata of the authorization server (RFC 8414, section 2), with what OpenID Connect Discovery adds and is true here.

@@ -51,9 +51,9 @@ pub use keys::{KeySet, KeySetError};
 pub use keywright_protocol::{AccessClaims, Catalog, Clock, OrganizationId, Position, Time, catalog::PermissionIndex, jwk::Algorithm, status::StatusLists};
 #[cfg(feature = "tower")]
 pub use layer::{AuthLayer, AuthService, Outcome};
-pub use parse::unverified_audience;
 #[cfg(feature = "tower")]
 pub use rejection::{insufficient, rejection};
+pub use parse::unverified_audience;
 pub use source::{Need, RefreshError, Refreshing, Snapshot, Source};
 pub use verified::Verified;
 pub use verifier::{MAX_TOKEN_BYTES, Verifier};

@@ -36,8 +36,8 @@ pub(super) async fn run(args: ExecArgs, environment: &Environment) -> Result<(),
         .env(environment::ORGANIZATION, Connection::organization_in(&token)?)
         .exec();
     let program = program.to_string_lossy();
-    Err(match error.kind() {
-        ErrorKind::NotFound => Failure::cannot_run(Exit::NoSuchCommand, format!("there is no command {program}")),
-        _ => Failure::cannot_run(Exit::CannotRun, format!("{program} cannot be run: {error}")),
-    })
+    if error.kind() == ErrorKind::NotFound {
+        return Err(Failure::cannot_run(Exit::NoSuchCommand, format!("there is no command {program}")));
+    }
+    Err(Failure::cannot_run(Exit::CannotRun, format!("{program} cannot be run: {error}")))
 }

@@ -37,20 +37,28 @@ pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or failed; 2 not und
 #[derive(Debug, Subcommand)]
 pub enum RemoteCommand {
     /// Keep a key or a session for later commands, in a file of one's own
+    #[command(after_help = EXIT_CODES)]
     Login(login::LoginArgs),
     /// Forget the key, or end the session
+    #[command(after_help = EXIT_CODES)]
     Logout(Common),
     /// Who one is, where, by what, until when, and what one may do
+    #[command(after_help = EXIT_CODES)]
     Whoami(Common),
     /// Print an access token that lives, or say what one is
+    #[command(after_help = EXIT_CODES)]
     Token(token::TokenArgs),
     /// Run a command with an access token in its environment
+    #[command(after_help = EXIT_CODES)]
     Exec(exec::ExecArgs),
     /// API Keys of an organization, and one's own Personal Access Keys
+    #[command(after_help = EXIT_CODES)]
     Keys(keys::KeysArgs),
     /// Members of an organization and their roles
+    #[command(after_help = EXIT_CODES)]
     Members(members::MembersArgs),
     /// What happened in an organization
+    #[command(after_help = EXIT_CODES)]
     Activity(activity::ActivityArgs),
 }
 

@@ -1,6 +1,10 @@
 //! Keys and sessions that are kept: `credentials.json`.
 
-use super::{Failure, environment::Environment, files};
+use super::{
+    Failure,
+    environment::Environment,
+    files::{self, Then},
+};
 use keywright_protocol::Time;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -106,23 +110,22 @@ impl Store {
         self.folder.join("credentials.json")
     }
 
-    fn all(&self) -> Result<Profiles, Failure> {
-        Ok(files::read(&self.file())?.unwrap_or_default())
-    }
-
     pub(super) fn find(&self, name: &str) -> Result<Option<Profile>, Failure> {
-        Ok(self.all()?.profiles.remove(name))
+        let all: Option<Profiles> = files::read(&self.file())?;
+        Ok(all.and_then(|mut all| all.profiles.remove(name)))
     }
 
     pub(super) fn keep(&self, name: &str, profile: Profile) -> Result<(), Failure> {
-        let mut all = self.all()?;
-        all.profiles.insert(name.to_owned(), profile);
-        files::write(&self.file(), &all)
+        files::change(&self.file(), |all: &mut Profiles| {
+            all.profiles.insert(name.to_owned(), profile);
+            Then::Keep
+        })
     }
 
     pub(super) fn forget(&self, name: &str) -> Result<(), Failure> {
-        let mut all = self.all()?;
-        all.profiles.remove(name);
-        if all.profiles.is_empty() { files::delete(&self.file()) } else { files::write(&self.file(), &all) }
+        files::change(&self.file(), |all: &mut Profiles| {
+            all.profiles.remove(name);
+            if all.profiles.is_empty() { Then::Delete } else { Then::Keep }
+        })
     }
 }

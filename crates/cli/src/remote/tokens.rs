@@ -1,6 +1,10 @@
 //! Access tokens that are kept until near their end: `tokens.json`, beside the credentials.
 
-use super::{Failure, files, profiles::Store};
+use super::{
+    Failure,
+    files::{self, Then},
+    profiles::Store,
+};
 use keywright_client::Wanted;
 use keywright_protocol::{OrganizationId, Time};
 use serde::{Deserialize, Serialize};
@@ -83,19 +87,21 @@ impl Tokens {
     }
 
     pub(super) fn keep(&self, narrowing: &Narrowing, token: Token, now: Time) -> Result<(), Failure> {
-        let mut all: Kept = files::read(&self.file)?.unwrap_or_default();
-        for tokens in all.values_mut() {
-            tokens.retain(|_, token| !token.is_near_its_end(now));
-        }
-        all.entry(self.profile.clone()).or_default().insert(narrowing.name(), token);
-        files::write(&self.file, &all)
+        files::change(&self.file, |all: &mut Kept| {
+            for tokens in all.values_mut() {
+                tokens.retain(|_, token| !token.is_near_its_end(now));
+            }
+            all.entry(self.profile.clone()).or_default().insert(narrowing.name(), token);
+            Then::Keep
+        })
     }
 
     /// All of the profile's.
     pub(super) fn forget(&self) -> Result<(), Failure> {
-        let mut all: Kept = files::read(&self.file)?.unwrap_or_default();
-        all.remove(&self.profile);
-        if all.is_empty() { files::delete(&self.file) } else { files::write(&self.file, &all) }
+        files::change(&self.file, |all: &mut Kept| {
+            all.remove(&self.profile);
+            if all.is_empty() { Then::Delete } else { Then::Keep }
+        })
     }
 }
 

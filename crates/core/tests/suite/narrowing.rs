@@ -282,21 +282,25 @@ async fn a_key_is_judged_by_its_secret_alone(db: Db) {
 
 async fn asking_about_everybody_is_given_by_owners_of_the_operator(db: Db) {
     let world = world(db).await;
-    let (core, acme) = (&world.core, world.demo.acme.id);
+    let (core, host) = (&world.core, world.host());
+    let operator = world.bootstrap().await;
     let asking = |name: &str| NewApiKey { name: name.to_owned(), introspection: Introspection::Everything, ..NewApiKey::default() };
     let change = |introspection| ApiKeyChange { introspection: Some(introspection), ..ApiKeyChange::default() };
-    let elsewhere = core.make_api_key(&world.host(), world.demo.globex.id, asking("gateway")).await;
+    let elsewhere = core.make_api_key(&host, world.demo.acme.id, asking("gateway")).await;
     assert!(matches!(elsewhere, Err(Error::Invalid { field: "introspect", .. })));
-    let (owner, manager) = (world.person("owner", 0).await, world.person("manager", 0).await);
-    assert_eq!(code(core.make_api_key(&manager, acme, asking("gateway")).await), "insufficient_permission");
-    let key = core.make_api_key(&owner, acme, asking("gateway")).await.unwrap();
-    let introspects = async || core.authenticate(&world.host(), Credential::ApiKeySecret(key.secret.reveal())).await.unwrap().introspects;
+    let manages = RoleChange::Replace(vec!["manage-organization".to_owned()]);
+    core.change_roles(&host, operator.organization, world.demo.users["manager"].id, manages).await.unwrap();
+    let (owner, manager) = (world.holder(&operator.session).await.unwrap(), world.person("manager", 0).await);
+    assert_eq!(code(core.make_api_key(&manager, operator.organization, asking("gateway")).await), "insufficient_permission");
+    let key = core.make_api_key(&owner, operator.organization, asking("gateway")).await.unwrap();
+    let introspects = async || core.authenticate(&host, Credential::ApiKeySecret(key.secret.reveal())).await.unwrap().introspects;
+    let update = async |by: &Context, introspection| code(core.update_api_key(by, operator.organization, key.id, change(introspection)).await);
     assert!(introspects().await);
-    core.update_api_key(&manager, acme, key.id, change(Introspection::OwnTree)).await.unwrap();
-    assert!(!introspects().await, "less is for everybody who manages keys");
-    assert_eq!(code(core.update_api_key(&manager, acme, key.id, change(Introspection::Everything)).await), "insufficient_permission");
-    let stale = world.person("owner", 301).await;
-    assert_eq!(code(core.update_api_key(&stale, acme, key.id, change(Introspection::Everything)).await), "session_not_fresh");
-    core.update_api_key(&owner, acme, key.id, change(Introspection::Everything)).await.unwrap();
+    assert_eq!(update(&manager, Introspection::OwnTree).await, "done", "less is for everybody who manages keys");
+    assert!(!introspects().await);
+    assert_eq!(update(&manager, Introspection::Everything).await, "insufficient_permission");
+    let later = Context { now: owner.now.plus(std::time::Duration::from_secs(301)), ..owner.clone() };
+    assert_eq!(update(&later, Introspection::Everything).await, "session_not_fresh");
+    assert_eq!(update(&owner, Introspection::Everything).await, "done");
     assert!(introspects().await);
 }

@@ -3,11 +3,12 @@
 use crate::{
     demo::Demo,
     http::{claims, client, get_with, userinfo},
-    process::{BOUND, Ended, Place, Program, mode, text},
+    process::{BOUND, Ended, Place, Program, mode, text, until},
 };
 use keywright_db::{Db, Location, Writes};
 use serde_json::{Value, json};
-use std::{fs, io::pipe, os::unix::fs::PermissionsExt as _};
+use std::{fs, io::pipe, os::unix::fs::PermissionsExt as _, process::Stdio};
+use tokio::io::AsyncWriteExt as _;
 
 /// A person before a terminal, with a server and a home of his own.
 struct Shell {
@@ -490,6 +491,33 @@ async fn a_reader_that_goes_away_is_no_fault() {
         let output = tokio::time::timeout(BOUND, output).await.unwrap().unwrap();
         assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""), "{arguments:?}");
     }
+}
+
+/// Reddens when what is typed shows, also when the terminal is as it was before the question.
+#[tokio::test]
+async fn a_secret_that_is_typed_does_not_show() {
+    let shell = Shell::open().await;
+    let (tty, home, key) = (shell.place.text("tty"), shell.home(), shell.demo.key("owner"));
+    let program = env!("CARGO_BIN_EXE_keywright");
+    let line = format!("tty > {tty}; XDG_CONFIG_HOME={home} {program} login --url {}; stty -F $(cat {tty}) -a > {tty}.after", shell.demo.base);
+    let mut terminal = tokio::process::Command::new("script");
+    terminal.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut terminal = terminal.spawn().expect("this test types into a terminal: install script, of util-linux or bsdutils");
+    let is_off = |settings: &str| settings.split_whitespace().any(|word| word == "-echo");
+    until("the terminal shows nothing more", async || {
+        let device = fs::read_to_string(&tty).ok().filter(|device| device.ends_with('\n'))?;
+        let settings = tokio::process::Command::new("stty").args(["-F", device.trim(), "-a"]).output().await.ok()?;
+        is_off(&String::from_utf8_lossy(&settings.stdout)).then_some(())
+    })
+    .await;
+    let mut typing = terminal.stdin.take().unwrap();
+    typing.write_all(format!("{key}\n").as_bytes()).await.unwrap();
+    let shown = tokio::time::timeout(BOUND, terminal.wait_with_output()).await.unwrap().unwrap();
+    drop(typing);
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.contains("Key: ") && shown.contains("signed in at") && !shown.contains(&key), "{shown}");
+    assert!(!is_off(&fs::read_to_string(format!("{tty}.after")).unwrap()), "it shows again what is typed");
+    shell.run(&["whoami"]).await.succeeded();
 }
 
 #[tokio::test]

@@ -100,7 +100,7 @@ pub(crate) fn api_key_to_make(body: ApiKeyBody) -> NewApiKey {
         description: body.description,
         metadata: body.metadata,
         protection: if body.delete_protection { Protection::On } else { Protection::Off },
-        introspection: introspection(body.introspect),
+        introspection: if body.introspect { Introspection::Everything } else { Introspection::OwnTree },
     }
 }
 
@@ -114,12 +114,8 @@ pub(crate) fn api_key_change(body: ApiKeyChangeBody) -> ApiKeyChange {
         description: body.description,
         metadata: body.metadata,
         protection: body.delete_protection.map(|on| if on { Protection::On } else { Protection::Off }),
-        introspection: body.introspect.map(introspection),
+        introspection: body.introspect.map(|on| if on { Introspection::Everything } else { Introspection::OwnTree }),
     }
-}
-
-const fn introspection(everything: bool) -> Introspection {
-    if everything { Introspection::Everything } else { Introspection::OwnTree }
 }
 
 /// Reads a member that may be left out, and is no `null` if it is there.

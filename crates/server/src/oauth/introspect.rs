@@ -47,7 +47,7 @@ enum Sees {
         "client_id": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "username": "nightly.0b1f7a52@keys.auth.example.com", "token_type": "Bearer",
         "exp": 1_795_000_000, "iat": 1_794_996_400, "nbf": 1_794_996_400, "sub": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "aud": "https://api.example.com",
         "iss": "https://auth.example.com", "jti": "0cTq...", "roles": ["accountant"], "currentOrganizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
-        "organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "keyId": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "keyKind": "api"})), QuestionAnswers)
+        "organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "keyId": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "keyKind": "apiKey"})), QuestionAnswers)
 )]
 pub(crate) async fn introspect(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, request: Request<Body>) -> Result<Response, ApiError> {
     let headers = request.headers().clone();
@@ -127,7 +127,7 @@ fn of_token(verified: &Verified) -> Introspection {
         current_organization_id: Some(claims.current_organization_id),
         organization_id: Some(claims.organization_id),
         key_id: Some(claims.key_id),
-        key_kind: Some(claims.key_kind.infix().to_owned()),
+        key_kind: Some(claims.key_kind),
     }
 }
 
@@ -165,7 +165,7 @@ fn of_key(judged: &JudgedKey, audience: &str, issuer: &str) -> Introspection {
         current_organization_id: Some(judged.organization_id),
         organization_id: Some(judged.organization_id),
         key_id: Some(judged.key_id),
-        key_kind: Some(judged.key_kind.infix().to_owned()),
+        key_kind: Some(judged.key_kind),
         ..Introspection::default()
     }
 }

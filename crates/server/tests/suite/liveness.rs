@@ -5,12 +5,22 @@
 //! test of that state.
 
 use crate::support::{fails, issued, key_id};
-use keywright_core::{keys::rotation::Rotation, members::RoleChange};
-use keywright_protocol::paths::{API_KEY_TOKEN, TOKEN_V1, TOKEN_V2, TOKEN_V3};
+use keywright_core::{
+    keys::{
+        api::{Introspection, NewApiKey},
+        rotation::Rotation,
+    },
+    members::RoleChange,
+};
+use keywright_protocol::{
+    admin::{AdminReply, AdminRequest},
+    oauth,
+    paths::{API_KEY_TOKEN, OAUTH_INTROSPECT, OAUTH_TOKEN, TOKEN_V1, TOKEN_V2, TOKEN_V3},
+};
 use keywright_testkit::{Answer, TestServer};
 use reqwest::Method;
 use serde_json::json;
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 const USERINFO: &str = "/auth/realms/appcircle/protocol/openid-connect/userinfo";
 const SESSIONS: &str = "/auth/v1/sessions";
@@ -26,6 +36,9 @@ struct Holder {
     exchanges: Vec<(&'static str, String)>,
     /// Ways in that nobody has used before, so that nothing is remembered.
     fresh: Vec<(&'static str, String)>,
+    /// Forms of the token endpoint.
+    oauth: Vec<String>,
+    key: String,
     token: String,
 }
 
@@ -48,7 +61,8 @@ impl Holder {
                 (TOKEN_V3, format!("personalAccessKey={key}&subOrganization={id}")),
             ]
         });
-        Self::live(server, exchanges, fresh.collect()).await
+        let oauth = vec![exchange_of(oauth::PERSONAL_ACCESS_KEY, key)];
+        Self::live(server, exchanges, fresh.collect(), (key, oauth)).await.key_is_active(server).await
     }
 
     /// Of an API Key.
@@ -56,15 +70,31 @@ impl Holder {
         let (id, secret) = (server.demo.api_keys[name].id, server.api_key(name));
         let exchanges = vec![(API_KEY_TOKEN, format!("name={name}&secret={secret}")), (API_KEY_TOKEN, format!("name={id}&secret={secret}&organizationId="))];
         let fresh = fresh.map(|organization| (API_KEY_TOKEN, format!("name={name}&secret={secret}&organizationId={organization}")));
-        Self::live(server, exchanges, fresh.into_iter().collect()).await
+        let oauth = vec![
+            format!("grant_type=client_credentials&client_id={name}&client_secret={secret}"),
+            format!("grant_type=client_credentials&client_id={id}&client_secret={secret}&scope=distribution.profile.view"),
+            exchange_of(oauth::API_KEY, secret),
+        ];
+        Self::live(server, exchanges, fresh.into_iter().collect(), (secret, oauth)).await.key_is_active(server).await
     }
 
-    async fn live(server: &TestServer, exchanges: Vec<(&'static str, String)>, fresh: Vec<(&'static str, String)>) -> Self {
+    async fn live(
+        server: &TestServer,
+        exchanges: Vec<(&'static str, String)>,
+        fresh: Vec<(&'static str, String)>,
+        (key, oauth): (&str, Vec<String>),
+    ) -> Self {
         let (path, body) = exchanges.first().expect("a way in");
         let token = issued(&server.form(path, body).await);
-        let holder = Self { exchanges, fresh, token };
+        let holder = Self { exchanges, fresh, oauth, key: key.to_owned(), token };
         holder.all_accepted(server).await;
         holder
+    }
+
+    /// A key that is bound to no address is told to be good as it is.
+    async fn key_is_active(self, server: &TestServer) -> Self {
+        assert!(self.is_active(server, &self.key).await);
+        self
     }
 
     async fn userinfo(&self, server: &TestServer) -> Answer {
@@ -81,8 +111,19 @@ impl Holder {
         server.send(server.request(Method::GET, "/distribution/v2/profiles").bearer_auth(&self.token)).await
     }
 
+    /// Whether somebody is told that a token, or a key, is good.
+    async fn is_active(&self, server: &TestServer, what: &str) -> bool {
+        let answer = server.form(OAUTH_INTROSPECT, &format!("{}&token={what}", asker(server).await)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()["active"].as_bool().expect("active")
+    }
+
     /// The live column. What shall not be remembered is left out.
     async fn all_accepted(&self, server: &TestServer) {
+        for body in self.oauth.iter().chain([&exchange_of(oauth::ACCESS_TOKEN, &self.token)]) {
+            assert_eq!(server.form(OAUTH_TOKEN, body).await.status, 200, "{body}");
+        }
+        assert!(self.is_active(server, &self.token).await);
         for (path, body) in &self.exchanges {
             issued(&server.form(path, body).await);
         }
@@ -95,6 +136,12 @@ impl Holder {
         for (path, body) in self.exchanges.iter().chain(&self.fresh) {
             fails(&server.form(path, body).await, status, code);
         }
+        for body in &self.oauth {
+            let answer = server.form(OAUTH_TOKEN, body).await;
+            assert!(answer.status.is_client_error(), "{body}: {}", answer.text);
+            assert_eq!(answer.member("reason"), code, "{body}: {}", answer.text);
+        }
+        assert!(!self.is_active(server, &self.key).await);
         self.token_is_dead(server).await;
     }
 
@@ -102,14 +149,41 @@ impl Holder {
         for answer in [self.userinfo(server).await, self.organizations(server).await, self.profiles(server).await] {
             fails(&answer, 401, "invalid_token");
         }
+        assert!(!self.is_active(server, &self.token).await);
+        let narrowed = server.form(OAUTH_TOKEN, &exchange_of(oauth::ACCESS_TOKEN, &self.token)).await;
+        assert_eq!((narrowed.status.as_u16(), narrowed.member("error")), (400, "invalid_request".to_owned()), "{}", narrowed.text);
     }
 
     /// The key lives again and gives new tokens; the one from before stays dead.
     async fn revived(&self, server: &TestServer) {
         self.token_is_dead(server).await;
-        Self::live(server, self.exchanges.clone(), self.fresh.clone()).await;
+        Self::live(server, self.exchanges.clone(), self.fresh.clone(), (&self.key, self.oauth.clone())).await;
         self.token_is_dead(server).await;
     }
+}
+
+/// A form of token exchange.
+fn exchange_of(kind: &str, subject: &str) -> String {
+    format!("grant_type={}&subject_token_type={kind}&subject_token={subject}", oauth::TOKEN_EXCHANGE)
+}
+
+/// The credentials, in a form, of somebody who may ask about everything: a key of the operator organization.
+async fn asker(server: &TestServer) -> String {
+    static MADE: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+    if let Some(made) = MADE.lock().unwrap().get(&server.base) {
+        return made.clone();
+    }
+    let AdminReply::Bootstrapped { organization_id, .. } =
+        server.core.administer(&server.host(), AdminRequest::Bootstrap { owner_email: "chief@operator.example".to_owned() }).await
+    else {
+        panic!("the operator organization is made once")
+    };
+    let expires_at = Some(server.clock.now().plus(2 * KEY_LIFE));
+    let new = NewApiKey { name: "asker".to_owned(), introspection: Introspection::Everything, expires_at, ..NewApiKey::default() };
+    let key = server.core.make_api_key(&server.host(), organization_id, new).await.unwrap();
+    let made = format!("client_id=asker&client_secret={}", key.secret.reveal());
+    MADE.lock().unwrap().insert(server.base.clone(), made.clone());
+    made
 }
 
 /// A person's ways in: the session itself, and an access token that was made from it while it lived.
@@ -381,11 +455,11 @@ async fn a_secret_that_was_replaced_at_once_with_its_tokens() {
     let (replaced, bystander) = (acme_ci(&server).await, Holder::api_key(&server, "mobile-ci", None).await);
     let (acme, id) = (server.demo.acme.id, server.demo.api_keys["acme-ci"].id);
     let now = Rotation { overlap: Duration::ZERO, expires_at: None };
-    let newer = server.core.rotate_api_key(&server.host(), acme, id, now).await.unwrap().secret;
+    let rotated = server.core.rotate_api_key(&server.host(), acme, id, now).await.unwrap().secret;
     replaced.none_accepted(&server, 401, "key_secret_replaced").await;
     bystander.all_accepted(&server).await;
-    let body = format!("name=acme-ci&secret={}", newer.reveal());
-    let newer = Holder::live(&server, vec![(API_KEY_TOKEN, body)], Vec::new()).await;
+    let body = format!("name=acme-ci&secret={}", rotated.reveal());
+    let newer = Holder::live(&server, vec![(API_KEY_TOKEN, body)], Vec::new(), (rotated.reveal(), Vec::new())).await;
     // With an overlap both secrets are good until it is over. It is shorter than tokens live, so those from before it end, and the older
     // secret gives others that do not outlive it.
     let for_a_minute = Rotation { overlap: Duration::from_secs(60), expires_at: None };
@@ -456,7 +530,10 @@ async fn an_api_key_whose_maker_is_demoted_removed_and_disabled() {
     let body = json!({ "name": "made", "grants": [{ "organizationId": acme, "roles": ["view-distribution-profile"] }] });
     let made = server.by(&maker, Method::POST, &format!("{ORGANIZATIONS}/{acme}/api-keys"), Some(&body)).await;
     assert_eq!(made.status, 201, "{}", made.text);
-    let made = Holder::live(&server, vec![(API_KEY_TOKEN, format!("name=made&secret={}", made.member("secret")))], Vec::new()).await;
+    let made = {
+        let secret = made.member("secret");
+        Holder::live(&server, vec![(API_KEY_TOKEN, format!("name=made&secret={secret}"))], Vec::new(), (&secret, Vec::new())).await
+    };
     server.core.change_roles(&server.host(), acme, user, RoleChange::Clear).await.unwrap();
     own.none_accepted(&server, 403, "nothing_granted").await;
     made.all_accepted(&server).await;

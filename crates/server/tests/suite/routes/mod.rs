@@ -6,6 +6,7 @@ mod governance;
 mod health;
 mod idempotency;
 mod identity;
+mod oauth;
 mod openapi;
 mod operator;
 mod outer;

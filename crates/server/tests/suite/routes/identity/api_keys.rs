@@ -46,7 +46,7 @@ async fn a_key_from_its_making_to_its_end() {
         shown,
         json!({ "id": id, "name": "nightly", "email": format!("nightly.{short}@keys.{}", "127.0.0.1"), "state": "Active", "expiryState": "critical",
             "grants": grants, "allowedAddresses": ["127.0.0.0/8", "::1/128"], "description": "builds\nevery night",
-            "metadata": { "team": "mobile", "order": [1, null] }, "deleteProtection": true, "createdAt": now,
+            "metadata": { "team": "mobile", "order": [1, null] }, "deleteProtection": true, "introspect": false, "createdAt": now,
             "createdBy": format!("user {}", server.demo.users["owner"].id), "notBefore": now, "expiresAt": now.plus(DAY * 5),
             "suspendedAt": null, "revokedAt": null, "lastUsedAt": null, "lastUsedAddress": null })
     );
@@ -252,7 +252,7 @@ async fn what_cannot_be_used_is_named() {
         let sentence = fails(&server.by(&session, Method::PATCH, &one, Some(&json!({ (*member): value }))).await, 400, "invalid_request");
         assert!(sentence.contains(named), "{member} {value}: {sentence}");
     }
-    for member in ["name", "grants", "notBefore", "allowedAddresses", "description", "metadata", "deleteProtection"] {
+    for member in ["name", "grants", "notBefore", "allowedAddresses", "description", "metadata", "deleteProtection", "introspect"] {
         let sentence = fails(&server.by(&session, Method::PATCH, &one, Some(&json!({ member: null }))).await, 400, "invalid_request");
         assert!(sentence.contains("null"), "{member}: {sentence}");
     }
