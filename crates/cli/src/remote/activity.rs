@@ -10,12 +10,11 @@ use super::{
 use clap::{Args, ValueEnum};
 use keywright_client::{ActivityFilter, Place};
 use keywright_protocol::{Time, activity::EventItem};
-use std::{collections::BTreeMap, time::Duration};
-use uuid::Uuid;
+use std::time::Duration;
 
 /// Between two looks at what happens.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Accesses are written in batches, and may come behind changes that happened later: so far back every look reaches.
+/// Accesses are written in batches, after they happened: so far before the last look every look reaches.
 const OVERLAP: Duration = Duration::from_secs(120);
 /// Events a page.
 const PAGE: u32 = 200;
@@ -71,7 +70,7 @@ pub(super) async fn run(args: ActivityArgs, environment: &Environment) -> Result
     let from = args.since.map(|since| since.before(now));
     let filter = ActivityFilter { log: log.to_owned(), from, until: None, action: args.action, actor: args.actor, outcome: args.outcome, limit: Some(PAGE) };
     let most = args.limit.unwrap_or(if from.is_some() { u32::MAX } else { 50 });
-    let mut events = read(&mut connection, place, &filter, most).await?;
+    let mut events = read(&mut connection, place, &filter, Part::Latest(usize::try_from(most).unwrap_or(usize::MAX))).await?;
     events.reverse();
     if !args.follow {
         return output.list(&events, &["at", "who", "what", "about", "end", "address", "more"], |event| cells(event).to_vec());
@@ -79,35 +78,54 @@ pub(super) async fn run(args: ActivityArgs, environment: &Environment) -> Result
     for event in &events {
         line(&output, event)?;
     }
-    follow(connection, (place, filter), events, &output).await
+    let link = events.iter().map(|event| event.sequence).max().unwrap_or_default();
+    follow(connection, (place, filter), (link, now), &output).await
 }
 
-/// The latest events, latest first.
-async fn read(connection: &mut Connection, place: Place, filter: &ActivityFilter, most: u32) -> Result<Vec<EventItem>, Failure> {
+/// Which part of the list is read.
+#[derive(Clone, Copy)]
+enum Part {
+    /// So many of the latest.
+    Latest(usize),
+    /// What was written behind this link of the chain. A link is written whole, and later ones stand before it.
+    Behind(i64),
+}
+
+/// Events, latest first.
+async fn read(connection: &mut Connection, place: Place, filter: &ActivityFilter, part: Part) -> Result<Vec<EventItem>, Failure> {
     let (mut events, mut cursor) = (Vec::new(), None);
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
     loop {
         let page = connection.ask(async |caller| caller.activity(place, filter, cursor.as_deref()).await).await?;
         events.extend(page.events);
         cursor = page.next_cursor;
-        if events.len() >= most || cursor.is_none() {
-            events.truncate(most);
+        let is_enough = match part {
+            Part::Latest(most) => events.len() >= most,
+            Part::Behind(link) => events.last().is_some_and(|event: &EventItem| event.sequence <= link),
+        };
+        if is_enough || cursor.is_none() {
+            match part {
+                Part::Latest(most) => events.truncate(most),
+                Part::Behind(link) => events.retain(|event| event.sequence > link),
+            }
             return Ok(events);
         }
     }
 }
 
-async fn follow(mut connection: Connection, (place, filter): (Place, ActivityFilter), told: Vec<EventItem>, output: &Output) -> Result<(), Failure> {
-    let start = connection.clock().now();
-    let mut seen: BTreeMap<Uuid, Time> = told.iter().map(|event| (event.id, event.at)).collect();
-    // What was left out at the beginning stays so; what is written late is not.
-    let not_before = told.last().map(|event| event.at).or(filter.from).unwrap_or(start);
+/// Tells what is written from now on; `link` is the last one that was told, and 0 if none was.
+async fn follow(
+    mut connection: Connection,
+    (place, filter): (Place, ActivityFilter),
+    (mut link, mut read_at): (i64, Time),
+    output: &Output,
+) -> Result<(), Failure> {
     let mut is_away = false;
     loop {
         tokio::time::sleep(PAUSE).await;
-        let from = connection.clock().now().minus(OVERLAP).max(not_before);
-        let filter = ActivityFilter { from: Some(from), ..filter.clone() };
-        let mut events = match read(&mut connection, place, &filter, u32::MAX).await {
+        // Where nothing was told yet, the time keeps a look from going through the whole log.
+        let asked_at = connection.clock().now();
+        let from = filter.from.max(Some(read_at.minus(OVERLAP)));
+        let events = match read(&mut connection, place, &ActivityFilter { from, ..filter.clone() }, Part::Behind(link)).await {
             Ok(events) => events,
             Err(failure) if failure.may_pass() => {
                 if !is_away {
@@ -118,21 +136,18 @@ async fn follow(mut connection: Connection, (place, filter): (Place, ActivityFil
             }
             Err(failure) => return Err(failure),
         };
-        is_away = false;
-        events.reverse();
-        for event in events {
-            if seen.insert(event.id, event.at).is_none() {
-                line(output, &event)?;
-            }
+        (is_away, read_at) = (false, asked_at);
+        for event in events.iter().rev() {
+            line(output, event)?;
+            link = link.max(event.sequence);
         }
-        seen.retain(|_, at| *at >= from);
     }
 }
 
 fn line(output: &Output, event: &EventItem) -> Result<(), Failure> {
     match output.format() {
         OutputFormat::Json => output.json_line(event),
-        OutputFormat::Table => output.line(&cells(event).map(|cell| shown(&cell)).join("  ")),
+        OutputFormat::Table => output.line(cells(event).map(|cell| shown(&cell)).join("  ").trim_end()),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     tokens::{Narrowing, Token, Tokens},
 };
 use keywright_client::{Authorized, Client, ClientError, Options, Transport};
-use keywright_protocol::{Clock, KeyKind, secret};
+use keywright_protocol::{Clock, KeyKind, Time, secret};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -34,6 +34,8 @@ pub(super) struct Connection {
     client: Client,
     /// Where the profile is kept; a key from the environment is kept nowhere.
     kept: Option<(Store, String)>,
+    /// What was made or found so far.
+    tokens: Vec<(Narrowing, Token)>,
     clock: Clock,
     password: secrets::From,
 }
@@ -61,7 +63,7 @@ impl Connection {
     /// With a profile that is not kept yet, or nowhere.
     pub(super) fn with(profile: Profile, kept: Option<(Store, String)>) -> Result<Self, Failure> {
         let client = client(&profile.url, profile.over)?;
-        Ok(Self { profile, client, kept, clock: Clock::System, password: secrets::From::Prompt })
+        Ok(Self { profile, client, kept, tokens: Vec::new(), clock: Clock::System, password: secrets::From::Prompt })
     }
 
     /// Takes the password from there when the session is not fresh.
@@ -87,8 +89,18 @@ impl Connection {
     }
 
     /// An access token for APIs.
-    pub(super) async fn token(&self, narrowing: &Narrowing, take: Take) -> Result<Token, Failure> {
+    pub(super) async fn token(&mut self, narrowing: &Narrowing, take: Take) -> Result<Token, Failure> {
         let now = self.clock.now();
+        self.tokens.retain(|(known, token)| !token.is_near_its_end(now) && (take == Take::Kept || known != narrowing));
+        if let Some((_, token)) = self.tokens.iter().find(|(known, _)| known == narrowing) {
+            return Ok(token.clone());
+        }
+        let token = self.kept_or_new(narrowing, take, now).await?;
+        self.tokens.push((narrowing.clone(), token.clone()));
+        Ok(token)
+    }
+
+    async fn kept_or_new(&self, narrowing: &Narrowing, take: Take, now: Time) -> Result<Token, Failure> {
         let kept = self.kept.as_ref().map(|(store, name)| Tokens::of(store, name));
         if let (Some(kept), Take::Kept) = (&kept, take)
             && let Some(token) = kept.find(narrowing, now)?
@@ -123,7 +135,7 @@ impl Connection {
     }
 
     /// What opens the identity API: the session itself, or a token of the key for the server itself.
-    async fn authorized(&self, take: Take) -> Result<Authorized, Failure> {
+    async fn authorized(&mut self, take: Take) -> Result<Authorized, Failure> {
         let token = match &self.profile.credential {
             Credential::Session { secret, .. } => secret.clone(),
             Credential::PersonalAccessKey { .. } | Credential::ApiKey { .. } => self.token(&self.own(), take).await?.access_token,

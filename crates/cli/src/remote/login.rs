@@ -56,6 +56,7 @@ pub(super) async fn login(args: LoginArgs, environment: &Environment) -> Result<
     let issuer = client.metadata().await?.issuer;
     let name = args.common.profile_name();
     // What was kept under this name before goes, its tokens too.
+    let before = store.find(&name)?;
     Tokens::of(&store, &name).forget()?;
     let profile = Profile { url, over, issuer, credential };
     let is_session = matches!(profile.credential, Credential::Session { .. });
@@ -68,6 +69,7 @@ pub(super) async fn login(args: LoginArgs, environment: &Environment) -> Result<
         connection.ask(async |caller| caller.switch_organization(id).await).await?;
     }
     let me = connection.ask(async |caller| caller.me().await).await?;
+    end_session(before.as_ref()).await;
     if !is_session {
         store.keep(&name, profile.clone())?;
     }
@@ -123,6 +125,15 @@ async fn sign_in(client: &keywright_client::Client, email: &str, args: &LoginArg
     };
     let lives = Duration::from_secs(begun.expires_in.try_into().unwrap_or_default());
     Ok(Credential::Session { secret: begun.session_token, expires_at: Clock::System.now().plus(lives) })
+}
+
+/// Ends the session that a profile had before. It would end by itself too, so that nobody is told if that does not work.
+async fn end_session(before: Option<&Profile>) {
+    if let Some(Profile { url, over, credential: Credential::Session { secret, .. }, .. }) = before
+        && let Ok(client) = client(url, *over)
+    {
+        drop(client.with_token(secret).sign_out().await);
+    }
 }
 
 pub(super) async fn logout(common: &Common, environment: &Environment) -> Result<(), Failure> {

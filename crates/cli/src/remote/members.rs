@@ -51,7 +51,7 @@ enum MembersCommand {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 struct RolesChange {
-    /// These roles and no others, with commas between them
+    /// These roles and no others, with commas between them; "" for none
     #[arg(long, value_delimiter = ',')]
     set: Vec<String>,
     /// These roles besides
@@ -98,7 +98,9 @@ async fn list(connection: &mut Connection, organization: &OrganizationArg, outpu
 async fn roles(connection: &mut Connection, (place, user): (Place, UserId), change: RolesChange, output: &Output) -> Result<(), Failure> {
     let RolesChange { set, add, remove } = change;
     let now = if !set.is_empty() {
-        connection.ask(async |caller| caller.set_member_roles(place, user, set.clone()).await).await?.roles
+        // An empty one is none: `--set ""` takes all.
+        let keys: Vec<String> = set.into_iter().filter(|key| !key.is_empty()).collect();
+        connection.ask(async |caller| caller.set_member_roles(place, user, keys.clone()).await).await?.roles
     } else if !add.is_empty() {
         connection.ask(async |caller| caller.add_member_roles(place, user, add.clone()).await).await?.roles
     } else if !remove.is_empty() {

@@ -62,7 +62,7 @@ impl Token {
         Self { access_token: Zeroizing::new(access_token), expires_at, renew_at }
     }
 
-    fn is_near_its_end(&self, now: Time) -> bool {
+    pub(super) fn is_near_its_end(&self, now: Time) -> bool {
         self.renew_at <= now
     }
 }

@@ -123,6 +123,10 @@ async fn a_person_begins_in_the_organization_that_he_names() {
     shell.sign_in("owner", &["--org", "acme mobile"]).await.succeeded();
     assert_eq!(shell.json(&["whoami"]).await["organization"]["id"], shell.demo.id("subOrganization"));
     assert_eq!(claims(&shell.token(&[]).await)["currentOrganizationId"], shell.demo.id("subOrganization"));
+    // Whoever signs in again under the same name leaves no session behind.
+    let before = shell.kept("default");
+    shell.sign_in("owner", &[]).await.succeeded();
+    assert_eq!(get_with(&shell.demo.base, "/auth/v1/sessions/current", &before).await.status, 401);
     let said = shell.sign_in("owner", &["--org", "Globex", "--output", "json"]).await;
     assert_eq!(said.code, Some(1), "{said:?}");
 }
@@ -328,6 +332,7 @@ async fn members_are_listed_invited_changed_and_removed() {
         (["--add", "view-build"], json!(["view-build", "view-distribution-profile"])),
         (["--remove", "view-distribution-profile"], json!(["view-build"])),
         (["--set", "view-codepush,view-build"], json!(["view-build", "view-codepush"])),
+        (["--set", ""], json!([])),
     ] {
         assert_eq!(shell.json(&[&submember[..], &change].concat()).await["roles"], roles, "{change:?}");
     }
@@ -363,7 +368,7 @@ async fn what_happens_is_listed_and_followed() {
     people.line_with("Login").await;
     programs.line_with("Login").await;
     shell.run(&["keys", "create", "nightly", "--role", "view-build"]).await.succeeded();
-    shell.keep("default", &shell.demo.key("owner")).await;
+    shell.keep("key", &shell.demo.key("owner")).await;
     for program in [&mut people, &mut programs] {
         program.line_with("API Key Create").await;
         program.line_with("Token Exchange").await;
