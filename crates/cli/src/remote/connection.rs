@@ -144,7 +144,7 @@ impl Connection {
     }
 
     /// For the server itself, whatever the catalog's default audience is.
-    fn own(&self) -> Narrowing {
+    pub(super) fn own(&self) -> Narrowing {
         Narrowing { audience: Some(self.profile.issuer.clone()), ..Narrowing::default() }
     }
 

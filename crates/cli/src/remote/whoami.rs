@@ -1,6 +1,6 @@
 //! `keywright whoami`.
 
-use super::{Connection, Failure, connection::Take, inspect, output::Output, profiles::Credential, tokens::Narrowing};
+use super::{Connection, Failure, connection::Take, inspect, output::Output, profiles::Credential};
 use keywright_client::Place;
 use keywright_protocol::{KeyId, Time};
 use serde_json::json;
@@ -46,7 +46,7 @@ async fn credential(connection: &mut Connection) -> Result<Held, Failure> {
         let session = connection.ask(async |caller| caller.session().await).await?;
         return Ok(Held { id: Some(session.id.to_string()), name: None, expires_at: Some(session.expires_at) });
     }
-    let token = connection.token(&Narrowing::default(), Take::Kept).await?;
+    let token = connection.token(&connection.own(), Take::Kept).await?;
     let id: Option<KeyId> = inspect::claims(&token.access_token).and_then(|claims| claims.get("keyId")?.as_str()?.parse().ok());
     let Some(id) = id else { return Ok(Held::default()) };
     // Not everybody may look at keys, also at his own; then its end is not known.

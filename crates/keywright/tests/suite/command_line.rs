@@ -1,9 +1,10 @@
 //! The commands that speak to a server: each used for real against a demo, for people and for programs.
 
 use crate::{
+    admin::OwnerKey,
     demo::Demo,
     http::{claims, client, get_with, userinfo},
-    process::{BOUND, Ended, Place, Program, mode, text, until},
+    process::{BOUND, Ended, ISSUER, Place, Program, mode, text, until},
 };
 use keywright_db::{Db, Location, Writes};
 use serde_json::{Value, json};
@@ -367,11 +368,18 @@ async fn what_happens_is_listed_and_followed() {
     let mut programs = shell.place.start(&["activity", "--follow", "--limit", "1", "--output", "json"], &environment);
     people.line_with("Login").await;
     programs.line_with("Login").await;
+    // Each by a look of its own, so that what was told would be told again.
     shell.run(&["keys", "create", "nightly", "--role", "view-build"]).await.succeeded();
-    shell.keep("key", &shell.demo.key("owner")).await;
     for program in [&mut people, &mut programs] {
         program.line_with("API Key Create").await;
+    }
+    shell.keep("key", &shell.demo.key("owner")).await;
+    for program in [&mut people, &mut programs] {
         program.line_with("Token Exchange").await;
+    }
+    shell.run(&["keys", "revoke", "nightly"]).await.succeeded();
+    for program in [&mut people, &mut programs] {
+        program.line_with("API Key Revoke").await;
     }
     let (people, programs) = (people.end().await, programs.end().await);
     for told in [&people, &programs] {
@@ -408,11 +416,45 @@ async fn a_token_is_inspected_and_verified() {
     let away = shell.run_with(&["token", "verify", "--issuer", "http://127.0.0.1:1"], &token).await;
     assert!(away.code == Some(5) && away.log.contains("cannot be known"), "{away:?}");
 
+    // What this command keeps for itself is of the same generation.
+    shell.run(&["whoami"]).await.succeeded();
     client().post(format!("{}/oauth/revoke", shell.demo.base)).form(&[("token", &token)]).send().await.unwrap().error_for_status().unwrap();
     let back = shell.run_with(&["token", "verify"], &token).await;
     assert!(back.code == Some(1) && back.log.contains("taken back"), "{back:?}");
     // The commands notice by themselves, and make another one.
     shell.run(&["whoami"]).await.succeeded();
+}
+
+/// Reddens when the commands' own calls go with whatever token the catalog makes by default, and when the issuer is taken for the address.
+#[tokio::test]
+async fn where_tokens_are_for_another_api_keys_and_members_are_looked_after_all_the_same() {
+    const CATALOG: &str = r#"default_audience = "https://api.example.com"
+[apis.invoices]
+audience = "https://api.example.com"
+permissions = { "invoices.read" = "See invoices" }
+"#;
+    let place = Place::new();
+    let catalog = place.write("catalog.toml", CATALOG);
+    let config = place.write("keywright.toml", &format!("[catalog]\nfile = \"{catalog}\"\n"));
+    let server = place.serve(&["--config", &config], &[]).await;
+    let owner = OwnerKey::make(&place).await;
+    let home = place.text("home");
+    let run = |arguments: &'static [&'static str], more: Vec<String>, input: String| {
+        let (place, home) = (&place, home.as_str());
+        let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).chain(more).collect();
+        async move { place.run_with(&arguments, &[("XDG_CONFIG_HOME", home)], &input).await }
+    };
+    run(&["login", "--key-stdin", "--url"], vec![server.base.clone()], owner.secret.clone()).await.succeeded();
+    let me = run(&["whoami", "--output", "json"], Vec::new(), String::new()).await.json();
+    assert_eq!((&me["issuer"], &me["url"], &me["organization"]["id"]), (&json!(ISSUER), &json!(server.base), &json!(owner.organization)));
+    assert_eq!(run(&["members", "list", "--output", "json"], Vec::new(), String::new()).await.json().as_array().map(Vec::len), Some(1));
+    let token = run(&["token"], Vec::new(), String::new()).await.succeeded().trim().to_owned();
+    assert_eq!((&claims(&token)["aud"], &claims(&token)["iss"]), (&json!("https://api.example.com"), &json!(ISSUER)));
+    let own = run(&["token", "--for"], vec![ISSUER.to_owned()], String::new()).await.succeeded();
+    assert_eq!(claims(own.trim())["aud"], ISSUER);
+    let verified = run(&["token", "verify", "--audience", "https://api.example.com", "--output", "json"], Vec::new(), token).await.json();
+    assert_eq!(verified["permissions"], json!(["invoices.read"]));
+    server.end().await;
 }
 
 #[tokio::test]
@@ -482,7 +524,7 @@ async fn a_file_that_others_may_read_is_not_used() {
     assert!(nowhere.code == Some(1) && nowhere.log.contains("XDG_CONFIG_HOME"), "{nowhere:?}");
 }
 
-/// Reddens when somebody prints by a macro that panics.
+/// Reddens when somebody prints by a macro that panics, and when it is told as a fault.
 #[tokio::test]
 async fn a_reader_that_goes_away_is_no_fault() {
     let shell = Shell::open().await;
@@ -492,8 +534,9 @@ async fn a_reader_that_goes_away_is_no_fault() {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
         let mut command = shell.place.command(arguments, &[("XDG_CONFIG_HOME", home.as_str())]);
-        let output = command.stdout(writer).kill_on_drop(true).output();
-        let output = tokio::time::timeout(BOUND, output).await.unwrap().unwrap();
+        let running = command.stdout(writer).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        drop(command);
+        let output = tokio::time::timeout(BOUND, running.wait_with_output()).await.unwrap().unwrap();
         assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""), "{arguments:?}");
     }
 }
