@@ -61,6 +61,9 @@ impl Stage<'_> {
         self.client(self.node()?, "revocation_with_jose.ts", &[])?;
         self.client(self.python(), "verify_with_pyjwt.py", &[])?;
         self.client(self.python(), "revocation_with_pyjwt.py", &[])?;
+        self.client(self.node()?, "oauth_with_oauth4webapi.ts", &[])?;
+        self.client(self.node()?, "oauth_with_openid_client.ts", &[])?;
+        self.client(self.python(), "oauth_with_python.py", &[])?;
         self.client(Command::new("sh"), "exchange_shell.sh", &[])
     }
 

@@ -19,7 +19,7 @@ pub enum Error {
     #[error("this key's roles give no permission in that organization; ask one of its Owners for a role")]
     NothingGranted,
     /// A permission that does not exist, or goes beyond what there is to give (RFC 6749, section 5.2).
-    #[error("scope: {0}")]
+    #[error("{0}")]
     Scope(String),
     /// An API that tokens are not made for, or not from this (RFC 8693, section 2.2.2; RFC 8707, section 2).
     #[error("{0}")]

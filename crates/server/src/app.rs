@@ -53,7 +53,11 @@ impl App {
     #[must_use]
     pub fn new(core: Arc<Core>, settings: &config::Config, outbound: Arc<Outbound>) -> Arc<Self> {
         let source: Arc<dyn Source> = Arc::new(CoreSource::new(Arc::clone(&core)));
-        let config = Config { leeway_seconds: 0, ..Config::new(core.issuer(), core.issuer()) };
+        let config = Config {
+            leeway_seconds: 0,
+            resource_metadata: Some(format!("{}{}", core.issuer(), paths::RESOURCE_METADATA)),
+            ..Config::new(core.issuer(), core.issuer())
+        };
         let verifier = Arc::new(Verifier::new(config, Arc::clone(&source)));
         let audiences = Audiences::new(Arc::clone(&core), source, Arc::clone(&verifier));
         let (legacy_endpoints, expose_metrics) = (settings.legacy_endpoints, settings.metrics.enabled);
@@ -76,7 +80,7 @@ impl App {
             .route(paths::TOKEN_V1, post(auth::token::v1))
             .route(paths::API_KEY_TOKEN, post(auth::token::api_key))
             .route(paths::USERINFO, get(auth::userinfo::userinfo))
-            .route(paths::OAUTH_USERINFO, get(auth::userinfo::oauth_userinfo))
+            .route(paths::OAUTH_USERINFO, get(auth::userinfo::oauth_userinfo).post(auth::userinfo::oauth_userinfo_by_post))
             .merge(oauth::router())
             .merge(auth::router(self))
             .merge(identity::router(self).layer(axum::middleware::from_fn_with_state(Arc::clone(self), idempotency::layer)))

@@ -56,6 +56,7 @@ pub enum SpecAt {
         oauth::introspect::introspect,
         oauth::revoke::revoke,
         auth::userinfo::oauth_userinfo,
+        auth::userinfo::oauth_userinfo_by_post,
         oauth::metadata::server,
         oauth::metadata::openid,
         oauth::metadata::resource
@@ -105,11 +106,10 @@ struct OAuthApi;
     ),
     components(schemas(keywright_protocol::auth::TokenResponse)),
     tags(
-        (name = "Exchange", description = "A key in, a token out."),
         (name = "Sign-in", description = "People: sessions and passwords."),
         (name = "Token", description = "About a token."),
         (name = "Verification", description = "What a resource server needs to check tokens by itself."),
-        (name = "Compatibility", description = "Older forms, for existing clients."),
+        (name = "Compatibility", description = "The vendor's wire protocol, for its clients; everybody else is at home in the spec `oauth`."),
         (name = "Operation", description = "For whoever runs the server.")
     ),
     modifiers(&TokenScheme, &Common, &Examples, &Shared)

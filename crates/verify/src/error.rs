@@ -46,6 +46,9 @@ pub enum VerifyError {
     /// Taken back before its end: its key was revoked, or may do less now.
     #[error("the access token was taken back, as its key or what that may do has changed; exchange the key for a new one")]
     Revoked,
+    /// The issuer was asked, and says that it is not good; why is not told.
+    #[error("the issuer says that this is not good any more, or never was; exchange the key for a new access token")]
+    Inactive,
     /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
     #[error("the access token is longer than 8192 bytes; send the token alone")]
     TooLong,
@@ -79,6 +82,7 @@ impl VerifyError {
             | Self::UnknownKey
             | Self::Claims(_)
             | Self::Revoked
+            | Self::Inactive
             | Self::TooLong => "invalid_token",
         }
     }

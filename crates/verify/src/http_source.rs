@@ -327,12 +327,12 @@ fn invalid(path: &str, error: &dyn fmt::Display) -> RefreshError {
     RefreshError::Invalid(format!("{path}: {error}"))
 }
 
-fn plain_url(text: &str) -> Option<reqwest::Url> {
+pub(crate) fn plain_url(text: &str) -> Option<reqwest::Url> {
     let url = reqwest::Url::parse(text).ok()?;
     let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     (plain && url.has_host() && ["http", "https"].contains(&url.scheme())).then_some(url)
 }
 
-fn is_loopback(url: &reqwest::Url) -> bool {
+pub(crate) fn is_loopback(url: &reqwest::Url) -> bool {
     url.host_str().is_some_and(|host| host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback()))
 }

@@ -35,6 +35,8 @@ mod layer;
 mod parse;
 #[cfg(feature = "tower")]
 mod rejection;
+#[cfg(feature = "http")]
+mod remote;
 mod source;
 mod verified;
 mod verifier;
@@ -51,9 +53,11 @@ pub use keys::{KeySet, KeySetError};
 pub use keywright_protocol::{AccessClaims, Catalog, Clock, OrganizationId, Position, Time, catalog::PermissionIndex, jwk::Algorithm, status::StatusLists};
 #[cfg(feature = "tower")]
 pub use layer::{AuthLayer, AuthService, Outcome};
+pub use parse::unverified_audience;
 #[cfg(feature = "tower")]
 pub use rejection::{insufficient, rejection};
-pub use parse::unverified_audience;
+#[cfg(feature = "http")]
+pub use remote::{ClientCredentials, Introspected, RawKeys, RemoteVerifier};
 pub use source::{Need, RefreshError, Refreshing, Snapshot, Source};
 pub use verified::Verified;
 pub use verifier::{MAX_TOKEN_BYTES, Verifier};

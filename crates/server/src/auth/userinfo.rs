@@ -71,6 +71,37 @@ pub(crate) async fn oauth_userinfo(State(app): State<Arc<App>>, Extension(info):
     holder(&app, &info, &headers).await
 }
 
+/// `POST /oauth/userinfo`.
+#[utoipa::path(
+    post,
+    path = "/oauth/userinfo",
+    operation_id = "oauthUserinfoByPost",
+    tag = "OAuth",
+    summary = "The same, for clients that send POST",
+    description = "Both methods are taken (OpenID Connect Core 1.0, section 5.3.1). The token stands in the `Authorization` header all the same.",
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "The holder.", body = UserInfo, example = json!({"sub": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+            "email": "owner@acme.example", "name": "owner", "preferred_username": "owner@acme.example",
+            "currentOrganizationId": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11"})),
+        (status = 401, description = "No token, not a good one, or its key is dead.", body = ErrorBody,
+            headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason (RFC 6750).")),
+            example = json!({"error": "unauthorized", "error_description": "send an access token in the Authorization header", "message": "send an access token in the Authorization header"})),
+        (status = 500, description = "Something broke here; tell the operator the `X-Request-Id`.", body = ErrorBody,
+            example = json!({"error": "server_error", "error_description": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer", "message": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer"})),
+        (status = 503, description = "It cannot be decided at the moment; try again.", body = ErrorBody,
+            headers(("Retry-After" = String, description = "Seconds to wait.")),
+            example = json!({"error": "temporarily_unavailable", "error_description": "the database does not answer at the moment; try again in a second", "message": "the database does not answer at the moment; try again in a second"})),
+    )
+)]
+pub(crate) async fn oauth_userinfo_by_post(
+    State(app): State<Arc<App>>,
+    Extension(info): Extension<RequestInfo>,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
+    holder(&app, &info, &headers).await
+}
+
 /// Of a token of any audience.
 async fn holder(app: &Arc<App>, info: &RequestInfo, headers: &HeaderMap) -> Result<Response, Response> {
     let ctx = info.context(app.core.clock());

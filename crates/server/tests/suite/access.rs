@@ -94,11 +94,12 @@ const OPERATORS: Statuses = [403, 401, 403, 403, 403, 403, 401, 403, 403];
 const FROM_ABOVE: Statuses = [403, 401, 404, 403, 404, 403, 401, 403, 403];
 
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-pub(crate) const TABLE: [(&str, &str, Statuses); 109] = [
+pub(crate) const TABLE: [(&str, &str, Statuses); 110] = [
     ("post", "/oauth/token", NO_BODY),
     ("post", "/oauth/introspect", ASKS),
     ("post", "/oauth/revoke", NO_BODY),
     ("get", "/oauth/userinfo", HOLDER),
+    ("post", "/oauth/userinfo", HOLDER),
     ("get", "/.well-known/oauth-authorization-server", PUBLIC),
     ("get", "/.well-known/openid-configuration", PUBLIC),
     ("get", "/.well-known/oauth-protected-resource", PUBLIC),

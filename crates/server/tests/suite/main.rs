@@ -15,6 +15,8 @@ mod outage;
 #[cfg(test)]
 mod python;
 #[cfg(test)]
+mod remote;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod support;

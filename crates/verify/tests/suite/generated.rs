@@ -51,7 +51,7 @@ impl By {
             VerifyError::WrongAudience => Self::Audience,
             VerifyError::Expired | VerifyError::NotYetValid => Self::Time,
             VerifyError::Revoked | VerifyError::NeedsRefresh(Need::StatusList(_) | Need::Status) => Self::Status,
-            VerifyError::Missing | VerifyError::Unavailable => return None,
+            VerifyError::Missing | VerifyError::Inactive | VerifyError::Unavailable => return None,
         })
     }
 }

@@ -130,7 +130,8 @@ async fn everybody_asks_about_his_own_and_the_operators_key_about_everything() {
     };
     let new = NewApiKey { name: "gateway".to_owned(), introspection: Introspection::Everything, ..NewApiKey::default() };
     let gateway = server.core.make_api_key(&server.host(), organization_id, new).await.unwrap();
-    let asks = async |as_whom: (&str, &str), token: &str| basic(&server, OAUTH_INTROSPECT, as_whom, &format!("token={token}&token_type_hint=access_token")).await;
+    let asks =
+        async |as_whom: (&str, &str), token: &str| basic(&server, OAUTH_INTROSPECT, as_whom, &format!("token={token}&token_type_hint=access_token")).await;
     let (ours, sub, theirs) = (server.token(Actor::Owner).await, server.token(Actor::Submember).await, server.token(Actor::OtherOwner).await);
     let (acme_ci, all) = (("acme-ci", server.api_key("acme-ci")), ("gateway", gateway.secret.reveal()));
     for (token, seen_by_acme) in [(&ours, true), (&sub, true), (&theirs, false)] {
@@ -219,6 +220,8 @@ async fn the_documents_say_where_everything_is() {
         assert!(![404, 405].contains(&answer.status.as_u16()), "{endpoint}: {}", answer.status);
     }
     assert!(metadata["scopes_supported"].as_array().unwrap().iter().any(|scope| scope == VIEW));
+    let challenge = server.get(Actor::Anonymous, "/identity/v1/me").await.header("www-authenticate");
+    assert!(challenge.contains(&format!(r#"resource_metadata="{}{RESOURCE_METADATA}""#, server.base)), "{challenge}");
     let resource = server.get(Actor::Anonymous, RESOURCE_METADATA).await.json();
     assert_eq!((resource["resource"].as_str(), resource["authorization_servers"][0].as_str()), (Some(&*server.base), Some(&*server.base)));
     server.end().await;
