@@ -1,7 +1,7 @@
 //! A server with a credential.
 
 use crate::{Client, ClientError, client::Repeat};
-use keywright_protocol::OrganizationId;
+use keywright_protocol::{OrganizationId, Position};
 use reqwest::{Method, RequestBuilder};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
@@ -14,6 +14,15 @@ pub struct Authorized {
     client: Client,
     token: Zeroizing<String>,
     once: Option<String>,
+}
+
+/// What a change answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed<T> {
+    /// The answer itself.
+    pub value: T,
+    /// The revision of the change: for [`Authorized::receipt`]. `None` where nothing changed, and for an answer that is repeated.
+    pub revision: Option<Position>,
 }
 
 /// Which organization is meant.
@@ -79,14 +88,14 @@ impl Authorized {
         path: &str,
         query: &[(&str, &str)],
         body: Option<&impl Serialize>,
-    ) -> Result<T, ClientError> {
+    ) -> Result<Changed<T>, ClientError> {
         let once = self.once.clone().unwrap_or_else(idempotency_key);
         let request = self.request(method, path, query).header("Idempotency-Key", once);
         let request = match body {
             Some(body) => request.json(body),
             None => request,
         };
-        self.client.call(request, Repeat::Once).await
+        self.client.call_changing(request, Repeat::Once).await
     }
 }
 

@@ -1,10 +1,10 @@
 //! One server: what is sent to it, and how its answers are read.
 
 use crate::{
-    Authorized, BaseUrlError, ClientError, Options, Refusal,
+    Authorized, BaseUrlError, Changed, ClientError, Options, Refusal,
     options::{Transport, base},
 };
-use keywright_protocol::ErrorBody;
+use keywright_protocol::{ErrorBody, Position};
 use reqwest::{Method, RequestBuilder, Response, Url, header::RETRY_AFTER, redirect::Policy};
 use serde::de::DeserializeOwned;
 use std::{error::Error as _, fmt, sync::Arc, time::Duration};
@@ -24,6 +24,13 @@ struct Inner {
     http: reqwest::Client,
     base: Url,
     longest_wait: Duration,
+}
+
+/// An answer that is a success.
+struct Answer {
+    status: u16,
+    revision: Option<Position>,
+    bytes: Vec<u8>,
 }
 
 /// Whether a request may be sent once more when the server says when.
@@ -93,10 +100,15 @@ impl Client {
 
     /// Sends a request and reads the answer.
     pub(crate) async fn call<T: DeserializeOwned>(&self, request: RequestBuilder, repeat: Repeat) -> Result<T, ClientError> {
-        let (status, bytes) = self.answer(request, repeat).await?;
+        self.call_changing(request, repeat).await.map(|changed| changed.value)
+    }
+
+    /// The same of a change, with its revision.
+    pub(crate) async fn call_changing<T: DeserializeOwned>(&self, request: RequestBuilder, repeat: Repeat) -> Result<Changed<T>, ClientError> {
+        let Answer { status, revision, bytes } = self.answer(request, repeat).await?;
         // The parser's own words could quote what is secret.
         let wrong = |error: serde_json::Error| format!("the answer is not what this version reads (line {}, column {})", error.line(), error.column());
-        serde_json::from_slice(&bytes).map_err(|error| self.unreadable(status, wrong(error)))
+        serde_json::from_slice(&bytes).map(|value| Changed { value, revision }).map_err(|error| self.unreadable(status, wrong(error)))
     }
 
     /// The same of an answer whose body is not looked at.
@@ -104,7 +116,7 @@ impl Client {
         self.answer(request, repeat).await.map(|_| ())
     }
 
-    async fn answer(&self, request: RequestBuilder, repeat: Repeat) -> Result<(u16, Vec<u8>), ClientError> {
+    async fn answer(&self, request: RequestBuilder, repeat: Repeat) -> Result<Answer, ClientError> {
         let again = if repeat == Repeat::Once { request.try_clone() } else { None };
         let refused = match self.attempt(request).await {
             Err(ClientError::Api(refusal)) => refusal,
@@ -120,7 +132,7 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, request: RequestBuilder) -> Result<(u16, Vec<u8>), ClientError> {
+    async fn attempt(&self, request: RequestBuilder) -> Result<Answer, ClientError> {
         let mut response = request.send().await.map_err(|error| self.unreachable(error))?;
         let (status, retry_after, request_id) = (response.status(), retry_after(&response), header(&response, "x-request-id"));
         let mut bytes = Vec::new();
@@ -131,7 +143,8 @@ impl Client {
             bytes.extend_from_slice(&chunk);
         }
         if status.is_success() {
-            return Ok((status.as_u16(), bytes));
+            let revision = header(&response, "keywright-revision").and_then(|revision| revision.parse().ok());
+            return Ok(Answer { status: status.as_u16(), revision, bytes });
         }
         match serde_json::from_slice::<ErrorBody>(&bytes) {
             Ok(body) => Err(ClientError::Api(Box::new(Refusal { status: status.as_u16(), body, retry_after, request_id }))),

@@ -1,6 +1,6 @@
 //! Organizations, members, invitations, and who asks.
 
-use crate::{Authorized, ClientError, Place};
+use crate::{Authorized, Changed, ClientError, Place};
 use keywright_protocol::{
     OrganizationId, Position, UserId,
     identity::{InvitationItem, MeBody, NewInvitation, OrganizationAndRoles, OrganizationDetail, OrganizationPage, Roles, UserEmail, UserItem, UserRoles},
@@ -56,7 +56,7 @@ impl Authorized {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn set_member_roles(&self, place: impl Into<Place>, user: UserId, keys: Vec<String>) -> Result<Roles, ClientError> {
+    pub async fn set_member_roles(&self, place: impl Into<Place>, user: UserId, keys: Vec<String>) -> Result<Changed<Roles>, ClientError> {
         self.change(Method::PUT, &roles(place.into(), user), &[], Some(&Roles { roles: keys })).await
     }
 
@@ -64,7 +64,7 @@ impl Authorized {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn add_member_roles(&self, place: impl Into<Place>, user: UserId, keys: Vec<String>) -> Result<Roles, ClientError> {
+    pub async fn add_member_roles(&self, place: impl Into<Place>, user: UserId, keys: Vec<String>) -> Result<Changed<Roles>, ClientError> {
         self.change(Method::POST, &roles(place.into(), user), &[], Some(&Roles { roles: keys })).await
     }
 
@@ -72,7 +72,7 @@ impl Authorized {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn remove_member_roles(&self, place: impl Into<Place>, user: UserId, keys: Vec<String>) -> Result<Roles, ClientError> {
+    pub async fn remove_member_roles(&self, place: impl Into<Place>, user: UserId, keys: Vec<String>) -> Result<Changed<Roles>, ClientError> {
         self.change(Method::DELETE, &roles(place.into(), user), &[], Some(&Roles { roles: keys })).await
     }
 
@@ -80,7 +80,7 @@ impl Authorized {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn remove_member(&self, place: impl Into<Place>, user: UserId) -> Result<SentenceBody, ClientError> {
+    pub async fn remove_member(&self, place: impl Into<Place>, user: UserId) -> Result<Changed<SentenceBody>, ClientError> {
         let query = [("action", "remove"), ("userId", &user.to_string())];
         self.change(Method::DELETE, &format!("{ORGANIZATIONS}/{}", place.into()), &query, None::<&()>).await
     }
@@ -89,7 +89,7 @@ impl Authorized {
     ///
     /// # Errors
     /// [`ClientError`]: 409 for who is a member already.
-    pub async fn invite(&self, organization: OrganizationId, email: &str, keys: Vec<String>) -> Result<SentenceBody, ClientError> {
+    pub async fn invite(&self, organization: OrganizationId, email: &str, keys: Vec<String>) -> Result<Changed<SentenceBody>, ClientError> {
         let body =
             NewInvitation { user_email: email.to_owned(), organizations_and_roles: vec![OrganizationAndRoles { organization_id: organization, roles: keys }] };
         let query = [("action", "invite"), ("organizationId", &organization.to_string())];
@@ -108,7 +108,7 @@ impl Authorized {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn revoke_invitation(&self, place: impl Into<Place>, email: &str) -> Result<SentenceBody, ClientError> {
+    pub async fn revoke_invitation(&self, place: impl Into<Place>, email: &str) -> Result<Changed<SentenceBody>, ClientError> {
         let body = UserEmail { user_email: email.to_owned() };
         self.change(Method::DELETE, &format!("{ORGANIZATIONS}/{}/invitations", place.into()), &[], Some(&body)).await
     }

@@ -1,6 +1,6 @@
 //! Personal Access Keys and API Keys. Making, widening, rotating and resuming one takes a person whose session is fresh.
 
-use crate::{Authorized, ClientError, Place};
+use crate::{Authorized, Changed, ClientError, Place};
 use keywright_protocol::{
     KeyId, Time,
     keys::{
@@ -42,7 +42,7 @@ impl Authorized {
     ///
     /// # Errors
     /// [`ClientError`]: 403 `session_not_fresh` when the password must be confirmed first.
-    pub async fn create_api_key(&self, place: impl Into<Place>, new: &ApiKeyBody) -> Result<NewApiKeyItem, ClientError> {
+    pub async fn create_api_key(&self, place: impl Into<Place>, new: &ApiKeyBody) -> Result<Changed<NewApiKeyItem>, ClientError> {
         self.change(Method::POST, &api_keys(place.into()), &[], Some(new)).await
     }
 
@@ -50,7 +50,7 @@ impl Authorized {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn update_api_key(&self, place: impl Into<Place>, key: KeyId, change: &ApiKeyChangeBody) -> Result<ApiKeyItem, ClientError> {
+    pub async fn update_api_key(&self, place: impl Into<Place>, key: KeyId, change: &ApiKeyChangeBody) -> Result<Changed<ApiKeyItem>, ClientError> {
         self.change(Method::PATCH, &api_key(place.into(), key), &[], Some(change)).await
     }
 
@@ -58,7 +58,7 @@ impl Authorized {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn rotate_api_key(&self, place: impl Into<Place>, key: KeyId, how: Rotation) -> Result<RotatedBody, ClientError> {
+    pub async fn rotate_api_key(&self, place: impl Into<Place>, key: KeyId, how: Rotation) -> Result<Changed<RotatedBody>, ClientError> {
         let body = RotationBody { overlap_seconds: how.overlap.map(|overlap| overlap.as_secs()), expires_at: how.expires_at };
         self.change(Method::POST, &format!("{}/rotate", api_key(place.into(), key)), &[], Some(&body)).await
     }
@@ -67,7 +67,7 @@ impl Authorized {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn suspend_api_key(&self, place: impl Into<Place>, key: KeyId) -> Result<SentenceBody, ClientError> {
+    pub async fn suspend_api_key(&self, place: impl Into<Place>, key: KeyId) -> Result<Changed<SentenceBody>, ClientError> {
         self.change(Method::POST, &format!("{}/suspend", api_key(place.into(), key)), &[], None::<&()>).await
     }
 
@@ -75,7 +75,7 @@ impl Authorized {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn resume_api_key(&self, place: impl Into<Place>, key: KeyId) -> Result<SentenceBody, ClientError> {
+    pub async fn resume_api_key(&self, place: impl Into<Place>, key: KeyId) -> Result<Changed<SentenceBody>, ClientError> {
         self.change(Method::POST, &format!("{}/resume", api_key(place.into(), key)), &[], None::<&()>).await
     }
 
@@ -83,7 +83,7 @@ impl Authorized {
     ///
     /// # Errors
     /// [`ClientError`]: 409 for one that is protected.
-    pub async fn revoke_api_key(&self, place: impl Into<Place>, key: KeyId) -> Result<SentenceBody, ClientError> {
+    pub async fn revoke_api_key(&self, place: impl Into<Place>, key: KeyId) -> Result<Changed<SentenceBody>, ClientError> {
         self.change(Method::DELETE, &api_key(place.into(), key), &[], None::<&()>).await
     }
 
@@ -99,7 +99,7 @@ impl Authorized {
     ///
     /// # Errors
     /// As [`Authorized::create_api_key`].
-    pub async fn create_personal_access_key(&self, place: impl Into<Place>, new: &PersonalAccessKeyBody) -> Result<NewPersonalAccessKey, ClientError> {
+    pub async fn create_personal_access_key(&self, place: impl Into<Place>, new: &PersonalAccessKeyBody) -> Result<Changed<NewPersonalAccessKey>, ClientError> {
         self.change(Method::POST, &personal_access_keys(place.into()), &[], Some(new)).await
     }
 
@@ -107,7 +107,7 @@ impl Authorized {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn rename_personal_access_key(&self, place: impl Into<Place>, key: KeyId, name: &str) -> Result<PersonalAccessKeyItem, ClientError> {
+    pub async fn rename_personal_access_key(&self, place: impl Into<Place>, key: KeyId, name: &str) -> Result<Changed<PersonalAccessKeyItem>, ClientError> {
         self.change(Method::PATCH, &personal_access_key(place.into(), key), &[], Some(&NameBody { name: name.to_owned() })).await
     }
 
@@ -115,7 +115,7 @@ impl Authorized {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn revoke_personal_access_key(&self, place: impl Into<Place>, key: KeyId) -> Result<SentenceBody, ClientError> {
+    pub async fn revoke_personal_access_key(&self, place: impl Into<Place>, key: KeyId) -> Result<Changed<SentenceBody>, ClientError> {
         self.change(Method::DELETE, &personal_access_key(place.into(), key), &[], None::<&()>).await
     }
 }

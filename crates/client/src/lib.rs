@@ -38,7 +38,7 @@ mod sessions;
 mod token;
 
 pub use activity::ActivityFilter;
-pub use authorized::{Authorized, Place};
+pub use authorized::{Authorized, Changed, Place};
 pub use client::Client;
 pub use error::{ClientError, Refusal};
 pub use keys::Rotation;

@@ -1,10 +1,10 @@
 //! From long-lived keys to access tokens, and what becomes of these.
 
-use crate::{Client, ClientError, client::Repeat};
+use crate::{Authorized, Client, ClientError, client::Repeat};
 use keywright_protocol::{
     KeyKind, OrganizationId,
     auth::TokenResponse,
-    oauth::{self, OAuthTokenResponse, ServerMetadata},
+    oauth::{self, Introspection, OAuthTokenResponse, ServerMetadata},
     paths, secret,
 };
 use reqwest::Method;
@@ -108,5 +108,16 @@ impl Client {
         let mut form = credential.to_vec();
         form.extend(organization.as_deref().map(|id| (field, id)));
         self.call(self.request(Method::POST, path, &[]).form(&form), Repeat::Once).await
+    }
+}
+
+impl Authorized {
+    /// Whether a token or a key is good at this moment, and what it may do (RFC 7662): about one's own root and what hangs under it. Of
+    /// anything else it says that it is not active.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn introspect(&self, token: &str) -> Result<Introspection, ClientError> {
+        self.client().call(self.request(Method::POST, paths::OAUTH_INTROSPECT, &[]).form(&[("token", token)]), Repeat::Once).await
     }
 }

@@ -228,12 +228,14 @@ impl Keys {
             introspect: false,
         };
         let made = self.connection.ask_as_person(async |caller| caller.create_api_key(self.place, &new).await).await?;
+        let made = made.value;
         self.tell_secret(&made, (made.item.id, &made.item.name), &made.secret, made.item.expires_at)
     }
 
     async fn create_personal(&mut self, args: CreateArgs) -> Result<(), Failure> {
         let new = PersonalAccessKeyBody { name: args.name, expires_at: args.expires.map(|when| when.after(self.connection.clock().now())) };
         let made = self.connection.ask_as_person(async |caller| caller.create_personal_access_key(self.place, &new).await).await?;
+        let made = made.value;
         self.tell_secret(&made, (made.item.id, &made.item.name), &made.key, made.item.expires_at)
     }
 
@@ -241,6 +243,7 @@ impl Keys {
         let id = self.api_key(key).await?;
         let how = Rotation { overlap, expires_at: expires.map(|when| when.after(self.connection.clock().now())) };
         let rotated = self.connection.ask_as_person(async |caller| caller.rotate_api_key(self.place, id, how).await).await?;
+        let rotated = rotated.value;
         match rotated.old_secret_ends_at {
             Some(ends) => self.output.remark(&format!("the old secret goes on until {ends}")),
             None => self.output.remark("the old secret has ended"),
@@ -259,19 +262,19 @@ impl Keys {
     async fn suspend(&mut self, key: &str) -> Result<(), Failure> {
         let id = self.api_key(key).await?;
         let done = self.connection.ask(async |caller| caller.suspend_api_key(self.place, id).await).await?;
-        self.output.done(&done, &done.message)
+        self.output.done(&done.value, &done.value.message)
     }
 
     async fn resume(&mut self, key: &str) -> Result<(), Failure> {
         let id = self.api_key(key).await?;
         let done = self.connection.ask_as_person(async |caller| caller.resume_api_key(self.place, id).await).await?;
-        self.output.done(&done, &done.message)
+        self.output.done(&done.value, &done.value.message)
     }
 
     async fn revoke_api_key(&mut self, key: &str) -> Result<(), Failure> {
         let id = self.api_key(key).await?;
         let done = self.connection.ask(async |caller| caller.revoke_api_key(self.place, id).await).await?;
-        self.output.done(&done, &done.message)
+        self.output.done(&done.value, &done.value.message)
     }
 
     async fn revoke_personal(&mut self, key: &str) -> Result<(), Failure> {
@@ -283,7 +286,7 @@ impl Keys {
             }
         };
         let done = self.connection.ask(async |caller| caller.revoke_personal_access_key(self.place, id).await).await?;
-        self.output.done(&done, &done.message)
+        self.output.done(&done.value, &done.value.message)
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) async fn run(args: MembersArgs, environment: &Environment) -> Result<
                 None => connection.ask(async |caller| caller.me().await).await?.organization.id,
             };
             let done = connection.ask(async |caller| caller.invite(id, &email, roles.clone()).await).await?;
-            output.done(&done, &done.message)
+            output.done(&done.value, &done.value.message)
         }
         MembersCommand::Roles { organization, member, change } => {
             let place = organization.place(&mut connection).await?;
@@ -84,7 +84,7 @@ pub(super) async fn run(args: MembersArgs, environment: &Environment) -> Result<
             let place = organization.place(&mut connection).await?;
             let user = find(&mut connection, place, &member).await?;
             let done = connection.ask(async |caller| caller.remove_member(place, user).await).await?;
-            output.done(&done, &done.message)
+            output.done(&done.value, &done.value.message)
         }
     }
 }
@@ -100,11 +100,11 @@ async fn roles(connection: &mut Connection, (place, user): (Place, UserId), chan
     let now = if !set.is_empty() {
         // An empty one is none: `--set ""` takes all.
         let keys: Vec<String> = set.into_iter().filter(|key| !key.is_empty()).collect();
-        connection.ask(async |caller| caller.set_member_roles(place, user, keys.clone()).await).await?.roles
+        connection.ask(async |caller| caller.set_member_roles(place, user, keys.clone()).await).await?.value.roles
     } else if !add.is_empty() {
-        connection.ask(async |caller| caller.add_member_roles(place, user, add.clone()).await).await?.roles
+        connection.ask(async |caller| caller.add_member_roles(place, user, add.clone()).await).await?.value.roles
     } else if !remove.is_empty() {
-        connection.ask(async |caller| caller.remove_member_roles(place, user, remove.clone()).await).await?.roles
+        connection.ask(async |caller| caller.remove_member_roles(place, user, remove.clone()).await).await?.value.roles
     } else {
         let roles = connection.ask(async |caller| caller.member_roles(place, user).await).await?;
         return output.parts(&roles, &[("roles", roles.roles.join(", ")), ("of the root", roles.inherited_roles.join(", "))]);

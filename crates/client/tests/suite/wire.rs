@@ -68,12 +68,13 @@ async fn the_reason_of_a_refusal_arrives() {
 #[tokio::test]
 async fn a_change_is_sent_once_more_when_the_server_says_when_under_the_same_idempotency_key() {
     let away = error("503 Service Unavailable", "Retry-After: 0\r\n", "temporarily_unavailable");
-    let done = answer("200 OK", "", r#"{"roles": ["view-build"]}"#);
+    let done = answer("200 OK", "Keywright-Revision: 1.42\r\n", r#"{"roles": ["view-build"]}"#);
     let server = Server::answering(&[away, done.clone(), done]).await;
     let caller = Client::new(&server.url).unwrap().with_token("t");
     let user = "6f9619ff-8b86-4011-b42d-00c04fc964ff".parse().unwrap();
     let set = || caller.set_member_roles(Place::Current, user, vec!["view-build".to_owned()]);
-    assert_eq!(set().await.unwrap(), Roles { roles: vec!["view-build".to_owned()] });
+    let changed = set().await.unwrap();
+    assert_eq!((changed.value, changed.revision), (Roles { roles: vec!["view-build".to_owned()] }, "1.42".parse().ok()));
     set().await.unwrap();
     let keys: Vec<_> = server.heard().iter().map(|request| header(request, "idempotency-key").expect("a key")).collect();
     assert_eq!(keys[0], keys[1]);

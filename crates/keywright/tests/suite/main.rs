@@ -11,6 +11,8 @@ mod canary;
 #[cfg(test)]
 mod catalog;
 #[cfg(test)]
+mod client;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod config;
