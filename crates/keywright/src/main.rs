@@ -191,10 +191,10 @@ fn verifier_beside() -> Option<ExitCode> {
 }
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::Remote(command) => Ok(remote::run(command).await),
-        other => carry_out(other).await.map(|()| ExitCode::SUCCESS),
+    if let Command::Remote(command) = command {
+        return Ok(remote::run(command).await);
     }
+    carry_out(command).await.map(|()| ExitCode::SUCCESS)
 }
 
 async fn carry_out(command: Command) -> anyhow::Result<()> {
