@@ -44,7 +44,7 @@ impl FromStr for When {
             'd' => 86_400,
             _ => return Err(WRONG),
         };
-        let count: u64 = text.trim_end_matches(unit).parse().map_err(|_| WRONG)?;
+        let count: u64 = text.strip_suffix(unit).and_then(|count| count.parse().ok()).ok_or(WRONG)?;
         count.checked_mul(seconds).map(|seconds| Self::Away(Duration::from_secs(seconds))).ok_or(WRONG)
     }
 }
