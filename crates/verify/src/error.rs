@@ -62,6 +62,12 @@ pub enum VerifyError {
 }
 
 impl VerifyError {
+    /// Whether nothing can be said about the token at present, which is no refusal of it.
+    #[must_use]
+    pub const fn is_outage(&self) -> bool {
+        matches!(self, Self::NeedsRefresh(_) | Self::Unavailable)
+    }
+
     /// The `error` of the `WWW-Authenticate` challenge (RFC 6750, section 3.1): `invalid_request` when the header itself is
     /// wrong, otherwise `invalid_token`. Empty where the challenge has none: for a request without a token, and when nothing
     /// can be said about it.

@@ -39,27 +39,25 @@ impl OAuthError {
 
 /// What an operation refused. An outage and a limit are what they are everywhere.
 pub(super) fn of_core(error: Error, refused: As) -> ApiError {
-    let (code, reason) = match &error {
-        Error::Refused(refusal) if refused == As::Client => return OAuthError::client(error.to_string(), Some(refusal.code())),
-        Error::Refused(refusal) => ("invalid_request", Some(refusal.code())),
-        Error::Scope(_) => ("invalid_scope", None),
-        Error::Target(_) => ("invalid_target", None),
-        Error::OutOfReach => ("invalid_target", Some(error.code())),
-        Error::NothingGranted => ("invalid_scope", Some(error.code())),
-        _ => return ApiError::Core(error),
+    let (code, reason) = if let Error::Refused(refusal) = &error {
+        if refused == As::Client {
+            return OAuthError::client(error.to_string(), Some(refusal.code()));
+        }
+        ("invalid_request", Some(refusal.code()))
+    } else if matches!(error, Error::Scope(_) | Error::NothingGranted) {
+        ("invalid_scope", (error == Error::NothingGranted).then_some(error.code()))
+    } else if matches!(error, Error::Target(_) | Error::OutOfReach) {
+        ("invalid_target", (error == Error::OutOfReach).then_some(error.code()))
+    } else {
+        return ApiError::Core(error);
     };
     ApiError::OAuth(OAuthError { status: StatusCode::BAD_REQUEST, code, reason, sentence: error.to_string() })
 }
 
 /// A subject token that is not good.
 pub(super) fn of_verify(error: VerifyError) -> ApiError {
-    match error {
-        VerifyError::NeedsRefresh(_) | VerifyError::Unavailable => ApiError::Core(Error::Unavailable),
-        refused => ApiError::OAuth(OAuthError {
-            status: StatusCode::BAD_REQUEST,
-            code: "invalid_request",
-            reason: Some("invalid_token"),
-            sentence: refused.to_string(),
-        }),
+    if error.is_outage() {
+        return ApiError::Core(Error::Unavailable);
     }
+    ApiError::OAuth(OAuthError { status: StatusCode::BAD_REQUEST, code: "invalid_request", reason: Some("invalid_token"), sentence: error.to_string() })
 }

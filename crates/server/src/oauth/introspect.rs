@@ -79,10 +79,10 @@ async fn asker(app: &Arc<App>, ctx: &Context, headers: &HeaderMap, fields: &Fiel
         }
         Some(KeyKind::PersonalAccessKey | KeyKind::OperatorKey) => Err(OAuthError::client(format!("{how}; or send an access token"), None)),
         None => {
-            let verified = app.audiences.verify(bearer, ctx.now).await.map_err(|error| match error {
-                VerifyError::NeedsRefresh(_) | VerifyError::Unavailable => ApiError::Core(Error::Unavailable),
-                refused => OAuthError::client(refused.to_string(), Some("invalid_token")),
-            })?;
+            let refused = |error: VerifyError| {
+                if error.is_outage() { ApiError::Core(Error::Unavailable) } else { OAuthError::client(error.to_string(), Some("invalid_token")) }
+            };
+            let verified = app.audiences.verify(bearer, ctx.now).await.map_err(refused)?;
             tree(app, verified.organization_id()).await
         }
     }
@@ -103,7 +103,7 @@ async fn access_token(app: &Arc<App>, ctx: &Context, token: &str, sees: &Sees) -
             Ok(if is_seen { of_token(&verified) } else { Introspection::default() })
         }
         // An outage says nothing about the token.
-        Err(VerifyError::NeedsRefresh(_) | VerifyError::Unavailable) => Err(ApiError::Core(Error::Unavailable)),
+        Err(error) if error.is_outage() => Err(ApiError::Core(Error::Unavailable)),
         Err(_refused) => Ok(Introspection::default()),
     }
 }

@@ -22,7 +22,6 @@ use axum::{
 use http::{Request, StatusCode};
 use keywright_core::{Actor, Context, Error, usage::Way};
 use keywright_protocol::{KeyKind, secret};
-use keywright_verify::VerifyError;
 use std::sync::Arc;
 
 const EXAMPLE: &str = "token=eyJhbGciOiJFUzI1NiIs...";
@@ -59,7 +58,7 @@ pub(crate) async fn revoke(State(app): State<Arc<App>>, Extension(info): Extensi
         None => {
             let verified = match app.audiences.verify(token, ctx.now).await {
                 Ok(verified) => verified,
-                Err(VerifyError::NeedsRefresh(_) | VerifyError::Unavailable) => return Err(ApiError::Core(Error::Unavailable)),
+                Err(error) if error.is_outage() => return Err(ApiError::Core(Error::Unavailable)),
                 // Not good for anything: nothing is to be done.
                 Err(_refused) => return Ok(StatusCode::OK.into_response()),
             };

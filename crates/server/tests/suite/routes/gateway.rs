@@ -93,7 +93,8 @@ async fn what_is_refused_and_why() {
     let with = |more: &[(&'static str, &'static str)]| [&good[..], more].concat();
     let tampered = format!("{bearer}x");
     let (session, basic) = (server.session("owner").await, "Basic dXNlcjpwdw==");
-    let cases: Vec<(&str, &str, Vec<(&str, &str)>, u16, &str)> = vec![
+    type Headers<'h> = Vec<(&'h str, &'h str)>;
+    let cases: Vec<(&str, &str, Headers<'_>, u16, &str)> = vec![
         ("GET", "/profiles", vec![], 401, "unauthorized"),
         ("GET", "/profiles", vec![("Authorization", "")], 401, "unauthorized"),
         ("GET", "/profiles", vec![("Authorization", &tampered)], 401, "invalid_token"),
@@ -297,7 +298,7 @@ async fn raw_keys_are_taken_where_a_route_says_so() {
         ("GET", "X-API-Key", viewer, 200, ""),
         ("POST", "X-API-Key", owner, 200, ""),
         ("POST", "X-API-Key", ci, 403, "insufficient_permission"),
-        ("GET", "X-API-Key", &ci[..30], 401, "malformed_key"),
+        ("GET", "X-API-Key", ci.get(..30).unwrap(), 401, "malformed_key"),
         ("GET", "X-API-Key", &unknown_key(KeyKind::ApiKey), 401, "invalid_key"),
         ("GET", "X-API-Key", &unknown_key(KeyKind::PersonalAccessKey), 401, "invalid_key"),
     ] {
