@@ -7,6 +7,7 @@
 mod bench;
 mod clients;
 mod faults;
+mod guide;
 mod openapi;
 mod postgres;
 mod process;
@@ -31,6 +32,8 @@ enum Task {
     Test(Length),
     /// Of `test` the client programs alone, with what they need.
     Clients(Length),
+    /// Of `test` the page docs/guide/protect-your-api.md alone: its shell blocks, run as a reader would.
+    Guide,
     /// The rules of the house that no compiler checks: arrows between crates, budgets, words, tracked files.
     Tidy,
     /// Writes docs/openapi/*.json from the binary.
@@ -86,6 +89,7 @@ fn run(root: &Path) -> anyhow::Result<()> {
     match Arguments::parse().command {
         Task::Test(length) => test::run(root, length.extent()),
         Task::Clients(length) => tools::ensure_all(root, length.extent()).and_then(|()| clients::run(root, length.extent())),
+        Task::Guide => guide::run(root),
         Task::Tidy => tidy::run(root),
         Task::Openapi { check } => openapi::run(root, if check { openapi::Mode::Compare } else { openapi::Mode::Write }),
         Task::Faults { name, scale } => faults::run(root, name.as_deref(), scale),

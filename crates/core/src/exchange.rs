@@ -143,13 +143,7 @@ impl Core {
         done
     }
 
-    async fn find_entry(
-        self: &Arc<Self>,
-        ctx: &Context,
-        credential: Credential<'_>,
-        purpose: Purpose<'_>,
-        by: &mut Option<Use>,
-    ) -> Result<Arc<Entry>, Error> {
+    async fn find_entry(self: &Arc<Self>, ctx: &Context, credential: Credential<'_>, purpose: Purpose<'_>, by: &mut Option<Use>) -> Result<Arc<Entry>, Error> {
         self.limits.look_at_address(ctx.client_ip)?;
         let shape = match credential {
             Credential::PersonalAccessKey(key) => secret::parse(key, KeyKind::PersonalAccessKey)?,
@@ -218,7 +212,13 @@ impl Core {
     }
 
     /// What is kept of a credential.
-    fn entry(&self, row: CredentialRow, (addresses, known): (Addresses, Arc<Known>), catalog: Arc<Catalog>, target: Option<OrganizationId>) -> Result<Entry, Error> {
+    fn entry(
+        &self,
+        row: CredentialRow,
+        (addresses, known): (Addresses, Arc<Known>),
+        catalog: Arc<Catalog>,
+        target: Option<OrganizationId>,
+    ) -> Result<Entry, Error> {
         let status_index = row.target.as_ref().and_then(|found| found.status_index);
         let plain = match (grant::effective(&row, &catalog), status_index) {
             (Ok(grant), Some(index)) => Some(Plain { claims: self.fixed_claims(&Subject::of_key(&row), &grant, &catalog, index)?, grant }),
@@ -243,13 +243,7 @@ impl Core {
     }
 
     /// The members of the claims that are the same in each token of an entry. `scope` stands there when it fits.
-    pub(crate) fn fixed_claims(
-        &self,
-        of: &Subject<'_>,
-        grant: &grant::Grant,
-        catalog: &Catalog,
-        status_index: i64,
-    ) -> Result<String, Error> {
+    pub(crate) fn fixed_claims(&self, of: &Subject<'_>, grant: &grant::Grant, catalog: &Catalog, status_index: i64) -> Result<String, Error> {
         let (key_id, subject) = (of.key_id.to_string(), of.id.hyphenated().to_string());
         let scope = catalog.ids(&grant.permissions).collect::<Vec<_>>().join(" ");
         let mut claims = AccessClaims {
@@ -278,7 +272,9 @@ impl Core {
             fixed = fixed_members(&claims)?;
         }
         if claims.scope.is_none() && grant.roles.is_empty() {
-            return Err(Error::Scope(format!("that many permissions have no room in a token; name those that you need in scope, {MAX_SCOPE_BYTES} bytes at most")));
+            return Err(Error::Scope(format!(
+                "that many permissions have no room in a token; name those that you need in scope, {MAX_SCOPE_BYTES} bytes at most"
+            )));
         }
         Ok(fixed)
     }

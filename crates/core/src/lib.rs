@@ -55,10 +55,10 @@ pub mod usage;
 mod userinfo;
 pub mod webhooks;
 
+pub use checks::{Client, JudgedKey};
 pub use context::{Actor, Context, OperatorActor, PersonActor, TokenActor};
 pub use error::{Error, Forbidden, Refusal};
 pub use exchange::{Credential, IssuedToken};
-pub use checks::{Client, JudgedKey};
 pub use key_file::KeyFile;
 pub use keywright_db::{Location, OpenError};
 pub use keywright_store::page::{Page, Part};

@@ -102,13 +102,18 @@ impl Wanted<'_> {
         let is_known = |id: &str| catalog.index(id).is_some_and(|index| of_audience.contains(index));
         if let Some(unknown) = scope.split(' ').filter(|id| !id.is_empty()).find(|id| !is_known(id)) {
             let shown: String = unknown.chars().filter(char::is_ascii_graphic).take(64).collect();
-            return Err(Error::Scope(format!("scope names `{shown}`, which is no permission of this API; send ids of permissions, with one space between two")));
+            return Err(Error::Scope(format!(
+                "scope names `{shown}`, which is no permission of this API; send ids of permissions, with one space between two"
+            )));
         }
         let asked = catalog.scope(scope);
         let beyond = asked.without(&grant.permissions);
         let missing: Vec<&str> = catalog.ids(&beyond).take(NAMED).collect();
         if !missing.is_empty() {
-            return Err(Error::Scope(format!("scope goes beyond what there is to give, which does not include {}; leave that out, or ask for a role with it", missing.join(", "))));
+            return Err(Error::Scope(format!(
+                "scope goes beyond what there is to give, which does not include {}; leave that out, or ask for a role with it",
+                missing.join(", ")
+            )));
         }
         if asked.is_empty() {
             return Err(Error::Scope("scope names no permission; leave it out for all that there are".to_owned()));

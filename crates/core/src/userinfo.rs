@@ -37,7 +37,13 @@ impl Core {
         Ok(UserInfo { sub, preferred_username: email.clone(), email, name, current_organization_id: organization })
     }
 
-    async fn session_holder(&self, tx: &mut Tx, held: HeldSession, (organization, audience): (OrganizationId, Option<String>), now: Time) -> Result<UserInfo, Error> {
+    async fn session_holder(
+        &self,
+        tx: &mut Tx,
+        held: HeldSession,
+        (organization, audience): (OrganizationId, Option<String>),
+        now: Time,
+    ) -> Result<UserInfo, Error> {
         let session = live_session(tx, held, now).await?;
         let place = organizations::find(tx, organization).await?.ok_or(Error::OutOfReach)?;
         let roles = roles_of(tx, &place, session.user_id).await?.ok_or(Error::OutOfReach)?;

@@ -33,7 +33,15 @@ impl ErrorBody {
     #[must_use]
     pub fn new(error: impl Into<String>, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { error: error.into(), error_description: message.clone(), message, reason: None, doc: None, required_permission: None, roles_with_permission: Vec::new() }
+        Self {
+            error: error.into(),
+            error_description: message.clone(),
+            message,
+            reason: None,
+            doc: None,
+            required_permission: None,
+            roles_with_permission: Vec::new(),
+        }
     }
 
     /// The same with a link to its documentation.

@@ -38,6 +38,8 @@ mod rejection;
 #[cfg(feature = "http")]
 mod remote;
 mod source;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod verified;
 mod verifier;
 
@@ -53,9 +55,9 @@ pub use keys::{KeySet, KeySetError};
 pub use keywright_protocol::{AccessClaims, Catalog, Clock, OrganizationId, Position, Time, catalog::PermissionIndex, jwk::Algorithm, status::StatusLists};
 #[cfg(feature = "tower")]
 pub use layer::{AuthLayer, AuthService, Outcome};
+pub use parse::unverified_audience;
 #[cfg(feature = "tower")]
 pub use rejection::{insufficient, rejection};
-pub use parse::unverified_audience;
 #[cfg(feature = "http")]
 pub use remote::{ClientCredentials, Introspected, RawKeys, RemoteVerifier};
 pub use source::{Need, RefreshError, Refreshing, Snapshot, Source};

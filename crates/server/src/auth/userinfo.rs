@@ -94,7 +94,11 @@ pub(crate) async fn oauth_userinfo(State(app): State<Arc<App>>, Extension(info):
             example = json!({"error": "temporarily_unavailable", "error_description": "the database does not answer at the moment; try again in a second", "message": "the database does not answer at the moment; try again in a second"})),
     )
 )]
-pub(crate) async fn oauth_userinfo_by_post(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, headers: HeaderMap) -> Result<Response, Response> {
+pub(crate) async fn oauth_userinfo_by_post(
+    State(app): State<Arc<App>>,
+    Extension(info): Extension<RequestInfo>,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
     holder(&app, &info, &headers).await
 }
 

@@ -55,8 +55,11 @@ pub(super) fn of_core(error: Error, refused: As) -> ApiError {
 pub(super) fn of_verify(error: VerifyError) -> ApiError {
     match error {
         VerifyError::NeedsRefresh(_) | VerifyError::Unavailable => ApiError::Core(Error::Unavailable),
-        refused => {
-            ApiError::OAuth(OAuthError { status: StatusCode::BAD_REQUEST, code: "invalid_request", reason: Some("invalid_token"), sentence: refused.to_string() })
-        }
+        refused => ApiError::OAuth(OAuthError {
+            status: StatusCode::BAD_REQUEST,
+            code: "invalid_request",
+            reason: Some("invalid_token"),
+            sentence: refused.to_string(),
+        }),
     }
 }

@@ -78,12 +78,7 @@ impl Holder {
         Self::live(server, exchanges, fresh.into_iter().collect(), (secret, oauth)).await.key_is_active(server).await
     }
 
-    async fn live(
-        server: &TestServer,
-        exchanges: Vec<(&'static str, String)>,
-        fresh: Vec<(&'static str, String)>,
-        (key, oauth): (&str, Vec<String>),
-    ) -> Self {
+    async fn live(server: &TestServer, exchanges: Vec<(&'static str, String)>, fresh: Vec<(&'static str, String)>, (key, oauth): (&str, Vec<String>)) -> Self {
         let (path, body) = exchanges.first().expect("a way in");
         let token = issued(&server.form(path, body).await);
         let holder = Self { exchanges, fresh, oauth, key: key.to_owned(), token };

@@ -130,7 +130,8 @@ async fn everybody_asks_about_his_own_and_the_operators_key_about_everything() {
     };
     let new = NewApiKey { name: "gateway".to_owned(), introspection: Introspection::Everything, ..NewApiKey::default() };
     let gateway = server.core.make_api_key(&server.host(), organization_id, new).await.unwrap();
-    let asks = async |as_whom: (&str, &str), token: &str| basic(&server, OAUTH_INTROSPECT, as_whom, &format!("token={token}&token_type_hint=access_token")).await;
+    let asks =
+        async |as_whom: (&str, &str), token: &str| basic(&server, OAUTH_INTROSPECT, as_whom, &format!("token={token}&token_type_hint=access_token")).await;
     let (ours, sub, theirs) = (server.token(Actor::Owner).await, server.token(Actor::Submember).await, server.token(Actor::OtherOwner).await);
     let (acme_ci, all) = (("acme-ci", server.api_key("acme-ci")), ("gateway", gateway.secret.reveal()));
     for (token, seen_by_acme) in [(&ours, true), (&sub, true), (&theirs, false)] {

@@ -21,7 +21,13 @@ async fn the_page_lists_every_document_by_name() {
     let policy = page.header("content-security-policy");
     assert!(policy.contains("default-src 'none'") && policy.contains("connect-src 'self' https://api.example.com;"), "{policy}");
     let script = server.get(Actor::Anonymous, "/openapi/swagger-initializer.js").await;
-    for (name, url) in [("oauth", "/openapi/oauth.json"), ("auth", AUTH), ("identity", IDENTITY), ("distribution", DISTRIBUTION), ("billing", "https://api.example.com/openapi/billing.json")] {
+    for (name, url) in [
+        ("oauth", "/openapi/oauth.json"),
+        ("auth", AUTH),
+        ("identity", IDENTITY),
+        ("distribution", DISTRIBUTION),
+        ("billing", "https://api.example.com/openapi/billing.json"),
+    ] {
         assert!(script.text.contains(&format!(r#""name": "{name}""#)) && script.text.contains(&format!(r#""url": "{url}""#)), "{}", script.text);
     }
     for file in ["swagger-ui-bundle.js", "swagger-ui.css"] {
