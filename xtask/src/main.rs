@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `tidy`, `openapi`, `bench`, `faults`.
+//! The project's own commands: `cargo xtask test`, `clients`, `gateways`, `tidy`, `openapi`, `bench`, `faults`.
 //!
 //! Each is a plain program over the tools that the project needs anyway; `test` brings what a fresh machine lacks.
 
@@ -7,6 +7,7 @@
 mod bench;
 mod clients;
 mod faults;
+mod gateways;
 mod guide;
 mod openapi;
 mod postgres;
@@ -32,6 +33,8 @@ enum Task {
     Test(Length),
     /// Of `test` the client programs alone, with what they need.
     Clients(Length),
+    /// Of `test` the gateways alone, with what they need.
+    Gateways(Length),
     /// Of `test` the page docs/guide/protect-your-api.md alone: its shell blocks, run as a reader would.
     Guide,
     /// The rules of the house that no compiler checks: arrows between crates, budgets, words, tracked files.
@@ -89,6 +92,7 @@ fn run(root: &Path) -> anyhow::Result<()> {
     match Arguments::parse().command {
         Task::Test(length) => test::run(root, length.extent()),
         Task::Clients(length) => tools::ensure_all(root, length.extent()).and_then(|()| clients::run(root, length.extent())),
+        Task::Gateways(length) => tools::ensure_all(root, length.extent()).and_then(|()| gateways::run(root, length.extent())),
         Task::Guide => guide::run(root),
         Task::Tidy => tidy::run(root),
         Task::Openapi { check } => openapi::run(root, if check { openapi::Mode::Compare } else { openapi::Mode::Write }),

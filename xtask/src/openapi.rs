@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-const DOCUMENTS: [&str; 4] = ["auth", "distribution", "identity", "oauth"];
+const DOCUMENTS: [&str; 5] = ["auth", "distribution", "gateway", "identity", "oauth"];
 
 /// What to do about a difference.
 #[derive(Clone, Copy)]

@@ -8,6 +8,7 @@ use crate::{
 use anyhow::{Context, bail, ensure};
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -27,6 +28,18 @@ const NEEDS: &[Need] = &[
     Need { what: "PostgreSQL's initdb", is_there: || postgres::programs().is_some(), packages: &["postgresql"] },
     Need { what: "Python with venv", is_there: || python().is_some(), packages: &["python3", "python3-venv"] },
     Need { what: "age and tar", is_there: || works("age", &["--version"]) && works("tar", &["--version"]), packages: &["age", "tar"] },
+    Need { what: "nginx", is_there: || works("/usr/sbin/nginx", &["-v"]), packages: &["nginx-light"] },
+    Need { what: "HAProxy", is_there: || works("/usr/sbin/haproxy", &["-v"]), packages: &["haproxy"] },
+    Need { what: "Caddy", is_there: || works("/usr/bin/caddy", &["version"]), packages: &["caddy"] },
+    Need {
+        what: "Apache with its modules for OAuth",
+        is_there: || {
+            ["/usr/sbin/apache2", "/usr/lib/apache2/modules/mod_oauth2.so", "/usr/lib/apache2/modules/mod_auth_openidc.so"]
+                .iter()
+                .all(|path| Path::new(path).is_file())
+        },
+        packages: &["apache2", "libapache2-mod-oauth2", "libapache2-mod-auth-openidc"],
+    },
     Need { what: "npm", is_there: || works("npm", &["--version"]), packages: &["npm"] },
 ];
 
@@ -78,6 +91,7 @@ fn install(missing: &[&Need]) -> anyhow::Result<()> {
         bail!("missing: {names}. On Debian run as root: apt-get install {}", packages.join(" "));
     }
     println!("installing what is missing: {names}");
+    let _none = NoServices::start()?;
     let mut apt_get = apt_get();
     run(apt_get.args(["-qq", "update"]))?;
     let mut apt_get = self::apt_get();
@@ -86,6 +100,30 @@ fn install(missing: &[&Need]) -> anyhow::Result<()> {
         ensure!((need.is_there)(), "{} is still missing after the installation of {}", need.what, need.packages.join(" "));
     }
     Ok(())
+}
+
+/// While this lives, no package starts a service of its own: nothing that is installed here is to listen anywhere.
+struct NoServices(Option<&'static Path>);
+
+impl NoServices {
+    fn start() -> anyhow::Result<Self> {
+        let policy = Path::new("/usr/sbin/policy-rc.d");
+        if policy.exists() {
+            return Ok(Self(None));
+        }
+        fs::write(policy, "#!/bin/sh\nexit 101\n")?;
+        let started = Self(Some(policy));
+        fs::set_permissions(policy, fs::Permissions::from_mode(0o755))?;
+        Ok(started)
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.map(fs::remove_file) {
+            println!("could not remove /usr/sbin/policy-rc.d: {error}");
+        }
+    }
 }
 
 fn apt_get() -> Command {

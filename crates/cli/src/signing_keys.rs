@@ -33,6 +33,8 @@ pub enum Signs {
     Document,
     /// Status lists, their feed, and receipts
     StatusList,
+    /// Identity tokens, which a gateway hands to what stands behind it
+    Identity,
 }
 
 impl From<Signs> for Purpose {
@@ -41,6 +43,7 @@ impl From<Signs> for Purpose {
             Signs::AccessToken => Self::AccessToken,
             Signs::Document => Self::Document,
             Signs::StatusList => Self::StatusList,
+            Signs::Identity => Self::Identity,
         }
     }
 }

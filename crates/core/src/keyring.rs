@@ -16,6 +16,7 @@ pub struct Keyring {
     token: Signer,
     document: Signer,
     status: Option<Signer>,
+    identity: Option<Signer>,
     /// Retired ones, and those that are to sign soon.
     others: Vec<Signer>,
 }
@@ -40,6 +41,7 @@ impl Keyring {
             token: active.remove(&Purpose::AccessToken).ok_or_else(missing)?,
             document: active.remove(&Purpose::Document).ok_or_else(missing)?,
             status: active.remove(&Purpose::StatusList),
+            identity: active.remove(&Purpose::Identity),
             others,
         })
     }
@@ -50,6 +52,14 @@ impl Keyring {
     /// [`Error::Internal`] if there is none yet: a server makes it when it starts.
     pub fn status(&self) -> Result<&Signer, Error> {
         self.status.as_ref().ok_or(Error::Internal("there is no signing key for status lists; start the server once"))
+    }
+
+    /// The key that signs identity tokens.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is none yet: a server makes it when it starts.
+    pub fn identity(&self) -> Result<&Signer, Error> {
+        self.identity.as_ref().ok_or(Error::Internal("there is no signing key for identity tokens; start the server once"))
     }
 
     /// The key that signs access tokens.
@@ -77,7 +87,7 @@ impl Keyring {
     }
 
     fn all(&self) -> impl Iterator<Item = &Signer> {
-        [&self.token, &self.document].into_iter().chain(&self.status).chain(&self.others)
+        [&self.token, &self.document].into_iter().chain(&self.status).chain(&self.identity).chain(&self.others)
     }
 }
 

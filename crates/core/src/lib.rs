@@ -22,6 +22,7 @@ pub mod exchange;
 pub mod explain;
 pub mod grant;
 pub mod idempotency;
+pub mod identity;
 pub mod invitations;
 pub mod key_file;
 pub mod keyring;

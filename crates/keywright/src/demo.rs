@@ -152,7 +152,10 @@ Both at once:
 TOKEN=$(curl -s -X POST \"{base}/auth/v3/token\" -d \"personalAccessKey={owner}\" | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')
 curl -s \"{base}/distribution/v2/profiles\" -H \"Authorization: $TOKEN\"
 
-An API Key of the organization, for services:
+By the OAuth standards, an API Key as a client (more: docs/OAUTH.md):
+curl -s \"{base}/oauth/token\" -u \"acme-ci:{ci}\" -d grant_type=client_credentials
+
+An API Key of the organization, as the vendor's clients send it:
 curl -X POST \"{base}/auth/v1/api-key/token\" {form} -d \"name=acme-ci&secret={ci}\"
 
 The owner's key for the sub-organization:

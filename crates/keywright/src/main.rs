@@ -135,6 +135,7 @@ enum SpecName {
     Oauth,
     Auth,
     Identity,
+    Gateway,
     Distribution,
 }
 
@@ -208,6 +209,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
                 SpecName::Oauth => keywright_server::openapi::oauth(),
                 SpecName::Auth => keywright_server::openapi::auth(),
                 SpecName::Identity => keywright_server::openapi::identity(),
+                SpecName::Gateway => keywright_server::openapi::gateway(),
                 SpecName::Distribution => keywright_distribution::openapi(),
             };
             println!("{}", document.to_pretty_json()?);

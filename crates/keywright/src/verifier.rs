@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use keywright_protocol::{Clock, paths};
-use keywright_server::{Metrics, config::Config, documentation::Documentation, listen, logging, outer::Outer, sidecar::Sidecar, tasks};
+use keywright_server::{Metrics, config::Config, documentation::Documentation, gateway::Gateway, listen, logging, outer::Outer, sidecar::Sidecar, tasks};
 use keywright_verify::{Feed, HttpOptions, HttpSource, Need, Source as _, StatusPolicy, Transport};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, str::FromStr, sync::Arc, time::Duration};
 
@@ -34,6 +34,9 @@ pub(crate) struct VerifierArgs {
     /// How old the knowledge of what was taken back may be
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     max_age_seconds: u64,
+    /// TOML file with the [gateway] of the server's configuration: gateways are answered at /gateway/v1/check, but for raw keys
+    #[arg(long)]
+    gateway: Option<PathBuf>,
     /// Take keys from an issuer over plain HTTP, or listen on an address that others reach
     #[arg(long)]
     insecure_http: bool,
@@ -100,7 +103,8 @@ async fn run(args: VerifierArgs) -> anyhow::Result<()> {
     let audiences = if args.audiences.is_empty() { vec![issuer.clone()] } else { args.audiences };
     let verify = keywright_verify::Config { status, ..keywright_verify::Config::new(&issuer, &issuer) };
     let metrics = Arc::new(Metrics::default());
-    let sidecar = Sidecar::new(source.clone(), &verify, &audiences, Clock::System, Arc::clone(&metrics));
+    let table = args.gateway.as_deref().map(|path| Gateway::of_file(path).and_then(|gateway| gateway.table())).transpose()?;
+    let sidecar = Sidecar::new(source.clone(), &verify, (&audiences, table), Clock::System, Arc::clone(&metrics));
     let outer = Arc::new(Outer {
         router: sidecar.router(),
         metrics,

@@ -12,6 +12,8 @@ use std::borrow::Cow;
 pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 /// The `typ` header of the signed catalog document.
 pub const CATALOG_TYPE: &str = "keywright-catalog+jwt";
+/// The `typ` header of an identity token.
+pub const IDENTITY_TOKEN_TYPE: &str = "identity+jwt";
 /// An access token is never longer, in bytes.
 pub const MAX_ISSUED_TOKEN_BYTES: usize = 2 * 1024;
 /// `scope` stands in a token only up to this many bytes.
@@ -64,4 +66,38 @@ pub struct AccessClaims<'a> {
     /// Where it stands whether the token was taken back.
     #[serde(deserialize_with = "crate::form::object")]
     pub status: StatusClaim<'a>,
+}
+
+/// The claims of an identity token: what a gateway says to what stands behind it of whoever it let through. It is no access token: it says who,
+/// and opens nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IdentityClaims {
+    /// The issuer's public URL.
+    pub iss: String,
+    /// The user's id, or the API Key's.
+    pub sub: String,
+    /// For whom it is: what stands behind the gateway.
+    pub aud: String,
+    /// Not valid from this second on.
+    pub exp: i64,
+    /// Not valid before this second.
+    pub nbf: i64,
+    /// Issued at this second.
+    pub iat: i64,
+    /// Unique per token.
+    pub jti: String,
+    /// The user's address, or the generated identity of an API Key.
+    pub email: String,
+    /// The organization that he acts for.
+    pub current_organization_id: OrganizationId,
+    /// The organization the key lives in.
+    pub organization_id: OrganizationId,
+    /// Role keys there.
+    pub roles: Vec<String>,
+    /// The key; for a session its id.
+    pub key_id: KeyId,
+    /// What kind of key it is.
+    #[serde(deserialize_with = "crate::form::name")]
+    pub key_kind: KeyKind,
 }

@@ -48,11 +48,16 @@ pub enum Purpose {
     Document,
     /// Status lists, what their feed says, and receipts.
     StatusList,
+    /// Identity tokens, which a gateway hands to what stands behind it.
+    Identity,
+    /// What a later version knows. Nothing that such a key signs is read here.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Purpose {
     /// Every purpose: an installation has one active key for each.
-    pub const ALL: [Self; 3] = [Self::AccessToken, Self::Document, Self::StatusList];
+    pub const ALL: [Self; 4] = [Self::AccessToken, Self::Document, Self::StatusList, Self::Identity];
 
     /// From what is stored and published.
     #[must_use]
@@ -67,6 +72,8 @@ impl Purpose {
             Self::AccessToken => "access-token",
             Self::Document => "document",
             Self::StatusList => "status-list",
+            Self::Identity => "identity",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -111,4 +118,21 @@ pub struct Jwk {
 pub struct JwkSet {
     /// In no particular order.
     pub keys: Vec<Jwk>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key set of a later version is read: what is not known there is passed over, and never taken for a key of access tokens.
+    #[test]
+    fn a_purpose_of_a_later_version_is_none_that_is_known() {
+        let text = r#"{"kty":"EC","kid":"x","alg":"ES256","use":"sig","keywright_purpose":"of-tomorrow","crv":"P-256"}"#;
+        assert_eq!(serde_json::from_str::<Jwk>(text).unwrap().purpose, Some(Purpose::Unknown));
+        for purpose in Purpose::ALL {
+            let text = text.replace("of-tomorrow", purpose.as_str());
+            assert_eq!(serde_json::from_str::<Jwk>(&text).unwrap().purpose, Some(purpose));
+            assert_eq!(Purpose::from_name(purpose.as_str()), Some(purpose));
+        }
+    }
 }

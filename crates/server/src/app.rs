@@ -4,9 +4,9 @@ use crate::{
     CoreSource, Metrics,
     audiences::Audiences,
     auth,
-    config::{self, LegacyEndpoints},
+    config::{self, ConfigError, LegacyEndpoints},
     error::ApiError,
-    health, idempotency, identity, oauth,
+    gateway, health, idempotency, identity, oauth,
     openapi::{self, Spec, SpecAt},
     status,
     webhooks::Outbound,
@@ -30,6 +30,8 @@ pub struct App {
     pub verifier: Arc<Verifier>,
     /// Decides about tokens of any audience.
     pub audiences: Audiences,
+    /// Checks for gateways.
+    pub gateway: gateway::Desk,
     /// Counted here.
     pub metrics: Arc<Metrics>,
     /// Whether v1 and v2 of the exchange answer.
@@ -50,20 +52,28 @@ pub struct Mounted {
 
 impl App {
     /// On a core, with a verifier on the core's own memory. Its leeway for `exp` is 0.
-    #[must_use]
-    pub fn new(core: Arc<Core>, settings: &config::Config, outbound: Arc<Outbound>) -> Arc<Self> {
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the gateways' route table cannot be used.
+    pub fn new(core: Arc<Core>, settings: &config::Config, outbound: Arc<Outbound>) -> Result<Arc<Self>, ConfigError> {
         let source: Arc<dyn Source> = Arc::new(CoreSource::new(Arc::clone(&core)));
-        let config = Config { leeway_seconds: 0, ..Config::new(core.issuer(), core.issuer()) };
+        let config = Config {
+            leeway_seconds: 0,
+            resource_metadata: Some(format!("{}{}", core.issuer(), paths::RESOURCE_METADATA)),
+            ..Config::new(core.issuer(), core.issuer())
+        };
         let verifier = Arc::new(Verifier::new(config, Arc::clone(&source)));
         let audiences = Audiences::new(Arc::clone(&core), source, Arc::clone(&verifier));
+        let gateway = gateway::Desk::new(&settings.gateway, &settings.trusted_proxies, &core.catalog().catalog)?;
         let (legacy_endpoints, expose_metrics) = (settings.legacy_endpoints, settings.metrics.enabled);
-        Arc::new(Self { core, verifier, audiences, metrics: Arc::new(Metrics::default()), legacy_endpoints, expose_metrics, outbound })
+        Ok(Arc::new(Self { core, verifier, audiences, gateway, metrics: Arc::new(Metrics::default()), legacy_endpoints, expose_metrics, outbound }))
     }
 
     /// All routes. `more` are specs that the API page lists besides.
     pub fn router(self: &Arc<Self>, mounted: Vec<Mounted>, more: Vec<Spec>) -> Router {
         let here = |name: &str, document| Spec { name: name.to_owned(), at: SpecAt::Here(Box::new(document)) };
-        let mut specs = vec![here("oauth", openapi::oauth()), here("auth", openapi::auth()), here("identity", openapi::identity())];
+        let mut specs =
+            vec![here("oauth", openapi::oauth()), here("auth", openapi::auth()), here("identity", openapi::identity()), here("gateway", openapi::gateway())];
         let mut resources = Router::new();
         for resource in mounted {
             resources = resources.merge(resource.router);
@@ -84,6 +94,7 @@ impl App {
             .route(paths::JWKS_PEM, get(well_known::pem))
             .route(paths::CATALOG, get(well_known::catalog))
             .merge(status::router())
+            .merge(gateway::router())
             .route(paths::ROLES, get(well_known::roles))
             .route(paths::HEALTH, get(health::alive))
             .route(paths::READY, get(async |State(app): State<Arc<Self>>| health::ready(app.core.ready().await)));

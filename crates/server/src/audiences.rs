@@ -33,7 +33,7 @@ impl Audiences {
         if let Some(known) = self.others.read().unwrap_or_else(PoisonError::into_inner).get(audience) {
             return Some(Arc::clone(known));
         }
-        let config = Config { audience: audience.to_owned(), ..self.issuer.config().clone() };
+        let config = Config { audience: audience.to_owned(), resource_metadata: None, ..self.issuer.config().clone() };
         let made = Arc::new(Verifier::new(config, Arc::clone(&self.source)));
         let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
         Some(Arc::clone(others.entry(audience.to_owned()).or_insert(made)))

@@ -140,13 +140,10 @@ fn refusal(error: &VerifyError, app: &App, takes: Takes) -> Response {
         (Takes::Session, _) => format!("{}; this needs a session: {SIGN_IN}", body.message.split(';').next().unwrap_or_default()),
     };
     let body = ErrorBody::new(body.error.clone(), sentence);
-    let challenge = match error.error_code() {
-        "invalid_request" => r#"Bearer realm="keywright", error="invalid_request""#,
-        "invalid_token" => r#"Bearer realm="keywright", error="invalid_token""#,
-        _ => r#"Bearer realm="keywright""#,
-    };
     let mut told = render(response.status(), &body);
-    told.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    if let Some(challenge) = response.headers().get(WWW_AUTHENTICATE) {
+        told.headers_mut().insert(WWW_AUTHENTICATE, challenge.clone());
+    }
     told
 }
 

@@ -14,6 +14,7 @@ pub use retention::Retention;
 pub use tokens::{SigningKeys, Tokens};
 pub use webhooks::Webhooks;
 
+use crate::gateway::Gateway;
 use figment::{
     Figment, Source,
     error::Kind,
@@ -77,6 +78,8 @@ pub struct Config {
     pub mail: Mail,
     /// Webhooks.
     pub webhooks: Webhooks,
+    /// Checks for gateways.
+    pub gateway: Gateway,
     /// The distribution API in this process.
     pub distribution: DistributionMount,
     /// Pages of other origins.
@@ -113,6 +116,7 @@ impl Default for Config {
             limits: Limits::default(),
             mail: Mail::default(),
             webhooks: Webhooks::default(),
+            gateway: Gateway::default(),
             distribution: DistributionMount::default(),
             cors: Cors::default(),
             openapi: OpenApiPage::default(),
@@ -420,6 +424,7 @@ impl Config {
         }
         self.limits.check()?;
         self.mail.check()?;
+        self.gateway.table()?;
         if let Some(origin) = self.cors.origins.iter().find(|origin| !is_origin(origin)) {
             return Err(ConfigError(format!("cors.origins: `{origin}` must be scheme, host and port alone, such as https://app.example.com")));
         }
@@ -446,7 +451,7 @@ fn is_origin(text: &str) -> bool {
 }
 
 /// The first thing that is wrong, with the place it comes from.
-fn explain(error: &figment::Error) -> String {
+pub(crate) fn explain(error: &figment::Error) -> String {
     let path = error.path.join(".");
     let place = error.metadata.as_ref().map(|metadata| match metadata.source.as_ref().and_then(Source::file_path) {
         Some(file) => file.display().to_string(),
@@ -500,6 +505,7 @@ mod tests {
             organizations: Organizations::default(),
             mail: Mail { insecure_smtp: config.mail.insecure_smtp, ..Mail::default() },
             webhooks: Webhooks { ca_file: None, ..config.webhooks.clone() },
+            gateway: Gateway { peers: config.gateway.peers.clone(), ..Gateway::default() },
             ..config
         };
         assert_eq!(serde_json::to_value(&named).unwrap(), serde_json::to_value(Config::default()).unwrap());
@@ -540,6 +546,10 @@ mod tests {
             ("[webhooks]\nallow_networks = ['10.0.0.0/99']", "allow_networks"),
             ("[webhooks]\nallow_networks = '10.0.0.0/8'", "allow_networks"),
             ("[webhooks]\nallow = []", "allow"),
+            ("[gateway]\npeers = ['10.0.0.0/99']", "peers"),
+            ("[gateway]\nkey_header = 'Cookie'", "gateway.key_header"),
+            ("[[gateway.routes]]\npath = '/'", "gateway.routes[0]: permission"),
+            ("[[gateway.routes]]\npath = '/'\npermission = 'a'\nskip = true", "skip"),
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

@@ -13,6 +13,7 @@ pub mod config;
 pub mod data_dir;
 pub mod documentation;
 mod error;
+pub mod gateway;
 mod health;
 mod idempotency;
 mod identity;

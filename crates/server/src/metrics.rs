@@ -29,6 +29,11 @@ struct Delivery {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Decision {
+    verdict: &'static str,
+}
+
 /// The metrics of one server; no globals, so that several live in one process.
 pub struct Metrics {
     registry: Registry,
@@ -36,20 +41,24 @@ pub struct Metrics {
     answers: Family<Answer, Counter>,
     mail: Family<Mail, Counter>,
     deliveries: Family<Delivery, Counter>,
+    decisions: Family<Decision, Counter>,
     duration: Histogram,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let (exchanges, answers, mail, deliveries) = (Family::default(), Family::default(), Family::default(), Family::default());
+        let (exchanges, answers, mail) = (Family::default(), Family::default(), Family::default());
+        let (deliveries, decisions) = (Family::default(), Family::default());
         let duration = Histogram::new([0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]);
         let mut registry = Registry::with_prefix("keywright");
         registry.register("exchanges", "Exchanges of keys by endpoint and outcome (`issued`, or the error code)", exchanges.clone());
         registry.register("http_answers", "Answers by status", answers.clone());
         registry.register("mail", "Attempts to send mail by its kind and outcome (`sent`, `deferred`, `given_up`)", mail.clone());
         registry.register("webhook_deliveries", "Attempts to deliver to webhooks by outcome (`delivered`, `deferred`, `given_up`)", deliveries.clone());
+        let verdicts = "Decisions for gateways (`allowed`, `unauthenticated`, `forbidden`), and what was none (`limited`, `undecided`)";
+        registry.register("gateway_decisions", verdicts, decisions.clone());
         registry.register("http_request_duration_seconds", "From the end of the request's headers to the answer's headers", duration.clone());
-        Self { registry, exchanges, answers, mail, deliveries, duration }
+        Self { registry, exchanges, answers, mail, deliveries, decisions, duration }
     }
 }
 
@@ -69,6 +78,10 @@ impl Metrics {
 
     pub(crate) fn sent_to_webhook(&self, outcome: &'static str) {
         self.deliveries.get_or_create(&Delivery { outcome }).inc();
+    }
+
+    pub(crate) fn decided(&self, verdict: &'static str) {
+        self.decisions.get_or_create(&Decision { verdict }).inc();
     }
 
     pub(crate) fn text(&self) -> Option<String> {

@@ -1,7 +1,7 @@
 //! The API documentation: one page, several specs by name.
 
 use crate::{
-    auth, health, identity, oauth,
+    auth, gateway as gateway_checks, health, identity, oauth,
     openapi_modify::{Common, Examples, Shared},
     status, well_known,
 };
@@ -211,6 +211,20 @@ struct AuthApi;
 )]
 struct IdentityApi;
 
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Keywright gateway checks",
+        description = "nginx, Caddy, HAProxy, Envoy and others ask here about each request whether it may go on to what stands behind them, by the route table in the configuration.\n\n**How to authenticate**: the client exchanges its key at `POST /auth/v3/token` (see the spec `auth`) and sends the token to the gateway, which hands it on to here. On routes that take raw keys, the key itself will do. Only addresses in `gateway.peers` may ask.\n\n**Answers have no body.** 200, 401 and 403 are decisions; 429 and 503 are none, and carry `X-Keywright-Status`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "/", description = "This server")),
+    paths(gateway_checks::docs::forwarded, gateway_checks::docs::itself),
+    tags((name = "Gateways", description = "Whether a request may go on.")),
+    modifiers(&TokenScheme)
+)]
+struct GatewayApi;
+
 struct TokenScheme;
 
 impl Modify for TokenScheme {
@@ -252,6 +266,12 @@ pub fn auth() -> Document {
 #[must_use]
 pub fn identity() -> Document {
     IdentityApi::openapi()
+}
+
+/// The spec `gateway`.
+#[must_use]
+pub fn gateway() -> Document {
+    GatewayApi::openapi()
 }
 
 /// The page at `/openapi/index.html` with these specs, and the documents of those that are served here.

@@ -4,6 +4,7 @@ use crate::{
     Metrics,
     documentation::Documentation,
     error::{ApiError, no_such_method, render},
+    gateway,
 };
 use axum::{
     Router,
@@ -43,6 +44,8 @@ pub struct RequestInfo {
     pub request_id: RequestId,
     /// Where it came from, through the trusted proxies.
     pub client_ip: Option<IpAddr>,
+    /// Who is connected, proxy or not; absent on a socket of this machine.
+    pub peer: Option<IpAddr>,
 }
 
 impl RequestInfo {
@@ -79,16 +82,18 @@ impl Outer {
     /// Answers one request. Whatever happens inside, there is an answer.
     pub async fn answer(&self, mut request: Request<Body>, peer: Option<IpAddr>) -> Response {
         let started = tokio::time::Instant::now();
-        if let Some(uri) = without_double_slashes(request.uri()) {
+        // A gateway asks about the path as it stands, and its client's preflight is no preflight here.
+        let by_gateway = gateway::is_check(request.uri().path());
+        if !by_gateway && let Some(uri) = without_double_slashes(request.uri()) {
             *request.uri_mut() = uri;
         }
-        let allow_origin = self.allow_origin(&request);
+        let allow_origin = if by_gateway { None } else { self.allow_origin(&request) };
         let (method, spec) = (request.method().clone(), self.documentation.spec_of(request.uri().path()));
         let Ok(request_id) = request_id(request.headers()) else {
             return ApiError::Broken.into_response();
         };
         let client = client_ip(peer, request.headers(), &self.trusted_proxies);
-        let info = RequestInfo { request_id, client_ip: client.unwrap_or_default() };
+        let info = RequestInfo { request_id, client_ip: client.unwrap_or_default(), peer };
         let mut response = if client.is_err() {
             ApiError::BadRequest(UNREADABLE_HOP.to_owned()).into_response()
         } else if header_bytes(request.headers()) > MAX_HEADERS {
@@ -99,7 +104,11 @@ impl Outer {
             request.extensions_mut().insert(info);
             tokio::time::timeout(REQUEST_TIMEOUT, self.route(request)).await.unwrap_or_else(|_late| ApiError::TooLate.into_response())
         };
-        self.document(&mut response, &method, spec);
+        if by_gateway {
+            gateway::answer::plain(&mut response);
+        } else {
+            self.document(&mut response, &method, spec);
+        }
         dress(&mut response, info.request_id, allow_origin);
         if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(request_id = %info.request_id, "a request was answered with an internal error; the lines before this one say why");
@@ -192,16 +201,16 @@ fn header_bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
-const UNREADABLE_HOP: &str = "X-Forwarded-For, as the trusted proxy sent it, does not end in the IP address of a client; have the proxy append the address of whoever it got the request from";
+pub(crate) const UNREADABLE_HOP: &str = "X-Forwarded-For, as the trusted proxy sent it, does not end in the IP address of a client; have the proxy append the address of whoever it got the request from";
 
 /// An entry of `X-Forwarded-For` that would have to be the client's and is no address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct UnreadableHop;
+pub(crate) struct UnreadableHop;
 
 /// The last address in `X-Forwarded-For` that is no trusted proxy, if the peer itself is one. Entries are read from the right, each
 /// for itself: what a client wrote to the left of what a proxy appended is never looked at. Where a proxy's own entry cannot be read,
 /// the proxy's address must not pass for the client's.
-fn client_ip(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Result<Option<IpAddr>, UnreadableHop> {
+pub(crate) fn client_ip(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Result<Option<IpAddr>, UnreadableHop> {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
     let Some(mut client) = peer.map(|address| address.to_canonical()) else { return Ok(None) };
     let lines: Vec<&HeaderValue> = headers.get_all(FORWARDED_FOR).iter().collect();

@@ -78,7 +78,7 @@ pub async fn prepare_with(config: Config, data_dir: DataDir, clock: Clock, names
     let outbound = Arc::new(Outbound::new(&config.webhooks, names)?);
     let settings = config.settings(issuer)?;
     let core = Core::start(&data_dir.database(), data_dir.key_file()?, settings, clock).await?;
-    let app = App::new(Arc::clone(&core), &config, Arc::clone(&outbound));
+    let app = App::new(Arc::clone(&core), &config, Arc::clone(&outbound))?;
     let courier = Some(Courier::new(Arc::clone(&core), Arc::clone(&app.metrics), outgoing));
     let messenger = Some(Messenger::new(Arc::clone(&core), Arc::clone(&app.metrics), outbound));
     Ok(Prepared { config, address, data_dir, core, app, courier, messenger, listener })
@@ -107,7 +107,8 @@ impl Prepared {
         let page = format!("{}{}", self.core.issuer(), paths::OPENAPI_PAGE);
         let identity = Spec { name: "identity".to_owned(), at: SpecAt::Here(Box::new(openapi::identity())) };
         let oauth = Spec { name: "oauth".to_owned(), at: SpecAt::Here(Box::new(openapi::oauth())) };
-        let own = Documentation::new(page, "auth").with(&identity).with(&oauth);
+        let gateway = Spec { name: "gateway".to_owned(), at: SpecAt::Here(Box::new(openapi::gateway())) };
+        let own = Documentation::new(page, "auth").with(&identity).with(&oauth).with(&gateway);
         let documentation = mounted.iter().fold(own, |documentation, resource| documentation.with(&resource.spec));
         let outer = Arc::new(Outer {
             router: self.app.router(mounted, remote_specs(&self.config)),

@@ -4,18 +4,20 @@
 use crate::{
     Metrics,
     error::{ApiError, render},
+    gateway::{Table, beside::Beside},
     health,
     json::{answer, parse},
+    outer::RequestInfo,
 };
 use axum::{
     Router,
     body::Bytes,
-    extract::State,
+    extract::{Request, State},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use http::StatusCode;
-use keywright_protocol::{AccessClaims, Clock, ErrorBody, paths};
+use keywright_protocol::{AccessClaims, Clock, ErrorBody, paths, paths::GATEWAY_CHECK};
 use keywright_verify::{Config, HttpSource, Source as _, StatusPolicy, Time, Verified, Verifier, bearer_token, insufficient, rejection};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -28,25 +30,35 @@ const EXAMPLE: &str = r#"{"token": "eyJhbGciOiJFUzI1NiIs...", "permission": "rep
 pub struct Sidecar {
     /// By audience.
     verifiers: BTreeMap<String, Arc<Verifier>>,
+    /// For gateways that ask here, if any do.
+    gateway: Option<Beside>,
     source: HttpSource,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
 
 impl Sidecar {
-    /// For these audiences, with the rest of `config` for each of them.
+    /// For these audiences, with the rest of `config` for each of them; gateways are answered by `table`.
     #[must_use]
-    pub fn new(source: HttpSource, config: &Config, audiences: &[String], clock: Clock, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub fn new(source: HttpSource, config: &Config, (audiences, table): (&[String], Option<Table>), clock: Clock, metrics: Arc<Metrics>) -> Arc<Self> {
         let verifier = |audience: &String| {
             let config = Config { audience: audience.clone(), ..config.clone() };
             (audience.clone(), Arc::new(Verifier::new(config, Arc::new(source.clone()))))
         };
-        Arc::new(Self { verifiers: audiences.iter().map(verifier).collect(), source, clock, metrics })
+        let verifiers = audiences.iter().map(verifier).collect();
+        let gateway = table.map(|table| Beside::new(table, config.clone(), source.clone()));
+        Arc::new(Self { verifiers, gateway, source, clock, metrics })
     }
 
     /// All routes.
     pub fn router(self: &Arc<Self>) -> Router {
-        Router::new()
+        let mut router = Router::new();
+        if self.gateway.is_some() {
+            for path in [GATEWAY_CHECK.to_owned(), format!("{GATEWAY_CHECK}/"), format!("{GATEWAY_CHECK}/{{*path}}")] {
+                router = router.route(&path, any(check));
+            }
+        }
+        router
             .route(VERIFY, post(verify))
             .route(paths::HEALTH, get(health::alive))
             .route(paths::READY, get(ready))
@@ -123,6 +135,23 @@ async fn verify(State(sidecar): State<Arc<Sidecar>>, body: Bytes) -> Result<Resp
         (Ok(verified), Some(permission)) if !verified.may(permission) => with_body(insufficient(permission, verified.catalog())),
         (Ok(verified), permission) => good(&verified, permission),
     })
+}
+
+/// Any method on `/gateway/v1/check`: whether a request may go on, as the server would say, but for raw keys.
+async fn check(State(sidecar): State<Arc<Sidecar>>, request: Request) -> Response {
+    let (parts, _body) = request.into_parts();
+    let peer = parts.extensions.get::<RequestInfo>().and_then(|info| info.peer);
+    let Some(gateway) = &sidecar.gateway else { return ApiError::NoSuchPath.into_response() };
+    match gateway.check(&parts, peer, sidecar.clock.now()).await {
+        Ok(allowed) => {
+            sidecar.metrics.decided("allowed");
+            allowed.into_response()
+        }
+        Err(refused) => {
+            sidecar.metrics.decided(refused.word());
+            refused.into_response()
+        }
+    }
 }
 
 fn good(verified: &Verified, permission: Option<&str>) -> Response {

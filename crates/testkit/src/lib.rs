@@ -11,6 +11,7 @@ use keywright_server::{
     Mounted,
     config::{CatalogFrom, Config, Limits},
     data_dir::DataDir,
+    gateway::{Gateway, GatewayRoute},
     mail::Courier,
     openapi::{Spec, SpecAt},
     run,
@@ -113,6 +114,26 @@ impl Answer {
     }
 }
 
+/// A gateway on this machine, before the distribution API: `/profiles` takes tokens, and what is below `/keys/` raw keys too.
+fn gateway() -> Gateway {
+    let route = |path: &str, methods: &[&str], permission: &str| GatewayRoute {
+        path: path.to_owned(),
+        methods: Some(methods.iter().map(|method| (*method).to_owned()).collect()),
+        permission: permission.to_owned(),
+        accept_keys: path.starts_with("/keys/"),
+        ..GatewayRoute::default()
+    };
+    let routes = ["/profiles", "/profiles/{id}", "/keys/{*rest}"].map(|path| {
+        let read = route(path, &["GET"], "distribution.profile.view");
+        [read, route(path, &["POST", "PATCH"], "distribution.profile.manage")]
+    });
+    Gateway {
+        peers: vec!["127.0.0.1/32".parse().expect("a network")],
+        key_header: Some("X-API-Key".to_owned()),
+        routes: routes.into_iter().flatten().collect(),
+    }
+}
+
 impl TestServer {
     /// Starts one on a free port of 127.0.0.1, with the distribution API in it.
     pub async fn start() -> Self {
@@ -133,6 +154,7 @@ impl TestServer {
             catalog: CatalogFrom { preset: Some("appcircle".to_owned()), file: None },
             // Nothing comes back while the clock stands; the tests of limits set them.
             limits: Limits::off(),
+            gateway: gateway(),
             ..Config::default()
         };
         configure(&mut config);

@@ -51,6 +51,8 @@ pub struct Config {
     pub cache_capacity: usize,
     /// Where somebody who sent a raw key is told to exchange it. Absent: the issuer's own address for that kind of key.
     pub exchange_url: Option<String>,
+    /// Where this API describes itself as a protected resource (RFC 9728); stands in its challenges if it is there.
+    pub resource_metadata: Option<String>,
 }
 
 impl Config {
@@ -65,6 +67,7 @@ impl Config {
             status: StatusPolicy::DEFAULT,
             cache_capacity: 10_000,
             exchange_url: None,
+            resource_metadata: None,
         }
     }
 

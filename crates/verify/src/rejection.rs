@@ -14,11 +14,11 @@ pub fn rejection<B: From<Vec<u8>>>(error: &VerifyError, config: &Config) -> Resp
     match error {
         VerifyError::Missing => {
             let url = config.exchange_url_for(KeyKind::PersonalAccessKey).unwrap_or_default();
-            unauthorized(error, "unauthorized", format!("{error}; exchange a key for one at {url}"))
+            unauthorized(error, config, "unauthorized", format!("{error}; exchange a key for one at {url}"))
         }
         VerifyError::RawKey(kind) => {
             let place = config.exchange_url_for(*kind).map(|url| format!("; keys are exchanged at {url}")).unwrap_or_default();
-            unauthorized(error, "key_not_exchanged", format!("{error}{place}"))
+            unauthorized(error, config, "key_not_exchanged", format!("{error}{place}"))
         }
         VerifyError::NeedsRefresh(_) | VerifyError::Unavailable => {
             let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, &ErrorBody::new("temporarily_unavailable", VerifyError::Unavailable.to_string()));
@@ -37,7 +37,7 @@ pub fn rejection<B: From<Vec<u8>>>(error: &VerifyError, config: &Config) -> Resp
         | VerifyError::Claims(_)
         | VerifyError::Revoked
         | VerifyError::Inactive
-        | VerifyError::TooLong => unauthorized(error, error.error_code(), error.to_string()),
+        | VerifyError::TooLong => unauthorized(error, config, error.error_code(), error.to_string()),
     }
 }
 
@@ -61,8 +61,11 @@ pub(crate) fn no_layer<B: From<Vec<u8>>>() -> Response<B> {
     answer(StatusCode::INTERNAL_SERVER_ERROR, &ErrorBody::new("server_error", "this service is not set up to check access tokens; tell its operator"))
 }
 
-fn unauthorized<B: From<Vec<u8>>>(error: &VerifyError, code: &str, sentence: String) -> Response<B> {
+fn unauthorized<B: From<Vec<u8>>>(error: &VerifyError, config: &Config, code: &str, sentence: String) -> Response<B> {
     let mut challenge = r#"Bearer realm="keywright""#.to_owned();
+    if let Some(url) = &config.resource_metadata {
+        challenge.push_str(&format!(r#", resource_metadata="{}""#, quotable(url)));
+    }
     if !error.error_code().is_empty() {
         challenge.push_str(&format!(r#", error="{}", error_description="{}""#, error.error_code(), quotable(&sentence)));
     }

@@ -32,6 +32,7 @@ const ROOMS: &[Room] = &[
     Room { name: "bench", licence: APACHE, may_name: &["client", "testkit", "core", "verify", "protocol"] },
     // `verify` and `protocol`: resource servers that use the library as strangers would, and what an administrator says to a server.
     Room { name: "faults", licence: APACHE, may_name: &["client", "verify", "protocol"] },
+    Room { name: "gateways", licence: APACHE, may_name: &["client"] },
     Room { name: "xtask", licence: APACHE, may_name: &["client"] },
 ];
 

@@ -106,6 +106,16 @@ impl Holder {
         server.send(server.request(Method::GET, "/distribution/v2/profiles").bearer_auth(&self.token)).await
     }
 
+    /// The key itself at a gateway that takes keys.
+    async fn key_at_gateway(&self, server: &TestServer) -> Answer {
+        server.send(server.request(Method::GET, "/gateway/v1/check/keys/profiles").header("x-api-key", &self.key)).await
+    }
+
+    /// A gateway as a way in.
+    async fn gateway(&self, server: &TestServer) -> Answer {
+        server.send(server.request(Method::GET, "/gateway/v1/check/profiles").bearer_auth(&self.token)).await
+    }
+
     /// Whether somebody is told that a token, or a key, is good.
     async fn is_active(&self, server: &TestServer, what: &str) -> bool {
         let answer = server.form(OAUTH_INTROSPECT, &format!("{}&token={what}", asker(server).await)).await;
@@ -124,6 +134,8 @@ impl Holder {
         }
         assert_eq!(self.userinfo(server).await.status, 200);
         assert_eq!(self.organizations(server).await.status, 200);
+        assert_eq!(self.gateway(server).await.status, 200);
+        assert_eq!(self.key_at_gateway(server).await.status, 200);
     }
 
     /// The dead column: 0 accepted.
@@ -131,6 +143,8 @@ impl Holder {
         for (path, body) in self.exchanges.iter().chain(&self.fresh) {
             fails(&server.form(path, body).await, status, code);
         }
+        let answer = self.key_at_gateway(server).await;
+        assert_eq!((answer.status.as_u16(), answer.header("x-keywright-reason").as_str(), answer.text.as_str()), (status, code, ""));
         for body in &self.oauth {
             let answer = server.form(OAUTH_TOKEN, body).await;
             assert!(answer.status.is_client_error(), "{body}: {}", answer.text);
@@ -144,6 +158,8 @@ impl Holder {
         for answer in [self.userinfo(server).await, self.organizations(server).await, self.profiles(server).await] {
             fails(&answer, 401, "invalid_token");
         }
+        let answer = self.gateway(server).await;
+        assert_eq!((answer.status.as_u16(), answer.header("x-keywright-reason").as_str(), answer.text.as_str()), (401, "invalid_token", ""));
         assert!(!self.is_active(server, &self.token).await);
         let narrowed = server.form(OAUTH_TOKEN, &exchange_of(oauth::ACCESS_TOKEN, &self.token)).await;
         assert_eq!((narrowed.status.as_u16(), narrowed.member("error")), (400, "invalid_request".to_owned()), "{}", narrowed.text);

@@ -4,7 +4,7 @@
 use crate::world::{AUDIENCE, ISSUER, NOW, Shelf, Signer, claims, good_status, now, snapshot};
 use keywright_protocol::{
     Catalog,
-    claims::{ACCESS_TOKEN_TYPE, CATALOG_TYPE},
+    claims::{ACCESS_TOKEN_TYPE, CATALOG_TYPE, IDENTITY_TOKEN_TYPE},
     jwk::{Algorithm, Purpose},
     status::{News, RECEIPT_TYPE, STATUS_LIST_TYPE, STATUS_NEWS_TYPE},
 };
@@ -44,6 +44,7 @@ impl Keys {
             key("token-ed", Algorithm::EdDSA, Purpose::AccessToken),
             key("doc", Algorithm::ES256, Purpose::Document),
             key("status", Algorithm::ES256, Purpose::StatusList),
+            key("identity", Algorithm::ES256, Purpose::Identity),
         ];
         let signers: Vec<&Signer> = all.iter().map(|(_, signer)| signer).collect();
         let catalog = Arc::new(Catalog::new(serde_json::from_value(catalog()).unwrap()).unwrap());
@@ -104,7 +105,7 @@ fn of_a_thousand_tokens_none_crosses_from_one_api_to_another() {
 #[test]
 fn only_an_access_token_of_this_issuer_for_this_audience_is_one() {
     let keys = Keys::new();
-    let kinds = [ACCESS_TOKEN_TYPE, CATALOG_TYPE, STATUS_LIST_TYPE, STATUS_NEWS_TYPE, RECEIPT_TYPE];
+    let kinds = [ACCESS_TOKEN_TYPE, CATALOG_TYPE, STATUS_LIST_TYPE, STATUS_NEWS_TYPE, RECEIPT_TYPE, IDENTITY_TOKEN_TYPE];
     let (issuers, audiences) = ([ISSUER, OTHER_ISSUER], [AUDIENCE, BILLING, ISSUER, OTHER_ISSUER]);
     let configs: Vec<(&str, &str)> = issuers.iter().flat_map(|issuer| audiences.map(|audience| (*issuer, audience))).collect();
     let verifiers: Vec<((&str, &str), Verifier)> = configs.iter().map(|config| (*config, keys.verifier(config.0, config.1))).collect();
@@ -139,6 +140,7 @@ fn a_document_is_of_one_type_and_of_a_key_for_it() {
         (STATUS_LIST_TYPE, Purpose::StatusList),
         (STATUS_NEWS_TYPE, Purpose::StatusList),
         (RECEIPT_TYPE, Purpose::StatusList),
+        (IDENTITY_TOKEN_TYPE, Purpose::Identity),
     ];
     let payload = everything(ISSUER, AUDIENCE);
     let mut accepted = 0;
@@ -158,7 +160,7 @@ fn a_document_is_of_one_type_and_of_a_key_for_it() {
         }
     }
     // Access tokens by two keys, the others by one.
-    assert_eq!(accepted, 6);
+    assert_eq!(accepted, 7);
     // The payload is one that each of these readers would take, were it signed for it.
     let document = |typ, purpose: Purpose| signed(&keys.all.iter().find(|(known, _)| *known == purpose).unwrap().1, typ, &payload);
     let catalog = document(CATALOG_TYPE, Purpose::Document);

@@ -2,6 +2,7 @@
 
 mod activity;
 mod auth;
+mod gateway;
 mod governance;
 mod health;
 mod idempotency;

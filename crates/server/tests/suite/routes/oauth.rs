@@ -220,6 +220,8 @@ async fn the_documents_say_where_everything_is() {
         assert!(![404, 405].contains(&answer.status.as_u16()), "{endpoint}: {}", answer.status);
     }
     assert!(metadata["scopes_supported"].as_array().unwrap().iter().any(|scope| scope == VIEW));
+    let challenge = server.get(Actor::Anonymous, "/identity/v1/me").await.header("www-authenticate");
+    assert!(challenge.contains(&format!(r#"resource_metadata="{}{RESOURCE_METADATA}""#, server.base)), "{challenge}");
     let resource = server.get(Actor::Anonymous, RESOURCE_METADATA).await.json();
     assert_eq!((resource["resource"].as_str(), resource["authorization_servers"][0].as_str()), (Some(&*server.base), Some(&*server.base)));
     server.end().await;

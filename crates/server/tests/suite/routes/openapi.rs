@@ -8,6 +8,7 @@ use serde_json::Value;
 
 const AUTH: &str = "/openapi/auth.json";
 const IDENTITY: &str = "/openapi/identity.json";
+const GATEWAY: &str = "/openapi/gateway.json";
 const DISTRIBUTION: &str = "/openapi/distribution.json";
 
 #[tokio::test]
@@ -25,6 +26,10 @@ async fn the_page_lists_every_document_by_name() {
         ("oauth", "/openapi/oauth.json"),
         ("auth", AUTH),
         ("identity", IDENTITY),
+<<<<<<< HEAD
+=======
+        ("gateway", GATEWAY),
+>>>>>>> main
         ("distribution", DISTRIBUTION),
         ("billing", "https://api.example.com/openapi/billing.json"),
     ] {
@@ -105,6 +110,23 @@ async fn every_operation_is_described_with_its_parameters_answers_and_examples()
             }
         }
         assert_eq!(ids.len(), count, "{path}");
+    }
+    server.end().await;
+}
+
+/// Gateways take no body, so that all there is to say stands in headers.
+#[tokio::test]
+async fn checks_for_gateways_are_described_by_their_headers() {
+    let server = TestServer::start().await;
+    let document = server.get(Actor::Anonymous, GATEWAY).await.json();
+    let operations = operations(&document);
+    assert_eq!(operations.len(), 2);
+    for (_, route, operation) in operations {
+        for status in ["200", "401", "403", "429", "503"] {
+            let response = &operation["responses"][status];
+            assert!(response["description"].as_str().is_some_and(|text| text.contains("The body is empty")), "{route} {status}");
+            assert!(response.get("content").is_none() && response["headers"].as_object().is_some_and(|headers| headers.len() > 2), "{route} {status}");
+        }
     }
     server.end().await;
 }

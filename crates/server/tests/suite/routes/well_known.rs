@@ -48,7 +48,7 @@ async fn the_key_set_is_public_and_holds_nothing_private() {
         assert_eq!(answer.header("cache-control"), "public, max-age=300");
         let set = answer.json();
         let keys = set["keys"].as_array().unwrap();
-        assert_eq!(keys.len(), 3, "one for tokens, one for documents, one for status lists");
+        assert_eq!(keys.len(), 4, "one for access tokens, one for documents, one for status lists, one for identity tokens");
         for key in keys {
             assert!(["d", "p", "q", "dp", "dq", "qi", "k"].iter().all(|private| key.get(private).is_none()), "{key}");
             assert_eq!((key["alg"].as_str(), key["use"].as_str()), (Some(algorithm), Some("sig")));
