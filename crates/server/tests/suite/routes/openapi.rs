@@ -26,10 +26,7 @@ async fn the_page_lists_every_document_by_name() {
         ("oauth", "/openapi/oauth.json"),
         ("auth", AUTH),
         ("identity", IDENTITY),
-<<<<<<< HEAD
-=======
         ("gateway", GATEWAY),
->>>>>>> main
         ("distribution", DISTRIBUTION),
         ("billing", "https://api.example.com/openapi/billing.json"),
     ] {
