@@ -62,7 +62,10 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let checked = blocks.iter().enumerate().try_for_each(|(at, block)| block.check(&fs::read_to_string(output.join(at.to_string())).unwrap_or_default()));
     // Of the service alone, which is compiled in another folder each time.
     let cleaned = run_to_end(with_environment("cargo")?.args(["clean", "--quiet", "--package", "invoices"]));
-    ran.with_context(|| format!("{PAGE} does not work as it stands{}", logs(&work)))?;
+    if ran.is_err() {
+        print!("{}", said(&work, &output));
+    }
+    ran.with_context(|| format!("{PAGE} does not work as it stands"))?;
     checked.context(PAGE)?;
     cleaned
 }
@@ -123,8 +126,8 @@ fn fits(line: &str, expected: &str) -> bool {
     let Some((beginning, rest)) = expected.split_once(ANYTHING) else { return line == expected };
     let (middle, end) = rest.rsplit_once(ANYTHING).map_or((None, rest), |(middle, end)| (Some(middle), end));
     let Some(line) = line.strip_prefix(beginning).and_then(|line| line.strip_suffix(end)) else { return false };
-    let parts = middle.into_iter().flat_map(|middle| middle.split(ANYTHING));
-    parts.fold(Some(line), |line, part| Some(line?.split_once(part)?.1)).is_some()
+    let mut parts = middle.into_iter().flat_map(|middle| middle.split(ANYTHING));
+    parts.try_fold(line, |line, part| Some(line.split_once(part)?.1)).is_some()
 }
 
 /// The environment's PATH with a folder before all others.
@@ -133,10 +136,11 @@ fn path_with(folder: &Path) -> anyhow::Result<OsString> {
     Ok(env::join_paths(std::iter::once(folder.to_owned()).chain(env::split_paths(&path)))?)
 }
 
-/// What the page's servers said.
-fn logs(work: &Path) -> String {
-    let log = |name: &str| fs::read_to_string(work.join(name)).map(|text| format!("\n{name}:\n{text}")).unwrap_or_default();
-    ["keywright.log", "invoices.log"].map(log).concat()
+/// What the last block printed, and what the page's servers said.
+fn said(work: &Path, output: &Path) -> String {
+    let last = (0..).map(|at: usize| output.join(at.to_string())).take_while(|path| path.exists()).last();
+    let files = last.into_iter().chain(["keywright.log", "invoices.log"].map(|name| work.join(name)));
+    files.filter_map(|path| Some(format!("{}:\n{}\n", path.display(), fs::read_to_string(&path).ok()?))).collect()
 }
 
 #[cfg(test)]
