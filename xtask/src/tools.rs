@@ -25,6 +25,7 @@ const NEEDS: &[Need] = &[
     Need { what: "a C compiler", is_there: || works("cc", &["--version"]), packages: &["gcc", "libc6-dev"] },
     Need { what: "curl", is_there: || works("curl", &["--version"]), packages: &["curl", "ca-certificates"] },
     Need { what: "setpriv", is_there: || works("setpriv", &["--version"]), packages: &["util-linux"] },
+    Need { what: "a terminal to type into", is_there: || works("script", &["--version"]) && works("bash", &["--version"]), packages: &["bsdutils", "bash"] },
     Need { what: "PostgreSQL's initdb", is_there: || postgres::programs().is_some(), packages: &["postgresql"] },
     Need { what: "Python with venv", is_there: || python().is_some(), packages: &["python3", "python3-venv"] },
     Need { what: "age and tar", is_there: || works("age", &["--version"]) && works("tar", &["--version"]), packages: &["age", "tar"] },

@@ -4,4 +4,5 @@ pub mod admin;
 pub mod catalog;
 pub mod operator_key;
 mod outbox;
+pub mod remote;
 pub mod signing_keys;

@@ -164,6 +164,10 @@ curl -X POST \"{base}/auth/v3/token\" {form} -d \"personalAccessKey={owner}&subO
 The owner signs in; what comes back as sessionToken may make keys at /identity/v1/organizations/current/personal-access-keys:
 curl -X POST \"{base}/auth/v1/sessions\" --json '{{\"email\":\"{email}\",\"password\":\"{password}\"}}'
 
+From a shell, with one of the keys below at the prompt:
+keywright login --url {base}
+keywright whoami
+
 API documentation: {base}/openapi/index.html
 
 Organizations:

@@ -12,21 +12,28 @@ mod serve;
 mod verifier;
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use keywright_cli::{
     admin::{AdminCommand, Format},
     catalog::CatalogCommand,
+    remote::{self, RemoteCommand},
     signing_keys::SigningKeysCommand,
 };
 use keywright_server::{
     config::{Config, Flags, REFERENCE},
     listen,
 };
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    io::{ErrorKind, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
 
 /// Self-hosted authentication for HTTP APIs: long-lived keys become short-lived signed access tokens.
 #[derive(Parser)]
-#[command(name = "keywright", version)]
+#[command(name = "keywright", version, after_help = remote::EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -82,6 +89,13 @@ enum Command {
     /// Configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    #[command(flatten)]
+    Remote(RemoteCommand),
+    /// Print what a shell needs to complete these commands
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
     /// Print an OpenAPI document
     #[command(hide = true)]
     Openapi {
@@ -156,7 +170,7 @@ fn main() -> ExitCode {
         .context("the runtime cannot be started")
         .and_then(|runtime| runtime.block_on(run(cli.command)));
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("keywright: {error:#}");
             ExitCode::FAILURE
@@ -177,12 +191,20 @@ fn verifier_beside() -> Option<ExitCode> {
     Some(ExitCode::FAILURE)
 }
 
-async fn run(command: Command) -> anyhow::Result<()> {
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    if let Command::Remote(command) = command {
+        return Ok(remote::run(command).await);
+    }
+    carry_out(command).await.map(|()| ExitCode::SUCCESS)
+}
+
+async fn carry_out(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Distribution(args) => distribution::run(args).await,
-        Command::Verifier(_) => Ok(()),
+        Command::Verifier(_) | Command::Remote(_) => Ok(()),
+        Command::Completions { shell } => completions(shell),
         Command::Admin { place, json, command } => admin::run(&place, if json { Format::Json } else { Format::Text }, command).await,
         Command::Catalog { place, json, command } => catalog::run(&place, if json { Format::Json } else { Format::Text }, command).await,
         Command::SigningKeys { place, json, command } => admin::run(&place, if json { Format::Json } else { Format::Text }, command).await,
@@ -216,4 +238,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+fn completions(shell: Shell) -> anyhow::Result<()> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "keywright", &mut text);
+    std::io::stdout().write_all(&text).or_else(|error| if error.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })?;
+    Ok(())
 }

@@ -38,3 +38,8 @@ pub(crate) fn name<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer:
     }
     deserializer.deserialize_str(Name(PhantomData))
 }
+
+/// Reads a member that may be left out, and is no `null` if it is there.
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}

@@ -50,9 +50,6 @@ pub enum Purpose {
     StatusList,
     /// Identity tokens, which a gateway hands to what stands behind it.
     Identity,
-    /// What a later version knows. Nothing that such a key signs is read here.
-    #[serde(other)]
-    Unknown,
 }
 
 impl Purpose {
@@ -73,7 +70,6 @@ impl Purpose {
             Self::Document => "document",
             Self::StatusList => "status-list",
             Self::Identity => "identity",
-            Self::Unknown => "unknown",
         }
     }
 }
@@ -118,21 +114,4 @@ pub struct Jwk {
 pub struct JwkSet {
     /// In no particular order.
     pub keys: Vec<Jwk>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A key set of a later version is read: what is not known there is passed over, and never taken for a key of access tokens.
-    #[test]
-    fn a_purpose_of_a_later_version_is_none_that_is_known() {
-        let text = r#"{"kty":"EC","kid":"x","alg":"ES256","use":"sig","keywright_purpose":"of-tomorrow","crv":"P-256"}"#;
-        assert_eq!(serde_json::from_str::<Jwk>(text).unwrap().purpose, Some(Purpose::Unknown));
-        for purpose in Purpose::ALL {
-            let text = text.replace("of-tomorrow", purpose.as_str());
-            assert_eq!(serde_json::from_str::<Jwk>(&text).unwrap().purpose, Some(purpose));
-            assert_eq!(Purpose::from_name(purpose.as_str()), Some(purpose));
-        }
-    }
 }

@@ -6,14 +6,17 @@
 //!
 //! Feature `openapi` derives `utoipa::ToSchema` for the bodies.
 
+pub mod activity;
 pub mod admin;
 pub mod auth;
 pub mod catalog;
 pub mod claims;
 pub mod error;
 mod form;
+pub mod identity;
 pub mod ids;
 pub mod jwk;
+pub mod keys;
 pub mod mail;
 pub mod oauth;
 pub mod operator;
@@ -21,6 +24,7 @@ pub mod paths;
 pub mod position;
 pub mod roles;
 pub mod secret;
+pub mod sessions;
 pub mod status;
 pub mod time;
 

@@ -101,6 +101,10 @@ impl App {
         if self.expose_metrics {
             router = router.route(paths::METRICS, get(async |State(app): State<Arc<Self>>| health::metrics(&app.metrics)));
         }
+        #[cfg(feature = "envoy")]
+        {
+            resources = resources.merge(gateway::envoy::router(self));
+        }
         finish(router.merge(openapi::router(&specs)).with_state(Arc::clone(self)).merge(resources))
     }
 }

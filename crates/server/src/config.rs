@@ -96,6 +96,9 @@ pub struct Config {
     pub backup: Backup,
 }
 
+/// Of `KEYWRIGHT_*` what is the business of commands that speak to a server: one that is started beside them must not take it for settings.
+const OF_COMMANDS: &[&str] = &["key", "organization", "profile", "token", "url"];
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -336,7 +339,7 @@ impl Config {
         };
         let config: Self = path
             .map_or_else(Figment::new, |path| Figment::from(Toml::file_exact(path)))
-            .merge(Env::prefixed("KEYWRIGHT_").split("__"))
+            .merge(Env::prefixed("KEYWRIGHT_").ignore(OF_COMMANDS).split("__"))
             .merge(Serialized::defaults(flags))
             .extract()
             .map_err(|error| ConfigError(explain(&error)))?;

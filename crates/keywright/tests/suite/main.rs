@@ -11,6 +11,10 @@ mod canary;
 #[cfg(test)]
 mod catalog;
 #[cfg(test)]
+mod client;
+#[cfg(test)]
+mod command_line;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod demo;

@@ -84,8 +84,9 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// What it reads is set before.
     fn start(command: &mut Command, log: PathBuf) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).kill_on_drop(true);
+        command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines, printed: String::new(), log }
@@ -208,10 +209,26 @@ impl Place {
 
     /// Starts the program.
     pub(crate) fn start<A: AsRef<OsStr>>(&self, arguments: &[A], environment: &[(&str, &str)]) -> Program {
+        self.start_reading(arguments, environment, Stdio::null())
+    }
+
+    fn start_reading<A: AsRef<OsStr>>(&self, arguments: &[A], environment: &[(&str, &str)], input: Stdio) -> Program {
+        let mut command = self.command(arguments, environment);
+        self.logs.set(self.logs.get() + 1);
+        Program::start(command.stdin(input), self.path("logs").join(self.logs.get().to_string()))
+    }
+
+    /// The program, to be started in another way.
+    pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: &[A], environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keywright"));
         command.args(arguments).env_clear().envs(environment.iter().copied()).env("TMPDIR", self.path("tmp")).current_dir(self.path("work"));
-        self.logs.set(self.logs.get() + 1);
-        Program::start(&mut command, self.path("logs").join(self.logs.get().to_string()))
+        command
+    }
+
+    /// Runs the program to its end, with something on its standard input.
+    pub(crate) async fn run_with<A: AsRef<OsStr>>(&self, arguments: &[A], environment: &[(&str, &str)], input: &str) -> Ended {
+        let file = self.write("input", input);
+        self.start_reading(arguments, environment, File::open(file).unwrap().into()).ended_within(BOUND).await
     }
 
     /// Runs the program to its end.

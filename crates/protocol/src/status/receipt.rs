@@ -117,3 +117,14 @@ pub struct Worst {
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime, example = "2026-12-31T10:30:30.000Z"))]
     pub without_feed: Time,
 }
+
+/// A receipt, and the same signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SignedReceipt {
+    /// What is known now.
+    pub receipt: Receipt,
+    /// The same as a JWS of type `keywright-receipt+jwt`, by a key of purpose `status-list`: to keep, and to show to others.
+    #[cfg_attr(feature = "openapi", schema(example = "eyJhbGciOiJFUzI1NiIs..."))]
+    pub signed: String,
+}

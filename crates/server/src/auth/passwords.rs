@@ -1,7 +1,7 @@
 //! Change of one's password, and a new one by mail for whoever has forgotten it.
 
 use super::sessions::{
-    bodies::{ChangeBody, ResetBody, ResetRequestBody, SentenceBody, SessionSecretBody},
+    bodies::{ChangeBody, ResetBody, ResetRequestBody, session_secret},
     docs::{BodyRefusals, PublicRefusals, SessionRefusals},
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
 };
 use axum::{body::Body, extract::State, response::Response};
 use http::{Request, StatusCode};
+use keywright_protocol::sessions::{SentenceBody, SessionSecretBody};
 use std::sync::Arc;
 
 /// What everybody is answered who asks for a link.
@@ -35,7 +36,7 @@ const ASKED: &str = "if there is an account with this address, a link to choose 
 pub(crate) async fn change(State(app): State<Arc<App>>, Person(ctx): Person, request: Request<Body>) -> Result<Response, ApiError> {
     let body: ChangeBody = secret_json(request.into_body(), r#"{"currentPassword": "...", "newPassword": "..."}"#).await?;
     let renewed = app.core.change_password(&ctx, body.current_password, body.new_password).await?;
-    Ok(changed(renewed.position, &SessionSecretBody::new(&renewed.value, ctx.now)))
+    Ok(changed(renewed.position, &session_secret(&renewed.value, ctx.now)))
 }
 
 /// `POST /auth/v1/password-resets`.

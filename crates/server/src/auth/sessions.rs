@@ -15,11 +15,15 @@ use axum::{
     extract::{Path, State, rejection::PathRejection},
     response::Response,
 };
-use bodies::{ConfirmBody, SentenceBody, SessionBody, SessionSecretBody, SignInBody, SwitchBody, Which};
+use bodies::{Which, session, session_secret};
 use docs::{BodyRefusals, Nowhere, SessionRefusals, SignInRefusals};
 use http::{Request, StatusCode};
 use keywright_core::{Error, sessions::SignIn};
-use keywright_protocol::{OrganizationId, SessionId, auth::TokenResponse};
+use keywright_protocol::{
+    OrganizationId, SessionId,
+    auth::TokenResponse,
+    sessions::{ConfirmBody, SentenceBody, SessionBody, SessionSecretBody, SignInBody, SwitchBody},
+};
 use std::sync::Arc;
 
 /// `POST /auth/v1/sessions`.
@@ -44,7 +48,7 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, Stranger(ctx): Stranger
     let organization = body.organization_id.filter(|id| !id.is_empty()).map(|id| guid(&id)).transpose()?;
     let attempt = SignIn { email: body.email, password: body.password, organization, new_password: body.new_password };
     let begun = app.core.sign_in(&ctx, attempt).await?;
-    Ok(changed(begun.position, &SessionSecretBody::new(&begun.value, ctx.now)))
+    Ok(changed(begun.position, &session_secret(&begun.value, ctx.now)))
 }
 
 /// `GET /auth/v1/sessions`.
@@ -64,8 +68,7 @@ pub(crate) async fn sign_in(State(app): State<Arc<App>>, Stranger(ctx): Stranger
 pub(crate) async fn list(State(app): State<Arc<App>>, Person(ctx): Person) -> Result<Response, ApiError> {
     let own = ctx.authorize_person()?.session_id;
     let sessions = app.core.list_sessions(&ctx).await?.into_iter();
-    let sessions: Vec<SessionBody> =
-        sessions.map(|row| if row.id == own { SessionBody::new(row, Which::Current) } else { SessionBody::new(row, Which::Other) }).collect();
+    let sessions: Vec<SessionBody> = sessions.map(|row| if row.id == own { session(row, Which::Current) } else { session(row, Which::Other) }).collect();
     Ok(answer(StatusCode::OK, &sessions))
 }
 
@@ -119,7 +122,7 @@ pub(crate) async fn end(State(app): State<Arc<App>>, Person(ctx): Person, path: 
 )]
 pub(crate) async fn current(State(app): State<Arc<App>>, Person(ctx): Person) -> Result<Response, ApiError> {
     let session = app.core.current_session(&ctx).await?;
-    Ok(answer(StatusCode::OK, &SessionBody::new(session, Which::Current)))
+    Ok(answer(StatusCode::OK, &bodies::session(session, Which::Current)))
 }
 
 /// `PATCH /auth/v1/sessions/current`.
@@ -142,7 +145,7 @@ pub(crate) async fn current(State(app): State<Arc<App>>, Person(ctx): Person) ->
 pub(crate) async fn switch(State(app): State<Arc<App>>, Person(ctx): Person, request: Request<Body>) -> Result<Response, ApiError> {
     let body: SwitchBody = secret_json(request.into_body(), r#"{"organizationId": "..."}"#).await?;
     let switched = app.core.switch_organization(&ctx, guid(&body.organization_id)?).await?;
-    Ok(changed(switched.position, &SessionBody::new(switched.value, Which::Current)))
+    Ok(changed(switched.position, &session(switched.value, Which::Current)))
 }
 
 /// `DELETE /auth/v1/sessions/current`.
@@ -179,7 +182,7 @@ pub(crate) async fn sign_out(State(app): State<Arc<App>>, Person(ctx): Person) -
 pub(crate) async fn confirm(State(app): State<Arc<App>>, Person(ctx): Person, request: Request<Body>) -> Result<Response, ApiError> {
     let body: ConfirmBody = secret_json(request.into_body(), r#"{"password": "..."}"#).await?;
     let confirmed = app.core.confirm(&ctx, body.password).await?;
-    Ok(changed(confirmed.position, &SessionSecretBody::new(&confirmed.value, ctx.now)))
+    Ok(changed(confirmed.position, &session_secret(&confirmed.value, ctx.now)))
 }
 
 /// `POST /auth/v1/sessions/current/token`.

@@ -6,6 +6,8 @@ pub(crate) mod answer;
 pub(crate) mod beside;
 pub(crate) mod decide;
 pub(crate) mod docs;
+#[cfg(feature = "envoy")]
+pub(crate) mod envoy;
 pub(crate) mod headers;
 mod identity;
 mod keys;
@@ -65,19 +67,24 @@ pub(crate) fn router() -> Router<Arc<App>> {
 
 async fn check(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, _body) = request.into_parts();
-    match app.check_request(&parts).await {
-        Ok(allowed) => {
-            app.metrics.decided("allowed");
-            allowed.into_response()
-        }
-        Err(refused) => {
-            app.metrics.decided(refused.word());
-            refused.into_response()
-        }
-    }
+    app.answer_to_gateway(&parts).await
 }
 
 impl App {
+    /// Decides, and counts it.
+    pub(crate) async fn answer_to_gateway(&self, parts: &Parts) -> Response {
+        match self.check_request(parts).await {
+            Ok(allowed) => {
+                self.metrics.decided("allowed");
+                allowed.into_response()
+            }
+            Err(refused) => {
+                self.metrics.decided(refused.word());
+                refused.into_response()
+            }
+        }
+    }
+
     async fn check_request(&self, parts: &Parts) -> Result<Allowed, Refused> {
         let info = parts.extensions.get::<RequestInfo>().ok_or_else(Refused::undecided)?;
         let mut ctx = info.context(self.core.clock());

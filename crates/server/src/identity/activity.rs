@@ -22,11 +22,13 @@ use keywright_core::{
     Context, Error,
     activity::{Activity, Filter, Log, Told},
 };
-use keywright_protocol::{OrganizationId, RequestId, Time};
+use keywright_protocol::{
+    OrganizationId,
+    activity::{ActivityPage, ActorItem, EventItem},
+};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 /// Events of one page of an export.
 const EXPORTED_AT_ONCE: usize = 1_000;
@@ -68,90 +70,25 @@ pub(crate) struct FilterParameters {
     outcome: Option<String>,
 }
 
-/// Who did something.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ActorItem {
-    /// `user`, `key`, `operator-key`, `host`, or `nobody` for whoever was not known.
-    kind: String,
-    /// Which one.
-    #[schema(value_type = Option<String>)]
-    id: Option<Uuid>,
-    /// The name of the person or the key; empty for the operator and his keys.
-    name: String,
-    /// The e-mail address of the person or of the key's holder, or the generated identity of an API Key.
-    email: String,
-}
-
-/// What happened.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = ActivityEvent)]
-pub(crate) struct EventItem {
-    /// Its id.
-    #[schema(value_type = String)]
-    id: Uuid,
-    /// The number of its link in the chain of the root.
-    sequence: i64,
-    /// When it happened.
-    #[schema(value_type = String)]
-    at: Time,
-    /// Where.
-    #[schema(value_type = String)]
-    organization_id: OrganizationId,
-    /// That organization's name.
-    organization: String,
-    /// Who did it.
-    actor: ActorItem,
-    /// What was done.
-    action: String,
-    /// To what: an address, a key's name.
-    subject: String,
-    /// `done` for a change; `issued` or `refused` for an exchange; `lost` for events that are missing.
-    outcome: String,
-    /// More about it: roles, the code of a refusal.
-    reason: String,
-    /// Where the request came from.
-    address: String,
-    /// What it called itself.
-    user_agent: String,
-    /// Which request it was.
-    #[schema(value_type = String)]
-    request_id: RequestId,
-    /// The revision that it made, or was decided at.
-    revision: i64,
-}
-
-impl From<Told> for EventItem {
-    fn from(told: Told) -> Self {
-        let Told { event, actor, organization } = told;
-        Self {
-            id: event.id,
-            sequence: event.sequence,
-            at: event.at,
-            organization_id: event.organization_id,
-            organization,
-            actor: ActorItem { kind: event.actor_kind, id: event.actor_id, name: actor.name, email: actor.email },
-            action: event.action,
-            subject: event.subject,
-            outcome: event.outcome,
-            reason: event.reason,
-            address: event.address,
-            user_agent: event.user_agent,
-            request_id: event.request_id,
-            revision: event.revision,
-        }
+/// What happened, as a list says it.
+fn event(told: Told) -> EventItem {
+    let Told { event, actor, organization } = told;
+    EventItem {
+        id: event.id,
+        sequence: event.sequence,
+        at: event.at,
+        organization_id: event.organization_id,
+        organization,
+        actor: ActorItem { kind: event.actor_kind, id: event.actor_id, name: actor.name, email: actor.email },
+        action: event.action,
+        subject: event.subject,
+        outcome: event.outcome,
+        reason: event.reason,
+        address: event.address,
+        user_agent: event.user_agent,
+        request_id: event.request_id,
+        revision: event.revision,
     }
-}
-
-/// A page.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Activity)]
-pub(crate) struct ActivityPage {
-    /// Latest first.
-    events: Vec<EventItem>,
-    /// To be sent as `cursor` for what comes behind; `null` at the end.
-    next_cursor: Option<String>,
 }
 
 /// `GET /identity/v1/organizations/{id}/activity`.
@@ -181,7 +118,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id):
     let (organization, filter) = (caller.named(&id)?, filter(&query)?);
     let limit = query.number("limit", 50, 1..=200)?;
     let page = told(app.core.activity(&caller.ctx, Some(organization), filter, query.get("cursor"), limit).await)?;
-    let events = page.events.into_iter().map(EventItem::from).collect();
+    let events = page.events.into_iter().map(event).collect();
     Ok(answer(StatusCode::OK, &ActivityPage { events, next_cursor: page.next }))
 }
 
@@ -325,7 +262,7 @@ impl Format {
 
     fn line(self, told: Told) -> String {
         match self {
-            Self::JsonLines => serde_json::to_string(&EventItem::from(told)).map(|line| line + "\n").unwrap_or_default(),
+            Self::JsonLines => serde_json::to_string(&event(told)).map(|line| line + "\n").unwrap_or_default(),
             Self::Csv => {
                 let Told { event, actor, organization } = told;
                 let who = if actor.email.is_empty() { event.actor_id.map(|id| id.to_string()).unwrap_or_default() } else { actor.email };

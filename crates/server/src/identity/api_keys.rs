@@ -5,7 +5,7 @@ use super::{
     brought_in::RevokedKeyBody,
     call::{Caller, Named, Query, answer, changed, created, json, key, parse, read, told},
     docs::{ChangeRefusals, Refusals},
-    key_bodies::{ApiKeyBody, ApiKeyChangeBody, ApiKeyItem, KeyPage, NewApiKeyItem, RotatedBody, RotationBody},
+    key_bodies,
     personal_access_keys::paging,
 };
 use crate::{app::App, error::ApiError};
@@ -18,6 +18,7 @@ use axum::{
 };
 use http::{Request, StatusCode};
 use keywright_core::Part;
+use keywright_protocol::keys::{ApiKeyBody, ApiKeyChangeBody, ApiKeyItem, KeyPage, NewApiKeyItem, RotatedBody, RotationBody};
 use std::sync::Arc;
 
 const NEW: &str = r#"{"name": "nightly", "grants": [{"organizationId": "...", "roles": ["view-build"]}]}"#;
@@ -59,7 +60,7 @@ pub(super) fn router() -> Router<Arc<App>> {
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, query: Query) -> Result<Response, ApiError> {
     let (page, per_page) = paging(&query)?;
     let keys = told(app.core.list_api_keys(&caller.ctx, caller.named(&id)?, Part::page(page, per_page)).await)?;
-    Ok(answer(StatusCode::OK, &KeyPage::new(keys, (page, per_page), |key| ApiKeyItem::new(key, caller.ctx.now))?))
+    Ok(answer(StatusCode::OK, &key_bodies::key_page(keys, (page, per_page), |key| key_bodies::api_key(key, caller.ctx.now))?))
 }
 
 /// `POST /identity/v1/organizations/{id}/api-keys`.
@@ -87,8 +88,8 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id):
 )]
 pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, request: Request<Body>) -> Result<Response, ApiError> {
     let new: ApiKeyBody = json(request.into_body(), NEW).await?;
-    let made = told(app.core.make_api_key(&caller.ctx, caller.named(&id)?, new.into()).await)?;
-    Ok(created(made.position, &NewApiKeyItem::new(made, caller.ctx.now)?))
+    let made = told(app.core.make_api_key(&caller.ctx, caller.named(&id)?, key_bodies::api_key_to_make(new)).await)?;
+    Ok(created(made.position, &key_bodies::new_api_key(made, caller.ctx.now)?))
 }
 
 /// `GET /identity/v1/organizations/{id}/api-keys/{key}`.
@@ -113,7 +114,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, Named(id
 )]
 pub(crate) async fn get_one(State(app): State<Arc<App>>, caller: Caller, Named((id, of)): Named<(String, String)>) -> Result<Response, ApiError> {
     let found = told(app.core.get_api_key(&caller.ctx, caller.named(&id)?, key(&of)).await)?;
-    Ok(answer(StatusCode::OK, &ApiKeyItem::new(found, caller.ctx.now)?))
+    Ok(answer(StatusCode::OK, &key_bodies::api_key(found, caller.ctx.now)?))
 }
 
 /// `PATCH /identity/v1/organizations/{id}/api-keys/{key}`.
@@ -146,8 +147,8 @@ pub(crate) async fn update(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let change: ApiKeyChangeBody = json(request.into_body(), CHANGE).await?;
-    let updated = told(app.core.update_api_key(&caller.ctx, caller.named(&id)?, key(&of), change.into()).await)?;
-    Ok(changed(updated.position, &ApiKeyItem::new(updated.value, caller.ctx.now)?))
+    let updated = told(app.core.update_api_key(&caller.ctx, caller.named(&id)?, key(&of), key_bodies::api_key_change(change)).await)?;
+    Ok(changed(updated.position, &key_bodies::api_key(updated.value, caller.ctx.now)?))
 }
 
 /// `DELETE /identity/v1/organizations/{id}/api-keys/{key}`.
@@ -254,6 +255,6 @@ pub(crate) async fn rotate(
     let body = read(request.into_body()).await?;
     let how: RotationBody = if body.trim_ascii().is_empty() { RotationBody::default() } else { parse(&body, ROTATION)? };
     let key = key(&of);
-    let rotated = told(app.core.rotate_api_key(&caller.ctx, caller.named(&id)?, key, how.into()).await)?;
-    Ok(changed(rotated.position, &RotatedBody::new(key, &rotated)))
+    let rotated = told(app.core.rotate_api_key(&caller.ctx, caller.named(&id)?, key, key_bodies::rotation(&how)).await)?;
+    Ok(changed(rotated.position, &key_bodies::rotated(key, &rotated)))
 }

@@ -1,5 +1,6 @@
-//! Bodies of the identity API. What clients send is read with all of its tolerances; unknown members are ignored, except where
-//! a body is our own.
+//! Bodies of the identity API that no other crate needs, and from what the service knows to the others, which are in
+//! `keywright_protocol::identity`. What clients send is read with all of its tolerances; unknown members are ignored, except where a body
+//! is our own.
 
 use keywright_core::{
     acceptance::Offer,
@@ -8,79 +9,30 @@ use keywright_core::{
     members::Member,
     organizations::Organization,
 };
-use keywright_protocol::{OrganizationId, Time, UserId};
+use keywright_protocol::{
+    Time, UserId,
+    identity::{InvitationItem, MeBody, OrganizationAndRoles, OrganizationDetail, OrganizationItem, UserItem, UserRoles},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// An organization in a list.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct OrganizationItem {
-    /// Its id.
-    id: OrganizationId,
-    /// Its name.
-    name: String,
-    /// A name in other systems; there is none yet.
-    given_id: Option<String>,
-    /// Whether its members sign in elsewhere; not yet.
-    sso_enabled: bool,
-    /// Whether it is suspended.
-    disabled: bool,
-    /// The root it hangs under; null for a root.
-    root_organization_id: Option<OrganizationId>,
-    /// That root's name.
-    root_organization_name: Option<String>,
-    /// When it was made.
-    #[schema(value_type = String, format = DateTime)]
-    created_date: Time,
-}
-
-impl From<Organization> for OrganizationItem {
-    fn from(Organization { row, root_name }: Organization) -> Self {
-        Self {
-            id: row.id,
-            root_organization_id: (!row.is_root()).then_some(row.root_id),
-            name: row.name,
-            given_id: None,
-            sso_enabled: false,
-            disabled: row.suspended_at.is_some(),
-            root_organization_name: root_name,
-            created_date: row.created_at,
-        }
+pub(crate) fn organization(Organization { row, root_name }: Organization) -> OrganizationItem {
+    OrganizationItem {
+        id: row.id,
+        root_organization_id: (!row.is_root()).then_some(row.root_id),
+        name: row.name,
+        given_id: None,
+        sso_enabled: false,
+        disabled: row.suspended_at.is_some(),
+        root_organization_name: root_name,
+        created_date: row.created_at,
     }
 }
 
 /// One organization.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct OrganizationDetail {
-    /// What a list says of it.
-    #[serde(flatten)]
-    item: OrganizationItem,
-    /// How many direct members it has.
-    member_count: i64,
-    /// Where its logo is; there is none yet.
-    logo_url: Option<String>,
-}
-
-impl OrganizationDetail {
-    pub(crate) fn new(organization: Organization, member_count: i64) -> Self {
-        Self { item: organization.into(), member_count, logo_url: None }
-    }
-}
-
-/// A page of organizations.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct OrganizationPage {
-    /// The organizations.
-    pub(crate) data: Vec<OrganizationItem>,
-    /// Which page, from 1.
-    pub(crate) page: usize,
-    /// How many a page.
-    pub(crate) per_page: usize,
-    /// How many there are in all.
-    pub(crate) total: usize,
+pub(crate) fn organization_detail(found: Organization, member_count: i64) -> OrganizationDetail {
+    OrganizationDetail { item: organization(found), member_count, logo_url: None }
 }
 
 /// A sub-organization to make.
@@ -91,43 +43,14 @@ pub(crate) struct NewSubOrganization {
 }
 
 /// A member in a list.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct UserItem {
-    /// His id.
-    id: UserId,
-    /// His address.
-    username: String,
-    /// His address.
-    email: String,
-    /// His name.
-    full_name: String,
+pub(crate) fn member(Member { user, .. }: Member) -> UserItem {
+    UserItem { id: user.id, username: user.email.clone(), email: user.email, full_name: user.name }
 }
 
-impl From<Member> for UserItem {
-    fn from(Member { user, .. }: Member) -> Self {
-        Self { id: user.id, username: user.email.clone(), email: user.email, full_name: user.name }
-    }
-}
-
-/// A member's roles in one organization.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct UserRoles {
-    /// His own there.
-    roles: Vec<String>,
-    /// Those of the root, for a sub-organization.
-    inherited_roles: Vec<String>,
-    /// Whether he is a direct member of a sub-organization.
-    is_sub_organization_member: bool,
-}
-
-impl UserRoles {
-    /// Of a member; in a root nobody is a member of a sub-organization.
-    pub(crate) fn new(member: Member, place: Place) -> Self {
-        let is_sub_organization_member = place == Place::SubOrganization && member.own.is_some();
-        Self { roles: member.own.unwrap_or_default(), inherited_roles: member.inherited.unwrap_or_default(), is_sub_organization_member }
-    }
+/// A member's roles; in a root nobody is a member of a sub-organization.
+pub(crate) fn member_roles(member: Member, place: Place) -> UserRoles {
+    let is_sub_organization_member = place == Place::SubOrganization && member.own.is_some();
+    UserRoles { roles: member.own.unwrap_or_default(), inherited_roles: member.inherited.unwrap_or_default(), is_sub_organization_member }
 }
 
 /// On which of the two levels.
@@ -137,72 +60,16 @@ pub(crate) enum Place {
     SubOrganization,
 }
 
-/// Roles, as they are given and echoed.
-#[derive(Serialize, Deserialize, ToSchema)]
-pub(crate) struct Roles {
-    /// Role keys, as in `/roles.json`.
-    pub(crate) roles: Vec<String>,
-}
-
-/// Roles in one organization.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct OrganizationAndRoles {
-    /// Where.
-    pub(crate) organization_id: OrganizationId,
-    /// Role keys, as in `/roles.json`.
-    pub(crate) roles: Vec<String>,
-}
-
-/// Somebody to invite.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct NewInvitation {
-    /// His address.
-    pub(crate) user_email: String,
-    /// What he gets where. Absent: a membership without roles in the organization of the query.
-    #[serde(default)]
-    pub(crate) organizations_and_roles: Vec<OrganizationAndRoles>,
-}
-
-/// Whose invitation.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct UserEmail {
-    /// His address.
-    pub(crate) user_email: String,
-}
-
 /// A pending invitation.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct InvitationItem {
-    /// Who is invited.
-    user_email: String,
-    /// The root it is to.
-    root_organization_id: OrganizationId,
-    /// `Pending`.
-    status: &'static str,
-    /// What it brings.
-    organizations_and_roles: Vec<OrganizationAndRoles>,
-    /// Who sent it last: `user`, `key` or `host`, with an id.
-    invited_by: String,
-    /// When its link stops working.
-    #[schema(value_type = String, format = DateTime)]
-    expires_at: Time,
-}
-
-impl From<Invitation> for InvitationItem {
-    fn from(Invitation { row, grants }: Invitation) -> Self {
-        let grants = grants.into_iter().map(|grant| OrganizationAndRoles { organization_id: grant.organization_id, roles: grant.roles });
-        Self {
-            user_email: row.email,
-            root_organization_id: row.root_id,
-            status: "Pending",
-            organizations_and_roles: grants.collect(),
-            invited_by: row.created_by,
-            expires_at: row.expires_at,
-        }
+pub(crate) fn invitation(Invitation { row, grants }: Invitation) -> InvitationItem {
+    let grants = grants.into_iter().map(|grant| OrganizationAndRoles { organization_id: grant.organization_id, roles: grant.roles });
+    InvitationItem {
+        user_email: row.email,
+        root_organization_id: row.root_id,
+        status: "Pending".into(),
+        organizations_and_roles: grants.collect(),
+        invited_by: row.created_by,
+        expires_at: row.expires_at,
     }
 }
 
@@ -266,34 +133,13 @@ pub(crate) struct Accepted {
 }
 
 /// Who holds the token.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct MeBody {
-    /// `person` or `api-key`.
-    kind: &'static str,
-    /// The user's or the API Key's id.
-    id: String,
-    /// His address, or the generated one of an API Key.
-    email: String,
-    /// His name.
-    name: String,
-    /// The organization that the token is for.
-    organization: OrganizationItem,
-    /// The roles that hold there now.
-    roles: Vec<String>,
-    /// Ids of what he may do there now, as far as the token carries it.
-    permissions: Vec<String>,
-}
-
-impl From<Me> for MeBody {
-    fn from(me: Me) -> Self {
-        let kind = match me.kind {
-            Kind::Person => "person",
-            Kind::ApiKey => "api-key",
-        };
-        let (id, organization) = (me.id.hyphenated().to_string(), me.organization.into());
-        Self { kind, id, email: me.email, name: me.name, organization, roles: me.roles, permissions: me.permissions }
-    }
+pub(crate) fn me(me: Me) -> MeBody {
+    let kind = match me.kind {
+        Kind::Person => "person",
+        Kind::ApiKey => "api-key",
+    };
+    let (id, organization) = (me.id.hyphenated().to_string(), organization(me.organization));
+    MeBody { kind: kind.into(), id, email: me.email, name: me.name, organization, roles: me.roles, permissions: me.permissions }
 }
 
 /// Yes or no, and why.

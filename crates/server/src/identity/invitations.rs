@@ -1,7 +1,7 @@
 //! Invitations: send, send again, take back, look up, accept.
 
 use super::{
-    bodies::{Acceptance, Accepted, Done, InvitationItem, InvitationOffer, InvitationToken, NewInvitation, UserEmail},
+    bodies::{self, Acceptance, Accepted, Done, InvitationOffer, InvitationToken},
     call::{Caller, Named, Query, Stranger, answer, changed, parse, read, told},
     docs::{ChangeRefusals, Refusals},
 };
@@ -14,7 +14,10 @@ use crate::{
 };
 use axum::{body::Body, extract::State, response::Response};
 use http::{Request, StatusCode};
-use keywright_protocol::admin::RolesIn;
+use keywright_protocol::{
+    admin::RolesIn,
+    identity::{InvitationItem, NewInvitation, UserEmail},
+};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -75,7 +78,7 @@ pub(crate) async fn invite(State(app): State<Arc<App>>, caller: Caller, query: Q
 )]
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>) -> Result<Response, ApiError> {
     let pending = told(app.core.list_invitations(&caller.ctx, caller.named(&id)?).await)?;
-    Ok(answer(StatusCode::OK, &pending.into_iter().map(InvitationItem::from).collect::<Vec<_>>()))
+    Ok(answer(StatusCode::OK, &pending.into_iter().map(bodies::invitation).collect::<Vec<_>>()))
 }
 
 /// `PATCH /identity/v1/organizations/{id}/invitations?action=re-invite`.

@@ -1,13 +1,14 @@
 //! Changing an organization, leaving it, and its end.
 
 use super::{
-    bodies::{Done, OrganizationItem},
+    bodies::{self, Done},
     call::{Caller, Named, Query, changed, json, told, user},
     docs::{ChangeRefusals, Refusals},
 };
 use crate::{app::App, error::ApiError};
 use axum::{body::Body, extract::State, response::Response};
 use http::Request;
+use keywright_protocol::identity::OrganizationItem;
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -42,7 +43,7 @@ pub(crate) async fn update(State(app): State<Arc<App>>, caller: Caller, Named(id
     let change: OrganizationChange = json(request.into_body(), r#"{"name": "Acme Apps"}"#).await?;
     let renamed = told(app.core.rename_organization(&caller.ctx, organization, &change.name).await)?;
     let organization = keywright_core::organizations::Organization { row: renamed.value, root_name: None };
-    Ok(changed(renamed.position, &OrganizationItem::from(organization)))
+    Ok(changed(renamed.position, &bodies::organization(organization)))
 }
 
 /// `DELETE /identity/v1/organizations/{id}?action=`.

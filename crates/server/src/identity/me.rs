@@ -1,13 +1,14 @@
 //! Who holds the token, what he may do, and why.
 
 use super::{
-    bodies::{ExplanationBody, MeBody},
+    bodies::{self, ExplanationBody},
     call::{Caller, Query, answer, told},
     docs::Refusals,
 };
 use crate::{app::App, error::ApiError};
 use axum::{extract::State, response::Response};
 use http::StatusCode;
+use keywright_protocol::identity::MeBody;
 use std::sync::Arc;
 
 /// `GET /identity/v1/me`.
@@ -26,7 +27,7 @@ use std::sync::Arc;
 )]
 pub(crate) async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
     let me = told(app.core.me(&caller.ctx, caller.organization).await)?;
-    Ok(answer(StatusCode::OK, &MeBody::from(me)))
+    Ok(answer(StatusCode::OK, &bodies::me(me)))
 }
 
 /// `GET /identity/v1/me/explain`.

@@ -1,7 +1,7 @@
 //! Members and their roles.
 
 use super::{
-    bodies::{Place, Roles, UserItem, UserRoles},
+    bodies::{self, Place},
     call::{Caller, Named, Query, answer, changed, json, parse, read, told, user},
     docs::{ChangeRefusals, Refusals},
 };
@@ -12,7 +12,10 @@ use crate::{
 use axum::{body::Body, extract::State, response::Response};
 use http::{HeaderValue, Request, StatusCode};
 use keywright_core::{Part, members::RoleChange};
-use keywright_protocol::ErrorBody;
+use keywright_protocol::{
+    ErrorBody,
+    identity::{Roles, UserItem, UserRoles},
+};
 use std::sync::Arc;
 
 const EXAMPLE: &str = r#"{"roles": ["view-build"]}"#;
@@ -42,7 +45,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id):
     let part = part(&query)?;
     let page = told(app.core.list_members_page(&caller.ctx, caller.named(&id)?, part).await)?;
     let total = HeaderValue::from(page.total);
-    let mut response = answer(StatusCode::OK, &page.map(UserItem::from).rows);
+    let mut response = answer(StatusCode::OK, &page.map(bodies::member).rows);
     response.headers_mut().insert("X-Total-Count", total);
     Ok(response)
 }
@@ -80,7 +83,7 @@ pub(crate) async fn roles(State(app): State<Arc<App>>, caller: Caller, Named((id
         return Ok(render(StatusCode::BAD_REQUEST, &ErrorBody::new("inherited_member", sentence)));
     }
     let place = if place.is_root() { Place::Root } else { Place::SubOrganization };
-    Ok(answer(StatusCode::OK, &UserRoles::new(member, place)))
+    Ok(answer(StatusCode::OK, &bodies::member_roles(member, place)))
 }
 
 /// `PUT` on a member's roles.

@@ -1,13 +1,14 @@
 //! Organizations: list, look at one, make sub-organizations.
 
 use super::{
-    bodies::{NewSubOrganization, OrganizationDetail, OrganizationItem, OrganizationPage},
+    bodies::{self, NewSubOrganization},
     call::{Caller, Named, Query, answer, changed, json, told},
     docs::{ChangeRefusals, Refusals},
 };
 use crate::{app::App, error::ApiError};
 use axum::{body::Body, extract::State, response::Response};
 use http::{Request, StatusCode};
+use keywright_protocol::identity::{OrganizationDetail, OrganizationItem, OrganizationPage};
 use std::sync::Arc;
 
 /// Most organizations a page.
@@ -36,7 +37,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, query: Que
     let wanted = query.get("search").unwrap_or_default().to_lowercase();
     let all = told(app.core.list_organizations(&caller.ctx).await)?;
     let found: Vec<OrganizationItem> =
-        all.into_iter().filter(|organization| organization.row.name.to_lowercase().contains(&wanted)).map(OrganizationItem::from).collect();
+        all.into_iter().filter(|organization| organization.row.name.to_lowercase().contains(&wanted)).map(bodies::organization).collect();
     let total = found.len();
     let data = found.into_iter().skip((page - 1).saturating_mul(per_page)).take(per_page).collect();
     Ok(answer(StatusCode::OK, &OrganizationPage { data, page, per_page, total }))
@@ -57,7 +58,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, query: Que
 )]
 pub(crate) async fn get(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>) -> Result<Response, ApiError> {
     let (organization, members) = told(app.core.get_organization(&caller.ctx, caller.named(&id)?).await)?;
-    Ok(answer(StatusCode::OK, &OrganizationDetail::new(organization, members)))
+    Ok(answer(StatusCode::OK, &bodies::organization_detail(organization, members)))
 }
 
 /// `POST /identity/v1/organizations/{id}/sub-organizations`.
@@ -82,5 +83,5 @@ pub(crate) async fn create_sub(State(app): State<Arc<App>>, caller: Caller, Name
     let new: NewSubOrganization = json(request.into_body(), r#"{"name": "Acme Mobile"}"#).await?;
     let made = told(app.core.create_sub_organization(&caller.ctx, parent, &new.name).await)?;
     let organization = keywright_core::organizations::Organization { row: made.value, root_name: None };
-    Ok(changed(made.position, &OrganizationItem::from(organization)))
+    Ok(changed(made.position, &bodies::organization(organization)))
 }

@@ -4,7 +4,7 @@ use super::{
     bodies::Done,
     call::{Caller, Named, Query, answer, changed, created, json, key, told},
     docs::{ChangeRefusals, Refusals},
-    key_bodies::{KeyPage, NameBody, NewPersonalAccessKey, PersonalAccessKeyBody, PersonalAccessKeyItem},
+    key_bodies,
 };
 use crate::{app::App, error::ApiError};
 use axum::{
@@ -16,6 +16,7 @@ use axum::{
 };
 use http::{Request, StatusCode};
 use keywright_core::Part;
+use keywright_protocol::keys::{KeyPage, NameBody, NewPersonalAccessKey, PersonalAccessKeyBody, PersonalAccessKeyItem};
 use std::sync::Arc;
 
 /// Most keys a page.
@@ -56,7 +57,7 @@ pub(super) fn paging(query: &Query) -> Result<(u32, u32), ApiError> {
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, query: Query) -> Result<Response, ApiError> {
     let (page, per_page) = paging(&query)?;
     let keys = told(app.core.list_personal_access_keys(&caller.ctx, caller.named(&id)?, Part::page(page, per_page)).await)?;
-    let body = KeyPage::new(keys, (page, per_page), |key| Ok(PersonalAccessKeyItem::new(key, caller.ctx.now)))?;
+    let body = key_bodies::key_page(keys, (page, per_page), |key| Ok(key_bodies::personal_access_key(key, caller.ctx.now)))?;
     Ok(answer(StatusCode::OK, &body))
 }
 
@@ -82,7 +83,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller, Named(id):
 pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>, request: Request<Body>) -> Result<Response, ApiError> {
     let new: PersonalAccessKeyBody = json(request.into_body(), r#"{"name": "laptop"}"#).await?;
     let made = told(app.core.create_own_personal_access_key(&caller.ctx, caller.named(&id)?, &new.name, new.expires_at).await)?;
-    Ok(created(made.position, &NewPersonalAccessKey::new(made, caller.ctx.now)))
+    Ok(created(made.position, &key_bodies::new_personal_access_key(made, caller.ctx.now)))
 }
 
 /// `PATCH /identity/v1/organizations/{id}/personal-access-keys/{key}`.
@@ -115,7 +116,7 @@ pub(crate) async fn rename(
 ) -> Result<Response, ApiError> {
     let NameBody { name } = json(request.into_body(), r#"{"name": "old laptop"}"#).await?;
     let renamed = told(app.core.rename_personal_access_key(&caller.ctx, caller.named(&id)?, key(&of), &name).await)?;
-    Ok(changed(renamed.position, &PersonalAccessKeyItem::new(renamed.value, caller.ctx.now)))
+    Ok(changed(renamed.position, &key_bodies::personal_access_key(renamed.value, caller.ctx.now)))
 }
 
 /// `DELETE /identity/v1/organizations/{id}/personal-access-keys/{key}`.

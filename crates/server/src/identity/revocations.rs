@@ -14,23 +14,10 @@ use http::{
     header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
 };
 use keywright_core::Error;
-use keywright_protocol::{ErrorBody, status::receipt::Receipt};
-use serde::Serialize;
+use keywright_protocol::{ErrorBody, status::receipt::SignedReceipt};
 use std::sync::Arc;
-use utoipa::ToSchema;
 
 const JWT: &str = "application/jwt";
-
-/// A receipt, and the same signed.
-#[derive(Serialize, ToSchema)]
-#[schema(as = SignedReceipt)]
-pub(crate) struct SignedReceipt {
-    /// What is known now.
-    receipt: Receipt,
-    /// The same as a JWS of type `keywright-receipt+jwt`, by a key of purpose `status-list`: to keep, and to show to others.
-    #[schema(example = "eyJhbGciOiJFUzI1NiIs...")]
-    signed: String,
-}
 
 /// `GET /identity/v1/revocations/{revision}`.
 #[utoipa::path(

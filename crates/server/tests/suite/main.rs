@@ -5,6 +5,9 @@ mod access;
 #[cfg(test)]
 mod access_operator;
 #[cfg(test)]
+#[cfg(feature = "envoy")]
+mod envoy;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod liveness;

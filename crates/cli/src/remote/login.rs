@@ -1,0 +1,156 @@
+//! `keywright login` and `logout`.
+
+use super::{
+    Common, Connection, Failure,
+    connection::{client, credential},
+    environment::{self, Environment},
+    organization,
+    output::Output,
+    profiles::{Credential, Over, Profile, Store},
+    secrets,
+    tokens::Tokens,
+};
+use clap::Args;
+use keywright_client::SignIn;
+use keywright_protocol::{Clock, identity::MeBody};
+use serde_json::json;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+const PASSWORD_MUST_CHANGE: &str = "password_must_change";
+
+/// What login takes. The secret itself is no argument: arguments stand in the list of processes and in the shell's history.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// URL of the server
+    #[arg(long, env = "KEYWRIGHT_URL")]
+    url: String,
+    /// Sign in as this person, with the password; without it a key is asked for
+    #[arg(long)]
+    email: Option<String>,
+    /// Read the key from standard input
+    #[arg(long, conflicts_with = "email")]
+    key_stdin: bool,
+    /// Read the password from standard input; a second line is the password to have instead of a one-time password
+    #[arg(long, requires = "email")]
+    password_stdin: bool,
+    /// Work in this organization, by its id or its name; without it in the first of one's own
+    #[arg(long = "org", value_name = "ID|NAME", requires = "email")]
+    organization: Option<String>,
+    /// Send keys and passwords over plain HTTP to another machine
+    #[arg(long)]
+    insecure_http: bool,
+}
+
+pub(super) async fn login(args: LoginArgs, environment: &Environment) -> Result<(), Failure> {
+    let store = Store::of(environment)?;
+    let over = if args.insecure_http { Over::PlainHttp } else { Over::Tls };
+    let url = args.url.trim_end_matches('/').to_owned();
+    let client = client(&url, over)?;
+    let credential = match &args.email {
+        Some(email) => sign_in(&client, email, &args).await?,
+        None => credential(&key(&args, environment)?)?,
+    };
+    let issuer = client.metadata().await?.issuer;
+    let name = args.common.profile_name();
+    // What was kept under this name before goes, its tokens too.
+    let before = store.find(&name)?;
+    Tokens::of(&store, &name).forget()?;
+    let profile = Profile { url, over, issuer, credential };
+    let is_session = matches!(profile.credential, Credential::Session { .. });
+    if is_session {
+        store.keep(&name, profile.clone())?;
+    }
+    let mut connection = Connection::with(profile.clone(), is_session.then(|| (store.clone(), name.clone())))?;
+    if let Some(organization) = &args.organization {
+        let id = organization::find(&mut connection, organization).await?;
+        connection.ask(async |caller| caller.switch_organization(id).await).await?;
+    }
+    let me = connection.ask(async |caller| caller.me().await).await?;
+    end_session(before.as_ref()).await;
+    if !is_session {
+        store.keep(&name, profile.clone())?;
+    }
+    told(&args.common.output(), &name, &profile, &me, &store)
+}
+
+fn told(output: &Output, name: &str, profile: &Profile, me: &MeBody, store: &Store) -> Result<(), Failure> {
+    let value = json!({ "profile": name, "url": profile.url, "issuer": profile.issuer, "credential": profile.credential.kind(), "email": me.email,
+        "organization": { "id": me.organization.id, "name": me.organization.name } });
+    let sentence = format!(
+        "signed in at {} as {} in {}; the {} is kept in {}",
+        profile.url,
+        me.email,
+        me.organization.name,
+        profile.credential.kind(),
+        store.file().display()
+    );
+    output.done(&value, &sentence)
+}
+
+fn key(args: &LoginArgs, environment: &Environment) -> Result<Zeroizing<String>, Failure> {
+    match (&environment.key, args.key_stdin) {
+        (_, true) => secrets::ask("Key", secrets::From::StandardInput, ""),
+        (Some(key), false) => Ok(key.clone()),
+        (None, false) => {
+            let instead = format!("give it with --key-stdin or in {}, or sign in with --email", environment::KEY);
+            secrets::ask("Key", secrets::From::Prompt, &instead)
+        }
+    }
+}
+
+/// The password, and the one to have from now on if it was given too.
+fn passwords(args: &LoginArgs) -> Result<(Zeroizing<String>, Option<Zeroizing<String>>), Failure> {
+    if !args.password_stdin {
+        return Ok((secrets::ask("Password", secrets::From::Prompt, "give it with --password-stdin")?, None));
+    }
+    let text = secrets::standard_input("password")?;
+    let mut lines = text.lines().map(|line| Some(line).filter(|line| !line.is_empty()).map(|line| Zeroizing::new(line.to_owned())));
+    let password = lines.next().flatten().ok_or_else(|| Failure::usage("the password is empty"))?;
+    Ok((password, lines.next().flatten()))
+}
+
+/// Signs a person in. A one-time password is changed on the way.
+async fn sign_in(client: &keywright_client::Client, email: &str, args: &LoginArgs) -> Result<Credential, Failure> {
+    let (password, new) = passwords(args)?;
+    let attempt = async |new: Option<&str>| client.sign_in(SignIn { email, password: &password, organization: None, new_password: new }).await;
+    let begun = match attempt(new.as_deref().map(String::as_str)).await {
+        Err(error) if error.code() == Some(PASSWORD_MUST_CHANGE) && !args.password_stdin => {
+            let new = secrets::ask("New password", secrets::From::Prompt, "")?;
+            attempt(Some(&new)).await?
+        }
+        begun => begun?,
+    };
+    let lives = Duration::from_secs(begun.expires_in.try_into().unwrap_or_default());
+    Ok(Credential::Session { secret: begun.session_token, expires_at: Clock::System.now().plus(lives) })
+}
+
+/// Ends the session that a profile had before. It would end by itself too, so that nobody is told if that does not work.
+async fn end_session(before: Option<&Profile>) {
+    if let Some(Profile { url, over, credential: Credential::Session { secret, .. }, .. }) = before
+        && let Ok(client) = client(url, *over)
+    {
+        drop(client.with_token(secret).sign_out().await);
+    }
+}
+
+pub(super) async fn logout(common: &Common, environment: &Environment) -> Result<(), Failure> {
+    let store = Store::of(environment)?;
+    let name = common.profile_name();
+    let output = common.output();
+    let profile = store.find(&name)?;
+    Tokens::of(&store, &name).forget()?;
+    store.forget(&name)?;
+    let Some(profile) = profile else { return output.done(&json!({ "profile": name, "forgotten": false }), "you were not signed in") };
+    let forgotten = json!({ "profile": name, "forgotten": true });
+    let Credential::Session { secret, .. } = &profile.credential else {
+        return output.done(&forgotten, "the key is forgotten here; it goes on working until it is revoked");
+    };
+    match client(&profile.url, profile.over)?.with_token(secret).sign_out().await {
+        Ok(()) => output.done(&forgotten, "signed out; the session has ended"),
+        Err(error) if error.status() == Some(401) => output.done(&forgotten, "signed out; the session had ended before"),
+        Err(error) => Err(Failure::from(error).hinting("the session is forgotten here, and ends by itself when it has not been used for 12 hours")),
+    }
+}
