@@ -8,6 +8,7 @@ mod bench;
 mod clients;
 mod faults;
 mod gateways;
+mod guide;
 mod openapi;
 mod postgres;
 mod process;
@@ -34,6 +35,8 @@ enum Task {
     Clients(Length),
     /// Of `test` the gateways alone, with what they need.
     Gateways(Length),
+    /// Of `test` the page docs/guide/protect-your-api.md alone: its shell blocks, run as a reader would.
+    Guide,
     /// The rules of the house that no compiler checks: arrows between crates, budgets, words, tracked files.
     Tidy,
     /// Writes docs/openapi/*.json from the binary.
@@ -90,6 +93,7 @@ fn run(root: &Path) -> anyhow::Result<()> {
         Task::Test(length) => test::run(root, length.extent()),
         Task::Clients(length) => tools::ensure_all(root, length.extent()).and_then(|()| clients::run(root, length.extent())),
         Task::Gateways(length) => tools::ensure_all(root, length.extent()).and_then(|()| gateways::run(root, length.extent())),
+        Task::Guide => guide::run(root),
         Task::Tidy => tidy::run(root),
         Task::Openapi { check } => openapi::run(root, if check { openapi::Mode::Compare } else { openapi::Mode::Write }),
         Task::Faults { name, scale } => faults::run(root, name.as_deref(), scale),

@@ -1,9 +1,10 @@
 //! Other programs: run, waited for within a bound, and ended by their own process id.
 
 use crate::steps::Stopwatch;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use std::{
     fs,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -33,6 +34,25 @@ pub(crate) fn run_within(command: &mut Command, limit: Duration) -> anyhow::Resu
     }
 }
 
+/// Runs a program that starts others and must end within `limit`, having ended them. What does not end is ended here, as one group of
+/// processes by its id, and counts as failed.
+pub(crate) fn run_group_within(command: &mut Command, limit: Duration) -> anyhow::Result<()> {
+    let mut child = command.process_group(0).stdin(Stdio::null()).spawn().with_context(|| format!("could not start {}", shown(command)))?;
+    let group = format!("-{}", child.id());
+    let ended = poll(limit, || Ok(child.try_wait()?))?;
+    let rest = works_quietly(kill("-TERM", &group));
+    if rest && poll(END_LIMIT, || Ok((child.try_wait()?.is_some() && !works_quietly(kill("-0", &group))).then_some(())))?.is_none() {
+        works_quietly(kill("-KILL", &group));
+        child.wait()?;
+    }
+    match ended {
+        None => bail!("{} did not end within {} s", shown(command), limit.as_secs()),
+        Some(status) => succeeded(command, status)?,
+    }
+    ensure!(!rest, "{} left programs running", shown(command));
+    Ok(())
+}
+
 /// Runs a program to its end and gives what it printed on standard output.
 pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
     let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("could not start {}", shown(command)))?;
@@ -43,7 +63,12 @@ pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
 /// Whether a program can be run and ends well; says nothing on the terminal.
 pub(crate) fn works(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(arguments);
+    works_quietly(command)
+}
+
+fn works_quietly(mut command: Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
@@ -131,7 +156,7 @@ impl Server {
             Signal::Terminate => "-TERM",
             Signal::Interrupt => "-INT",
         };
-        run(&mut kill(option, self.child.id()))?;
+        run(&mut kill(option, &self.child.id().to_string()))?;
         if let Some(status) = poll(END_LIMIT, || Ok(self.child.try_wait()?))? {
             return Ok(status);
         }
@@ -155,10 +180,10 @@ impl Drop for Server {
     }
 }
 
-/// The shell's own `kill`, which is always there.
-fn kill(option: &str, pid: u32) -> Command {
+/// The shell's own `kill`, which is always there, for a process id or, with a minus before it, a group of processes.
+fn kill(option: &str, id: &str) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", r#"kill "$1" "$2""#, "kill", option, &pid.to_string()]);
+    command.args(["-c", r#"kill "$1" "$2""#, "kill", option, id]);
     command
 }
 
@@ -213,10 +238,31 @@ mod tests {
         let folder = Folder::create(&std::env::temp_dir(), "keywright-xtask-drop").unwrap();
         let log = folder.path().join("log");
         let server = Server::start("sleeper", Command::new("sleep").arg("600"), &log, Signal::Terminate).unwrap();
-        let pid = server.pid();
-        run(&mut kill("-0", pid)).unwrap();
+        let pid = server.pid().to_string();
+        run(&mut kill("-0", &pid)).unwrap();
         drop(server);
-        assert!(run(kill("-0", pid).stderr(Stdio::null())).is_err());
+        assert!(run(kill("-0", &pid).stderr(Stdio::null())).is_err());
+    }
+
+    #[test]
+    fn what_a_program_leaves_behind_is_ended_and_told() {
+        let folder = Folder::create(&std::env::temp_dir(), "keywright-xtask-group").unwrap();
+        let script = |text: &str| {
+            let mut command = Command::new("sh");
+            command.current_dir(folder.path()).args(["-c", text]);
+            command
+        };
+        assert!(run_group_within(&mut script("sleep 600 & kill $!; wait"), Duration::from_secs(60)).is_ok());
+        for (text, limit, complaint) in [
+            ("sleep 600 & echo $! > pid", Duration::from_secs(60), "left programs running"),
+            ("sleep 600 & echo $! > pid; exit 3", Duration::from_secs(60), "failed"),
+            ("sleep 600 & echo $! > pid; sleep 600", Duration::from_millis(200), "did not end within"),
+        ] {
+            let error = run_group_within(&mut script(text), limit).unwrap_err().to_string();
+            assert!(error.contains(complaint), "{error}");
+            let pid = fs::read_to_string(folder.path().join("pid")).unwrap();
+            assert!(!works_quietly(kill("-0", pid.trim())), "{text}");
+        }
     }
 
     #[test]

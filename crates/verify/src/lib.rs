@@ -38,6 +38,8 @@ mod rejection;
 #[cfg(feature = "http")]
 mod remote;
 mod source;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod verified;
 mod verifier;
 

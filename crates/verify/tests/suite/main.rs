@@ -20,6 +20,9 @@ mod http_source;
 #[cfg(feature = "axum")]
 mod layer;
 #[cfg(test)]
+#[cfg(feature = "testing")]
+mod testing;
+#[cfg(test)]
 mod world;
 #[cfg(test)]
 mod wycheproof;
