@@ -4,7 +4,7 @@ use crate::{Authorized, Client, ClientError, client::Repeat};
 use keywright_protocol::{
     OrganizationId,
     auth::TokenResponse,
-    sessions::{ConfirmBody, SessionBody, SessionSecretBody, SignInBody, SwitchBody},
+    sessions::{ConfirmBody, SessionBody, SessionSecretBody, SessionTokenBody, SignInBody, SwitchBody},
 };
 use reqwest::Method;
 use zeroize::Zeroizing;
@@ -70,12 +70,13 @@ impl Authorized {
         self.client().call(self.request(Method::PATCH, CURRENT, &[]).json(&body), Repeat::Once).await
     }
 
-    /// An access token for five minutes, for the session's organization.
+    /// An access token for five minutes, for the session's organization and an API (`None`: the default one).
     ///
     /// # Errors
     /// [`ClientError`]: 409 for a session that is in no organization.
-    pub async fn session_token(&self) -> Result<TokenResponse, ClientError> {
-        self.client().call(self.request(Method::POST, &format!("{CURRENT}/token"), &[]), Repeat::Once).await
+    pub async fn session_token(&self, resource: Option<&str>) -> Result<TokenResponse, ClientError> {
+        let body = SessionTokenBody { resource: resource.map(str::to_owned) };
+        self.client().call(self.request(Method::POST, &format!("{CURRENT}/token"), &[]).json(&body), Repeat::Once).await
     }
 
     /// Ends the session.

@@ -15,8 +15,8 @@ pub enum Error {
     /// The organization asked for is unknown, suspended or not this key's to reach; which of these is nobody's business.
     #[error("this key gives no access to that organization; use a key of that organization, or of its root")]
     OutOfReach,
-    /// The credential lives, but may do nothing in that organization.
-    #[error("this key's roles give no permission in that organization; ask one of its Owners for a role")]
+    /// The credential lives, but may do nothing in that organization at the audience that was asked for.
+    #[error("this key's roles give no permission in that organization for this API; name another API if it is for one, or ask an Owner there for a role")]
     NothingGranted,
     /// A permission that does not exist, or goes beyond what there is to give (RFC 6749, section 5.2).
     #[error("{0}")]
@@ -243,8 +243,8 @@ fn from(address: Option<IpAddr>) -> String {
 
 fn where_to_go(kind: KeyKind) -> &'static str {
     match kind {
-        KeyKind::PersonalAccessKey => "send it as personalAccessKey to /auth/v3/token",
-        KeyKind::ApiKey => "send its name and the secret as name and secret to /auth/v1/api-key/token",
+        KeyKind::PersonalAccessKey => "exchange it as a subject_token at /oauth/token, or send it as personalAccessKey to /auth/v3/token",
+        KeyKind::ApiKey => "send it as client_secret beside client_id to /oauth/token, or as secret beside name to /auth/v1/api-key/token",
         KeyKind::OperatorKey => "send it in the Authorization header of the identity API",
         KeyKind::Session => "send it in the Authorization header of the identity API, or make a Personal Access Key",
     }

@@ -12,7 +12,7 @@ use crate::{
     sessions,
 };
 use keywright_db::Tx;
-use keywright_protocol::{Catalog, KeyId, KeyKind, OrganizationId, Time, catalog::OWNER, catalog::PermissionSet, claims::MAX_SCOPE_BYTES};
+use keywright_protocol::{Catalog, KeyId, KeyKind, OrganizationId, Time, catalog::PermissionSet, claims::MAX_SCOPE_BYTES};
 use keywright_store::{
     changes,
     generations::{self, Origin},
@@ -82,7 +82,7 @@ impl Wanted<'_> {
     }
 
     /// `None` is the issuer itself.
-    fn known_audience<'c>(&'c self, catalog: &'c Catalog, issuer: &str) -> Result<Option<&'c str>, Error> {
+    pub(crate) fn known_audience<'c>(&'c self, catalog: &'c Catalog, issuer: &str) -> Result<Option<&'c str>, Error> {
         match self.audience {
             None => Ok(catalog.default_audience()),
             Some(audience) if audience == issuer => Ok(None),
@@ -118,9 +118,7 @@ impl Wanted<'_> {
         if asked.is_empty() {
             return Err(Error::Scope("scope names no permission; leave it out for all that there are".to_owned()));
         }
-        if !grant.permissions.is_within(&asked) {
-            (grant.permissions, grant.roles) = (asked, Vec::new());
-        }
+        (grant.permissions, grant.roles) = (asked, Vec::new());
         Ok(grant)
     }
 }
@@ -142,6 +140,8 @@ struct Behind {
     /// `None` if there is none open yet.
     status_index: Option<i64>,
     ends_at: Time,
+    /// What tokens of it are made from.
+    origin: Origin,
     used: Use,
 }
 
@@ -153,20 +153,42 @@ impl Core {
     /// As [`Core::exchange_for`].
     pub async fn narrow(self: &Arc<Self>, ctx: &Context, token: &HeldToken, wanted: Wanted<'_>) -> Result<ScopedToken, Error> {
         if wanted.audience.is_some_and(|audience| audience != token.audience) {
-            return Err(Error::Target(format!("this token is for {}; exchange the key itself for another API", token.audience)));
+            return Err(Error::Target(format!("this token is for {}; for another API exchange what it was made from", token.audience)));
+        }
+        self.limits.look_at_address(ctx.client_ip)?;
+        if token.actor.key_kind != KeyKind::Session {
+            self.limits.exchange(token.actor.key_id, token.actor.organization_id)?;
         }
         let target = wanted.organization_id.unwrap_or(token.actor.organization_id);
         for _ in 0..READS {
             let (core, asking, held) = (Arc::clone(self), ctx.clone(), token.clone());
-            let behind = self.db.read(move |tx| Box::pin(async move { core.behind(tx, &asking, &held, target).await })).await?;
+            let read = self.db.read(move |tx| Box::pin(async move { core.behind(tx, &asking, &held, target).await })).await;
+            let behind = match read {
+                Ok(behind) => behind,
+                Err(refused) => {
+                    let by = self.use_of(token).await;
+                    return self.noted(ctx, (Err(refused), by));
+                }
+            };
             let Some(index) = behind.status_index else {
-                self.open_generation(token.origin(None), target, ctx.now).await?;
+                self.open_generation(behind.origin, target, ctx.now).await?;
                 continue;
             };
             let issued = self.narrowed(ctx.now, token, &wanted, &behind, index);
             return self.noted(ctx, (issued, Some(behind.used)));
         }
         Err(Error::Unavailable)
+    }
+
+    /// What the log is told of a token whose refusal says no more of it.
+    async fn use_of(&self, token: &HeldToken) -> Option<Use> {
+        let actor = &token.actor;
+        if actor.key_kind == KeyKind::Session {
+            return None;
+        }
+        let root_id = self.root_of(actor.organization_id).await.ok()??;
+        let known = Known { actor_kind: "key", actor_id: actor.key_id.as_uuid(), email: String::new(), root_id, version: actor.key_version };
+        Some(Use { of: Arc::new(known), organization_id: actor.organization_id, revision: self.memory.applied().n })
     }
 
     fn narrowed(&self, now: Time, token: &HeldToken, wanted: &Wanted<'_>, behind: &Behind, index: i64) -> Result<ScopedToken, Error> {
@@ -207,20 +229,21 @@ impl Core {
             let status_index = generations::find_open(tx, origin, target).await?;
             let (id, email, ends_at) = (session.user_id.as_uuid(), session.email.clone(), session_ends_at(&session));
             let used = sessions::session_use(session, Some(place), changes::position(tx).await?);
-            return Ok(Behind { id, email, home: target, grant, catalog, status_index, ends_at, used });
+            return Ok(Behind { id, email, home: target, grant, catalog, status_index, ends_at, origin, used });
         }
         let row = keys::find_by_id(tx, actor.key_id, actor.key_version, Some(target)).await?;
         let row = row.filter(|row| self.is_ours(row)).ok_or(Refusal::Unknown)?;
         alive(&row, ctx.now)?;
         Addresses::of(&row)?.check(ctx.client_ip)?;
-        require_open(tx, Origin::key(row.key_id, row.version), token).await?;
+        let origin = Origin::key(row.key_id, row.version);
+        require_open(tx, origin, token).await?;
         let grant = grant::effective_for(&row, &catalog, audience)?;
         let subject = Subject::of_key(&row);
         let (id, email) = (subject.id, subject.email.to_owned());
         let used = Use { of: Known::of_key(&row), organization_id: target, revision: row.position.n };
         let ends_at = row.version_ends_at.map_or(row.expires_at, |ends_at| ends_at.min(row.expires_at));
         let status_index = row.target.as_ref().and_then(|found| found.status_index);
-        Ok(Behind { id, email, home: row.organization_id, grant, catalog, status_index, ends_at, used })
+        Ok(Behind { id, email, home: row.organization_id, grant, catalog, status_index, ends_at, origin, used })
     }
 }
 
@@ -241,9 +264,8 @@ async fn require_open(tx: &mut Tx, origin: Origin, token: &HeldToken) -> Result<
 /// As much of a grant as the token has itself.
 fn within(mut grant: Grant, token: &HeldToken, catalog: &Catalog) -> Result<Grant, Error> {
     let held: PermissionSet = catalog.scope(&token.actor.permissions.join(" "));
-    let names_roles = !token.actor.roles.is_empty();
-    let is_owner = |roles: &[String]| roles.iter().any(|role| role == OWNER);
-    if !names_roles || !grant.permissions.is_within(&held) || (is_owner(&grant.roles) && !is_owner(&token.actor.roles)) {
+    let names_no_other = grant.roles.iter().all(|role| token.actor.roles.contains(role));
+    if !names_no_other || !grant.permissions.is_within(&held) {
         grant.permissions.intersect(&held);
         grant.roles = Vec::new();
     }

@@ -13,7 +13,9 @@ use crate::{
     grant::granted,
     limits::{Place, network},
     log::{self, Action, Where},
-    names, passwords,
+    names,
+    narrowing::Wanted,
+    passwords,
     secret::{self, KeyDigest, KeySecret},
 };
 use keywright_db::{Committed, Tx};
@@ -283,9 +285,17 @@ impl Core {
     /// As [`Core::current_session`]; [`Error::Conflict`] for a session without an organization; [`Error::NotFound`] if he has left it;
     /// [`Error::Forbidden`] if his roles permit nothing there.
     pub async fn session_token(self: &Arc<Self>, ctx: &Context) -> Result<IssuedToken, Error> {
+        self.session_token_for(ctx, None).await
+    }
+
+    /// The same for an audience of the catalog, or the issuer; without one the default audience.
+    ///
+    /// # Errors
+    /// Those; [`Error::Target`].
+    pub async fn session_token_for(self: &Arc<Self>, ctx: &Context, audience: Option<&str>) -> Result<IssuedToken, Error> {
         let (person, now) = (ctx.authorize_person()?.clone(), ctx.now);
         for _ in 0..READS {
-            let (held, core) = (HeldSession::from(&person), Arc::clone(self));
+            let (held, core, audience) = (HeldSession::from(&person), Arc::clone(self), audience.map(str::to_owned));
             let read = self.db.read(move |tx| {
                 Box::pin(async move {
                     let session = live_session(tx, held, now).await?;
@@ -293,7 +303,7 @@ impl Core {
                         Some(id) => organizations::find(tx, id).await?,
                         None => None,
                     };
-                    let issued = core.token_in(tx, &session, place.as_ref(), now).await;
+                    let issued = core.token_in(tx, &session, (place.as_ref(), audience.as_deref()), now).await;
                     Ok::<_, Error>((session, place, changes::position(tx).await?, issued))
                 })
             });
@@ -319,13 +329,22 @@ impl Core {
     }
 
     /// `None` if its generation is not open yet.
-    async fn token_in(&self, tx: &mut Tx, session: &SessionRow, place: Option<&OrganizationRow>, now: Time) -> Result<Option<IssuedToken>, Error> {
+    async fn token_in(
+        &self,
+        tx: &mut Tx,
+        session: &SessionRow,
+        (place, audience): (Option<&OrganizationRow>, Option<&str>),
+        now: Time,
+    ) -> Result<Option<IssuedToken>, Error> {
         let nowhere = || Error::Conflict("this session is in no organization; switch to one of yours first".to_owned());
         let place = place.ok_or_else(nowhere)?;
         let roles = roles_of(tx, place, session.user_id).await?.ok_or(ORGANIZATION)?;
         let catalog = self.catalog_at(tx).await?;
-        let nothing = || Forbidden::because(format!("your roles give no permission in {}; ask one of its Owners for a role", place.name));
-        let grant = granted(place.id, &roles, &catalog, catalog.default_audience())
+        let nothing = || {
+            Forbidden::because(format!("your roles give no permission in {} for this API; name another API, or ask one of its Owners for a role", place.name))
+        };
+        let wanted = Wanted { audience, ..Wanted::default() };
+        let grant = granted(place.id, &roles, &catalog, wanted.known_audience(&catalog, &self.issuer)?)
             .map_err(|error| if error == Error::NothingGranted { nothing().into() } else { error })?;
         let of = origin(session);
         let Some(status_index) = generations::find_open(tx, of, place.id).await? else { return Ok(None) };

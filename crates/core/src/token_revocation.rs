@@ -2,8 +2,10 @@
 
 use crate::{
     Context, Core, Error, HeldToken,
+    alive::alive,
     authorize::By,
     checks::credential,
+    keys::addresses::Addresses,
     keys::{self as managed, KEY},
     log::{self, Action, Where},
 };
@@ -52,10 +54,11 @@ impl Core {
         log::change(tx, ctx, &by, Where::In(&place), Action::TokenRevoke, (actor.key_id.to_string(), name)).await
     }
 
-    /// Revokes a Personal Access Key or an API Key for ever, by its secret: whoever has that may give it up. A key that nobody knows, or that
-    /// was revoked, changes nothing and succeeds (`None`).
+    /// Revokes a Personal Access Key or an API Key for ever, by its secret: whoever could use that may give it up. One that nobody knows or
+    /// that does not live changes nothing and succeeds (`None`).
     ///
     /// # Errors
+    /// [`Error::Refused`] from an address that the key is not taken from;
     /// [`Error::Conflict`] for a key that is protected from being revoked; [`Error::Unavailable`].
     pub async fn revoke_presented_key(self: &Arc<Self>, ctx: &Context, presented: &str) -> Result<Option<Committed<()>>, Error> {
         self.limits.look_at_address(ctx.client_ip)?;
@@ -69,6 +72,11 @@ impl Core {
             self.limits.refused_key(ctx.client_ip);
             return Ok(None);
         };
+        // Who cannot use it has no say in what becomes of it: an older secret must not end the key that goes on under a newer one.
+        if alive(&row, ctx.now).is_err() {
+            return Ok(None);
+        }
+        Addresses::of(&row)?.check(ctx.client_ip)?;
         let ctx = ctx.clone();
         let done = self.write(move |tx| {
             Box::pin(async move {

@@ -35,7 +35,7 @@ const MAX_HEADERS: usize = 16 * 1024;
 /// A request with its whole body, from the end of its headers to the headers of its answer. Most often it is the body that is late.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const FORWARDED_FOR: &str = "x-forwarded-for";
+pub(crate) const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// What handlers are told about a request.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +84,7 @@ impl Outer {
         let started = tokio::time::Instant::now();
         // A gateway asks about the path as it stands, and its client's preflight is no preflight here.
         let by_gateway = gateway::is_check(request.uri().path());
-        if !by_gateway && let Some(uri) = without_double_slashes(request.uri()) {
+        if !by_gateway && let Some(uri) = without_double_slashes(request.uri()).filter(|uri| !gateway::is_check(uri.path())) {
             *request.uri_mut() = uri;
         }
         let allow_origin = if by_gateway { None } else { self.allow_origin(&request) };

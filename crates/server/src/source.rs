@@ -56,7 +56,7 @@ impl Source for CoreSource {
         Box::pin(async move {
             match need {
                 // What is in force is always at hand; an unknown key id is simply unknown.
-                Need::Keys => self.make().map(|_| ()),
+                Need::Keys => self.snapshot().map(|_| ()).ok_or_else(|| RefreshError::Invalid("there is no key set".to_owned())),
                 Need::StatusList(number) => self.core.load_status_list(number).await.map_err(|error| RefreshError::Unavailable(error.to_string())),
                 Need::Status => Ok(()),
             }

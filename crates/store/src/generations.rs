@@ -10,7 +10,7 @@ statements! {
     NEXT_INDEX = "SELECT next FROM status_indices WHERE id = 1";
     LIST_INDICES = "SELECT status_index, ended_at FROM generations WHERE $1 <= status_index AND status_index < $2";
     FIND_OPEN = "SELECT status_index FROM generations WHERE key_id = $1 AND version = $2 AND organization_id = $3 AND ended_at IS NULL";
-    LIST_OPEN = "SELECT g.status_index, COALESCE(k.kind, 'session') AS kind,
+    LIST_OPEN = "SELECT g.status_index, COALESCE(k.kind, 'ses') AS kind,
             (SELECT string_agg(x.role, ' ') FROM memberships y JOIN membership_roles x ON x.membership_id = y.id
                 WHERE y.organization_id = t.id AND y.user_id = COALESCE(m.user_id, g.user_id) AND y.ended_at IS NULL) AS own_roles,
             (SELECT string_agg(x.role, ' ') FROM memberships y JOIN membership_roles x ON x.membership_id = y.id

@@ -122,8 +122,8 @@ impl Connection {
                 (issued.access_token, issued.expires_in)
             }
             Credential::Session { secret, .. } => {
-                let token = self.client.with_token(secret).session_token().await?;
-                if *narrowing == Narrowing::default() {
+                let token = self.client.with_token(secret).session_token(narrowing.audience.as_deref()).await?;
+                if narrowing.organization.is_none() && narrowing.scope.is_empty() {
                     (token.access_token, token.expires_in)
                 } else {
                     let narrowed = self.client.exchange(&token.access_token, &narrowing.wanted()).await?;

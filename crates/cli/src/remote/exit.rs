@@ -8,6 +8,8 @@ use std::{
     process::ExitCode,
 };
 
+const NOTHING_GRANTED: &str = "nothing_granted";
+
 /// What the exit code says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
@@ -105,6 +107,11 @@ impl Failure {
         matches!(self, Self::Told(told) if told.exit == Exit::NotPermitted)
     }
 
+    /// Whether a credential was good and gives nothing where it was asked for.
+    pub(super) fn is_about_nothing_granted(&self) -> bool {
+        matches!(self, Self::Told(told) if told.body.reason.as_deref() == Some(NOTHING_GRANTED))
+    }
+
     /// Whether another attempt may go better by itself.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self, Self::Told(told) if told.exit == Exit::Unavailable)
@@ -157,7 +164,7 @@ fn exit_of(error: &ClientError) -> Exit {
         // The token endpoint has few statuses, and says in `reason` what it is about.
         (ClientError::Api(refusal), Some(400)) => match refusal.body.reason.as_deref() {
             None => Exit::Failed,
-            Some("organization_out_of_reach" | "nothing_granted") => Exit::NotPermitted,
+            Some("organization_out_of_reach" | NOTHING_GRANTED) => Exit::NotPermitted,
             Some(_) => Exit::NotSignedIn,
         },
         (ClientError::Api(_), Some(403)) => Exit::NotPermitted,

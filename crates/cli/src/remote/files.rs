@@ -3,7 +3,7 @@
 use super::Failure;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
-    fs::{self, DirBuilder, File},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{ErrorKind, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::Path,
@@ -12,6 +12,8 @@ use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 const OF_OTHERS: u32 = 0o077;
+const WRITTEN_BY_OTHERS: u32 = 0o022;
+const STICKY: u32 = 0o1000;
 
 /// Reads a file; `None` if there is none.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Failure> {
@@ -49,7 +51,12 @@ pub(super) fn change<T: Serialize + DeserializeOwned + Default>(path: &Path, cha
     let failed = |error: std::io::Error| Failure::failed(format!("{} cannot be written: {error}", path.display()));
     let Some(folder) = path.parent() else { return Err(Failure::failed(format!("{} is in no folder", path.display()))) };
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-    let lock = File::create(folder.join("lock")).map_err(failed)?;
+    let mode = fs::metadata(folder).map_err(failed)?.permissions().mode();
+    if mode & WRITTEN_BY_OTHERS != 0 && mode & STICKY == 0 {
+        let sentence = format!("others can put files into {0}, and so replace what is kept there: `chmod go-w {0}`", folder.display());
+        return Err(Failure::failed(sentence));
+    }
+    let lock = OpenOptions::new().create(true).write(true).truncate(false).open(folder.join("lock")).map_err(failed)?;
     // A file system without locks has the last one win.
     match lock.lock() {
         Err(error) if error.kind() != ErrorKind::Unsupported => return Err(failed(error)),

@@ -68,12 +68,31 @@ pub(super) async fn login(args: LoginArgs, environment: &Environment) -> Result<
         let id = organization::find(&mut connection, organization).await?;
         connection.ask(async |caller| caller.switch_organization(id).await).await?;
     }
-    let me = connection.ask(async |caller| caller.me().await).await?;
+    let me = match connection.ask(async |caller| caller.me().await).await {
+        Ok(me) => Some(me),
+        // A key for other APIs alone is a good one.
+        Err(failure) if failure.is_about_nothing_granted() => None,
+        Err(failure) => return Err(failure),
+    };
     end_session(before.as_ref()).await;
     if !is_session {
         store.keep(&name, profile.clone())?;
     }
-    told(&args.common.output(), &name, &profile, &me, &store)
+    match me {
+        Some(me) => told(&args.common.output(), &name, &profile, &me, &store),
+        None => told_of_key(&args.common.output(), &name, &profile, &store),
+    }
+}
+
+fn told_of_key(output: &Output, name: &str, profile: &Profile, store: &Store) -> Result<(), Failure> {
+    let value = json!({ "profile": name, "url": profile.url, "issuer": profile.issuer, "credential": profile.credential.kind() });
+    let sentence = format!(
+        "the {} for {} is kept in {}; it may do nothing at the server itself, so that it is for tokens: keywright token, with --for if your API is not the default one",
+        profile.credential.kind(),
+        profile.url,
+        store.file().display()
+    );
+    output.done(&value, &sentence)
 }
 
 fn told(output: &Output, name: &str, profile: &Profile, me: &MeBody, store: &Store) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use super::{
 };
 use clap::Args;
 use keywright_protocol::Clock;
-use keywright_verify::{Config, Feed, HttpOptions, HttpSource, Transport, Verifier, VerifyError};
+use keywright_verify::{Config, Feed, HttpOptions, HttpSource, Transport, Verifier, VerifyError, unverified_audience};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(super) struct VerifyArgs {
     /// Whose token it must be: the URL that stands in it as `iss`. Without it the server that one is signed in at
     #[arg(long)]
     issuer: Option<String>,
-    /// For which API it must be. Without it the issuer itself
+    /// For which API it must be. Without it whichever it says itself, which is printed
     #[arg(long)]
     audience: Option<String>,
     /// Take keys from the issuer over plain HTTP
@@ -44,7 +44,7 @@ pub(super) async fn run(args: VerifyArgs, common: &Common, environment: &Environ
     };
     let options = HttpOptions { transport, feed: Feed::Poll, name: "keywright token verify".to_owned(), replicas, ..HttpOptions::default() };
     let source = HttpSource::with(&issuer, options).map_err(|error| Failure::usage(error.to_string()))?;
-    let audience = args.audience.unwrap_or_else(|| issuer.clone());
+    let audience = args.audience.or_else(|| unverified_audience(&token)).unwrap_or_else(|| issuer.clone());
     let verifier = Verifier::new(Config::new(&issuer, &audience), Arc::new(source.clone()));
     match verifier.verify_refreshing(&token, Clock::System.now()).await {
         Ok(verified) => {

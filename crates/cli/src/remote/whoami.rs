@@ -1,12 +1,15 @@
 //! `keywright whoami`.
 
-use super::{Connection, Failure, connection::Take, inspect, output::Output, profiles::Credential};
+use super::{Connection, Failure, connection::Take, inspect, output::Output, profiles::Credential, tokens::Narrowing};
 use keywright_client::Place;
 use keywright_protocol::{KeyId, Time};
 use serde_json::json;
 
 pub(super) async fn run(mut connection: Connection, output: &Output) -> Result<(), Failure> {
-    let me = connection.ask(async |caller| caller.me().await).await?;
+    let me = match connection.ask(async |caller| caller.me().await).await {
+        Err(failure) if failure.is_about_nothing_granted() => return of_token(&mut connection, output).await,
+        answered => answered?,
+    };
     let held = credential(&mut connection).await?;
     let profile = connection.profile();
     let value = json!({
@@ -29,6 +32,29 @@ pub(super) async fn run(mut connection: Connection, output: &Output) -> Result<(
         ("until", held.expires_at.map_or_else(|| "not known".to_owned(), |time| time.to_string())),
         ("roles", me.roles.join(", ")),
         ("permissions", me.permissions.join(", ")),
+    ];
+    output.parts(&value, &parts)
+}
+
+/// What a key's token for the default API says, where the key may do nothing at the server itself.
+async fn of_token(connection: &mut Connection, output: &Output) -> Result<(), Failure> {
+    let token = connection.token(&Narrowing::default(), Take::Kept).await;
+    let token = token.map_err(|failure| failure.hinting("the key lives; keywright token --for names the API that it is for"))?;
+    let claims = inspect::claims(&token.access_token).ok_or_else(|| Failure::failed("the access token cannot be read"))?;
+    let text = |name: &str| claims.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let profile = connection.profile();
+    let value = json!({
+        "profile": connection.profile_name(), "url": profile.url, "issuer": profile.issuer, "id": text("sub"), "email": text("email"),
+        "organization": { "id": text("currentOrganizationId") }, "credential": { "kind": profile.credential.kind(), "id": text("keyId") },
+        "audience": text("aud"), "scope": text("scope"),
+    });
+    let parts = [
+        ("who", text("email")),
+        ("organization", text("currentOrganizationId")),
+        ("server", profile.url.clone()),
+        ("credential", profile.credential.kind().to_owned()),
+        ("for", text("aud")),
+        ("permissions", text("scope")),
     ];
     output.parts(&value, &parts)
 }

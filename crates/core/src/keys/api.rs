@@ -237,6 +237,7 @@ impl Core {
                 core.require_introspection(tx, &authority, Some(&before), &after).await?;
                 let turn = Turn::new(&before, &after, &difference, ctx.now)?;
                 if turn.widens {
+                    require_owner_of_asker(&authority, &before)?;
                     authority.require_fresh_or_scope(ctx.now, "widening a key", OperatorScope::Keys)?;
                     core.require_covered(tx, &ctx, &has).await?;
                 }
@@ -315,6 +316,7 @@ impl Core {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 require_maker(&authority, ctx.now, "resuming a key")?;
                 let key = find(tx, &authority, id).await?;
+                require_owner_of_asker(&authority, &key)?;
                 let grants = Grants::stored(&managed_keys::list_roles_of(tx, id).await?);
                 core.require_covered(tx, &ctx, &grants).await?;
                 refuse_revoked(&key)?;
@@ -405,6 +407,15 @@ pub(super) fn require_maker(authority: &Authority, now: Time, what: &'static str
     }
     authority.require(MANAGE)?;
     authority.require_fresh_or_scope(now, what, OperatorScope::Keys)
+}
+
+/// A key that asks about everybody is an Owner's to hand out, by whatever way its secret or its reach comes to somebody.
+pub(super) fn require_owner_of_asker(authority: &Authority, key: &KeyRecord) -> Result<(), Error> {
+    if key.introspects_at.is_none() || authority.is_owner() {
+        return Ok(());
+    }
+    Err(Forbidden::because("this key may ask about every token of the installation, so that only an Owner does that with it; take `introspect` from it first")
+        .into())
 }
 
 /// An API Key of the organization in question.

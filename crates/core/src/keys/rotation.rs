@@ -58,6 +58,7 @@ impl Core {
                 let authority = core.authority(tx, &ctx, organization).await?;
                 api::require_maker(&authority, ctx.now, "rotating a key")?;
                 let mut key = api::find(tx, &authority, id).await?;
+                api::require_owner_of_asker(&authority, &key)?;
                 let grants = Grants::stored(&managed_keys::list_roles_of(tx, id).await?);
                 core.require_covered(tx, &ctx, &grants).await?;
                 refuse_revoked(&key)?;

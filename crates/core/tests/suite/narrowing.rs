@@ -3,7 +3,10 @@
 use crate::support::{self, ISSUER, World, payload, world, world_with};
 use keywright_core::{
     Actor, Context, Credential, Error, HeldToken, IssuedToken, ScopedToken, TokenActor, Wanted,
-    keys::api::{ApiKeyChange, Introspection, NewApiKey, Protection},
+    keys::{
+        api::{ApiKeyChange, Introspection, NewApiKey, Protection},
+        rotation::Rotation,
+    },
     members::RoleChange,
     usage::Way,
 };
@@ -92,10 +95,11 @@ async fn a_key_gives_less_than_it_has(db: Db) {
     assert_eq!(code(world.wanted("owner", scope(" ")).await), "invalid_scope");
     let refused = world.wanted("viewer", scope("distribution.profile.view organization.api-key.manage")).await;
     assert!(matches!(refused, Err(Error::Scope(ref sentence)) if sentence.contains("organization.api-key.manage") && !sentence.contains(READ)));
-    // All that there is, named, is nothing less: a token of it still names its roles.
+    // What is named is the whole truth, also where it is all that there is.
     let submember = world.exchange("submember", None).await.unwrap();
     let all = world.first_permissions(&submember).join(" ");
-    assert_eq!(claims(&world.wanted("submember", scope(&all)).await.unwrap().token).roles, claims(&submember).roles);
+    let named = claims(&world.wanted("submember", scope(&all)).await.unwrap().token);
+    assert_eq!((named.scope.as_deref(), named.roles.len()), (Some(all.as_str()), 0));
     // More than fits into a token cannot be named.
     let most = world.first_permissions(&plain)[1..].join(" ");
     assert_eq!(code(world.wanted("owner", scope(&most)).await), "invalid_scope");
@@ -157,10 +161,21 @@ async fn a_token_of_a_token_never_does_more_nor_lives_longer(db: Db) {
     let own = RoleChange::Replace(vec!["view-distribution-profile".to_owned()]);
     world.core.change_roles(&world.host(), mobile, user, own).await.unwrap();
     let there = world.narrowed(&manager, for_organization(mobile)).await.unwrap();
-    assert_eq!(claims(&there).roles, ["view-distribution-profile"]);
+    assert_eq!(claims(&there).roles.len(), 0, "a role that the first did not name is not named");
     let above = world.first_permissions(&world.exchange("manager", None).await.unwrap());
     assert!(world.first_permissions(&there).iter().all(|permission| above.contains(permission)));
     // Nor does what its holder has become since.
+    let grants = |roles: &[&str]| ApiKeyChange {
+        grants: Some(vec![RolesIn { organization_id: acme, roles: roles.iter().map(|role| (*role).to_owned()).collect() }]),
+        ..ApiKeyChange::default()
+    };
+    let key = world.demo.api_keys["acme-ci"].id;
+    world.core.update_api_key(&world.host(), acme, key, grants(&["operate-distribution-profile", "manage-distribution-profile"])).await.unwrap();
+    let of_key = world.exchange_api_key("acme-ci", None).await.unwrap();
+    assert_eq!(claims(&world.narrowed(&of_key, Wanted { expires_in: Some(5), ..Wanted::default() }).await.unwrap()).roles.len(), 2);
+    world.core.update_api_key(&world.host(), acme, key, grants(&["operate-distribution-profile", "manage-distribution-profile", "view-build"])).await.unwrap();
+    let same = claims(&world.narrowed(&of_key, Wanted { expires_in: Some(5), ..Wanted::default() }).await.unwrap());
+    assert!(!same.roles.iter().any(|role| role == "view-build"), "{:?}", same.roles);
     let viewer = world.exchange("viewer", None).await.unwrap();
     world.core.change_roles(&world.host(), acme, world.demo.users["viewer"].id, RoleChange::Add(vec!["owner".to_owned()])).await.unwrap();
     let after = world.narrowed(&viewer, for_organization(acme)).await;
@@ -201,6 +216,58 @@ async fn a_sessions_token_is_narrowed_too(db: Db) {
     world.core.revoke_token(&world.host(), &held(&world, &token)).await.unwrap();
     assert_eq!(code(world.narrowed(&less, Wanted::default()).await), "invalid_token");
     assert!(world.core.session_token(&person).await.is_ok(), "the session lives");
+    assert_eq!(code(world.core.session_token_for(&person, Some("https://other.example")).await), "invalid_target");
+    // With tokens of sessions out, the catalog is compared and changed like ever.
+    let token = world.core.session_token(&person).await.unwrap();
+    let mut document = world.core.catalog().catalog.document().clone();
+    assert!(world.core.diff_catalog(&world.host(), document.clone()).await.unwrap().identical);
+    document.roles.get_mut("view-build").unwrap().permissions.clear();
+    world.core.apply_catalog(&world.host(), document, Vec::new()).await.unwrap();
+    assert_eq!(code(world.narrowed(&token, Wanted::default()).await), "done", "an Owner's lost nothing");
+    // Whatever ends the session, or the person, ends what was made of it, in a sub-organization too.
+    type End = fn(&World, &Context) -> std::pin::Pin<Box<dyn Future<Output = ()>>>;
+    let user = world.demo.users["owner"].id;
+    let ends: [(&str, End); 3] = [
+        ("signed out", |world, person| {
+            let (core, person) = (world.core.clone(), person.clone());
+            Box::pin(async move { core.end_session(&person, person.authorize_person().unwrap().session_id).await.unwrap().value })
+        }),
+        ("demoted", |world, _| {
+            let (core, host, acme, user) = (world.core.clone(), world.host(), world.demo.acme.id, world.demo.users["owner"].id);
+            Box::pin(async move {
+                let second = RoleChange::Replace(vec!["owner".to_owned()]);
+                core.change_roles(&host, acme, world_second(&core, &host).await, second).await.unwrap();
+                drop(core.change_roles(&host, acme, user, RoleChange::Replace(vec!["view-build".to_owned()])).await.unwrap());
+            })
+        }),
+        ("disabled", |world, _| {
+            let (core, host, user) = (world.core.clone(), world.host(), world.demo.users["owner"].id);
+            Box::pin(async move { core.disable_user(&host, user).await.unwrap().value })
+        }),
+    ];
+    for (what, end) in ends {
+        let person = world.person("owner", 0).await;
+        world.core.switch_organization(&person, world.demo.acme.id).await.unwrap();
+        let person = Context { now: world.clock.now(), ..person };
+        let token = world.core.session_token(&person).await.unwrap();
+        let sub = world.narrowed(&token, for_organization(world.demo.mobile.id)).await.unwrap();
+        let known = payload::<News>(&world.core.status_news(None).unwrap().text).position;
+        end(&world, &person).await;
+        let ended = payload::<News>(&world.core.status_news(Some(known)).unwrap().text).ended;
+        for token in [&token, &sub] {
+            assert!(ended.contains(&held(&world, token).status_index), "{what}");
+        }
+        if what == "demoted" {
+            world.core.change_roles(&world.host(), world.demo.acme.id, user, RoleChange::Replace(vec!["owner".to_owned()])).await.unwrap();
+        }
+    }
+}
+
+/// Somebody who can be the second Owner.
+async fn world_second(core: &std::sync::Arc<keywright_core::Core>, host: &Context) -> keywright_protocol::UserId {
+    let new = keywright_protocol::admin::AdminRequest::CreateUser { email: "second@acme.example".to_owned(), name: "Second".to_owned() };
+    let keywright_protocol::admin::AdminReply::User(user) = core.administer(host, new).await else { panic!("a user") };
+    user.id
 }
 
 /// Reddens when a token for a sub-organization outlives the one that it was made from.
@@ -235,7 +302,7 @@ async fn whoever_has_a_key_may_give_it_up(db: Db) {
     let viewer = world.demo.personal_access_keys["viewer"].to_string();
     assert!(core.revoke_presented_key(&anybody, &viewer).await.unwrap().is_some());
     assert_eq!(code(world.exchange("viewer", None).await), "key_revoked");
-    assert!(core.revoke_presented_key(&anybody, &viewer).await.unwrap().is_some(), "again is well");
+    assert!(core.revoke_presented_key(&anybody, &viewer).await.unwrap().is_none(), "again is well");
     let unknown = keywright_protocol::secret::compose("kw", KeyKind::ApiKey, &[7; 32]);
     for nothing in [unknown.as_str(), "kw_api_short", "kw_ses_x", "word"] {
         assert!(core.revoke_presented_key(&anybody, nothing).await.unwrap().is_none(), "{nothing}");
@@ -246,8 +313,21 @@ async fn whoever_has_a_key_may_give_it_up(db: Db) {
     assert_eq!(code(core.revoke_presented_key(&anybody, &key.secret).await), "conflict");
     assert_eq!(code(world.exchange_api_key("acme-ci", None).await), "done");
     core.update_api_key(&host, acme, key.id, protect(Protection::Off)).await.unwrap();
-    core.revoke_presented_key(&anybody, &key.secret).await.unwrap();
-    assert_eq!(code(world.exchange_api_key("acme-ci", None).await), "key_revoked");
+    // Who cannot use it has no say: by a secret that was replaced, while it is suspended, from elsewhere.
+    core.suspend_api_key(&host, acme, key.id).await.unwrap();
+    assert!(core.revoke_presented_key(&anybody, &key.secret).await.unwrap().is_none());
+    core.resume_api_key(&host, acme, key.id).await.unwrap();
+    let here = ApiKeyChange { allowed_addresses: Some(vec!["203.0.113.0/24".to_owned()]), ..ApiKeyChange::default() };
+    core.update_api_key(&host, acme, key.id, here).await.unwrap();
+    assert_eq!(code(core.revoke_presented_key(&anybody, &key.secret).await), "key_address_not_allowed");
+    let anywhere = ApiKeyChange { allowed_addresses: Some(Vec::new()), ..ApiKeyChange::default() };
+    core.update_api_key(&host, acme, key.id, anywhere).await.unwrap();
+    let newer = core.rotate_api_key(&host, acme, key.id, Rotation { overlap: std::time::Duration::ZERO, expires_at: None }).await.unwrap().secret;
+    assert!(core.revoke_presented_key(&anybody, &key.secret).await.unwrap().is_none());
+    let exchange = async || code(core.exchange(&host, Credential::ApiKeySecret(newer.reveal()), None).await);
+    assert_eq!(exchange().await, "done", "the key goes on");
+    core.revoke_presented_key(&anybody, newer.reveal()).await.unwrap();
+    assert_eq!(exchange().await, "key_revoked");
 }
 
 /// Reddens when a way in decides by itself what lives, or when memory outlives a change.
@@ -303,4 +383,10 @@ async fn asking_about_everybody_is_given_by_owners_of_the_operator(db: Db) {
     assert_eq!(update(&later, Introspection::Everything).await, "session_not_fresh");
     assert_eq!(update(&owner, Introspection::Everything).await, "done");
     assert!(introspects().await);
+    // Nobody else gets at such a key.
+    let rotated = core.rotate_api_key(&manager, operator.organization, key.id, Rotation { overlap: std::time::Duration::ZERO, expires_at: None });
+    assert_eq!(code(rotated.await), "insufficient_permission");
+    core.suspend_api_key(&manager, operator.organization, key.id).await.unwrap();
+    assert_eq!(code(core.resume_api_key(&manager, operator.organization, key.id).await), "insufficient_permission");
+    core.resume_api_key(&owner, operator.organization, key.id).await.unwrap();
 }

@@ -7,7 +7,7 @@ use crate::{
     app::App,
     caller::{Person, Stranger},
     error::ApiError,
-    json::{answer, changed, secret_json},
+    json::{answer, changed, parse, read, secret_json},
     limits::LimitedAnswer,
 };
 use axum::{
@@ -22,7 +22,7 @@ use keywright_core::{Error, sessions::SignIn};
 use keywright_protocol::{
     OrganizationId, SessionId,
     auth::TokenResponse,
-    sessions::{ConfirmBody, SentenceBody, SessionBody, SessionSecretBody, SignInBody, SwitchBody},
+    sessions::{ConfirmBody, SentenceBody, SessionBody, SessionSecretBody, SessionTokenBody, SignInBody, SwitchBody},
 };
 use std::sync::Arc;
 
@@ -192,17 +192,20 @@ pub(crate) async fn confirm(State(app): State<Arc<App>>, Person(ctx): Person, re
     operation_id = "createSessionToken",
     tag = "Sign-in",
     summary = "An access token of this session",
-    description = "For five minutes, to call APIs with; for the session's organization, with one's present roles there. It is never fresh.",
+    description = "For five minutes, to call APIs with; for the session's organization, with one's present roles there. It is never fresh. A body is not needed; `resource` in it names another API than the default one.",
+    request_body(content = SessionTokenBody, example = json!({"resource": "https://api.example.com"})),
     security(("token" = [])),
     responses((status = 200, description = "A token.", body = TokenResponse,
         example = json!({"access_token": "eyJhbGciOiJFUzI1NiIs...", "token_type": "Bearer", "expires_in": 300})),
         (status = 409, description = "The session is in no organization.", body = keywright_protocol::ErrorBody, example = json!({"error": "conflict",
             "error_description": "this session is in no organization; switch to one of yours first",
             "message": "this session is in no organization; switch to one of yours first"})),
-        SessionRefusals, Nowhere)
+        SessionRefusals, BodyRefusals, Nowhere)
 )]
-pub(crate) async fn token(State(app): State<Arc<App>>, Person(ctx): Person) -> Result<Response, ApiError> {
-    let issued = app.core.session_token(&ctx).await?;
+pub(crate) async fn token(State(app): State<Arc<App>>, Person(ctx): Person, request: Request<Body>) -> Result<Response, ApiError> {
+    let body = read(request.into_body()).await?;
+    let SessionTokenBody { resource } = if body.is_empty() { SessionTokenBody::default() } else { parse(&body, r#"{"resource": "https://api.example.com"}"#)? };
+    let issued = app.core.session_token_for(&ctx, resource.as_deref()).await?;
     let body = TokenResponse { access_token: issued.access_token, token_type: "Bearer".to_owned(), expires_in: issued.expires_in };
     Ok(answer(StatusCode::OK, &body))
 }

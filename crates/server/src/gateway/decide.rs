@@ -56,6 +56,10 @@ pub(crate) async fn decide<'t, 'r>(
     let Asked { method, host, segments } = headers::asked(parts, peer, table)?;
     let route =
         table.find(&method, &host, &segments).ok_or_else(|| Refused::forbidden("no_route", "no route of the gateway has this method, host and path"))?;
+    if table.is_ambiguous(route, &method, &host, &segments) {
+        let sentence = "this path is one of another route too, where capitals, a slash at the end or dots do not matter; write it as that route has it";
+        return Err(Refused::forbidden("ambiguous_path", sentence));
+    }
     let catalog = judge.catalog().await.ok_or_else(Refused::undecided)?;
     let Some(audience) = audience_of(&catalog, &route.permission, judge.issuer()) else {
         return Err(Refused::forbidden("unknown_permission", "the route's permission is not in the catalog; tell the operator"));

@@ -103,7 +103,10 @@ fn bare_host(text: &str) -> Result<String, Refused> {
         Some((bare, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => bare,
         _ => text,
     };
-    let is_name = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+    // `a.example.` is `a.example` to some, and another name to others.
+    let is_name = |text: &str| {
+        text.split('.').all(|label| !label.is_empty()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+    };
     let inside = bare.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let is_address = inside.is_some_and(|inside| inside.parse::<std::net::Ipv6Addr>().is_ok());
     if is_name(bare) || is_address {

@@ -96,8 +96,13 @@ impl App {
                 self.allow(who, of, (ctx.now, not_after))
             }
             By::Key(secret) => {
-                let forwarded = outer::client_ip(info.peer, &parts.headers, &self.gateway.forwarders);
-                ctx.client_ip = forwarded.map_err(|_| Refused::forbidden("forwarded_headers", outer::UNREADABLE_HOP))?;
+                // The gateway's own address must not pass for its client's.
+                ctx.client_ip = if parts.headers.contains_key(outer::FORWARDED_FOR) {
+                    let forwarded = outer::client_ip(info.peer, &parts.headers, &self.gateway.forwarders);
+                    forwarded.map_err(|_| Refused::forbidden("forwarded_headers", outer::UNREADABLE_HOP))?
+                } else {
+                    None
+                };
                 (ctx.user_agent, ctx.way) = (crate::caller::user_agent(&parts.headers), Way::GatewayCheck);
                 let judged = keys::judge(self, &ctx, secret, &found).await?;
                 self.allow(judged.who, judged.of, (ctx.now, judged.not_after))

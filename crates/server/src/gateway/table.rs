@@ -142,6 +142,17 @@ impl Table {
         self.routes.iter().find(|route| route.fits(method, host, segments))
     }
 
+    /// Whether somebody who reads paths less strictly (without regard to capitals, to a slash at the end, to dots and spaces at the end of a
+    /// segment) would find a route with another permission: a stricter one must not be passed by a spelling of its path.
+    pub(crate) fn is_ambiguous(&self, found: &Route, method: &Method, host: &str, segments: &[Cow<'_, str>]) -> bool {
+        let mut loose: Vec<Cow<'_, str>> = segments.iter().map(|segment| Cow::Owned(loosely(segment))).collect();
+        if loose.len() > 1 && loose.last().is_some_and(|last| last.is_empty()) {
+            loose.pop();
+        }
+        let other = self.routes.iter().find(|route| route.fits_for(method, host) && route.fits_path_loosely(&loose));
+        other.is_some_and(|other| other.permission != found.permission)
+    }
+
     /// Writes into the log which routes let nobody through, because the catalog does not have their permission.
     pub fn warn_of_unknown_permissions(&self, catalog: &Catalog) {
         for route in self.routes.iter().filter(|route| catalog.index(&route.permission).is_none()) {
@@ -169,9 +180,28 @@ impl Route {
     }
 
     fn fits(&self, method: &Method, host: &str, segments: &[Cow<'_, str>]) -> bool {
+        self.fits_for(method, host) && self.fits_path(segments)
+    }
+
+    fn fits_for(&self, method: &Method, host: &str) -> bool {
         self.host.as_ref().is_none_or(|own| own.eq_ignore_ascii_case(host))
             && self.methods.as_ref().is_none_or(|own| own.contains(method) || (method == Method::HEAD && own.contains(&Method::GET)))
-            && self.fits_path(segments)
+    }
+
+    fn fits_path_loosely(&self, loose: &[Cow<'_, str>]) -> bool {
+        let mut given = loose.iter();
+        for part in &self.pattern {
+            let Some(segment) = given.next() else { return matches!(part, Part::Literal(text) if text.is_empty()) };
+            let fits = match part {
+                Part::Literal(text) => *segment == loosely(text),
+                Part::One => !segment.is_empty(),
+                Part::Rest => return !segment.is_empty(),
+            };
+            if !fits {
+                return false;
+            }
+        }
+        given.next().is_none()
     }
 
     fn fits_path(&self, segments: &[Cow<'_, str>]) -> bool {
@@ -196,6 +226,12 @@ impl Route {
             && (self.host.is_none() || self.host == other.host)
             && self.methods.as_ref().is_none_or(|own| other.methods.as_ref().is_some_and(|others| others.iter().all(|method| own.contains(method))))
     }
+}
+
+/// A segment as somebody reads it who overlooks what is easily overlooked.
+fn loosely(segment: &str) -> String {
+    let overlooked = |letter: char| letter == '.' || letter.is_whitespace() || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    segment.trim_end_matches(overlooked).to_lowercase()
 }
 
 fn host(text: &str) -> Result<String, String> {
@@ -307,6 +343,24 @@ mod tests {
             ("get", "a", None),
         ] {
             assert_eq!(find(method, host), expected, "{method} {host}");
+        }
+    }
+
+    /// Reddens when a spelling of a strict route's path finds a laxer one.
+    #[test]
+    fn a_stricter_route_is_not_passed_by_another_spelling() {
+        let strict = GatewayRoute { permission: "invoices.write".to_owned(), ..route("/invoices/export") };
+        let table = table(vec![strict, route("/invoices/{*rest}")]).unwrap();
+        let is_ambiguous = |path: &str| {
+            let segments = segments(path).unwrap();
+            let found = table.find(&Method::GET, "a", &segments).unwrap();
+            table.is_ambiguous(found, &Method::GET, "a", &segments)
+        };
+        for path in ["/invoices/export/", "/invoices/EXPORT", "/invoices/export%20", "/invoices/export.", "/invoices/export%E2%80%8B"] {
+            assert!(is_ambiguous(path), "{path}");
+        }
+        for path in ["/invoices/export", "/invoices/1", "/invoices/1/", "/invoices/export/1", "/invoices/exports"] {
+            assert!(!is_ambiguous(path), "{path}");
         }
     }
 

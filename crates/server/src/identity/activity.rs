@@ -310,6 +310,6 @@ fn filter(query: &Query) -> Result<Filter, ApiError> {
         text => Ok(text.map(str::to_owned)),
     };
     let action = one_of("action", &keywright_core::log::Action::ALL.map(keywright_core::log::Action::as_str))?;
-    let outcome = one_of("outcome", &["done", "issued", "refused", "lost"])?;
+    let outcome = one_of("outcome", &["done", "issued", "accepted", "refused", "lost"])?;
     Ok(Filter { log, from, until, sub_organizations, action, outcome, actor: query.get("actor").map(str::to_owned) })
 }

@@ -86,8 +86,8 @@ pub(super) enum TokenAnswers {
     /// `invalid_request`, also for a subject token that is not good (RFC 8693, section 2.2.2), `unsupported_grant_type`, `invalid_scope`,
     /// `invalid_target`. `reason` says what exactly, such as `key_expired` or `organization_out_of_reach`.
     #[response(status = 400, example = json!({"error": "invalid_scope", "reason": "nothing_granted",
-        "error_description": "this key's roles give no permission in that organization; ask one of its Owners for a role",
-        "message": "this key's roles give no permission in that organization; ask one of its Owners for a role"}))]
+        "error_description": "this key's roles give no permission in that organization for this API; name another API if it is for one, or ask an Owner there for a role",
+        "message": "this key's roles give no permission in that organization for this API; name another API if it is for one, or ask an Owner there for a role"}))]
     BadRequest(ErrorBody),
     /// `invalid_client`: nobody said who asks, or the API Key is unknown or dead; `reason` is as at the exchange endpoints, such as `key_revoked`.
     #[response(status = 401, headers(("WWW-Authenticate" = String, description = "`Basic realm=\"keywright\"`.")),

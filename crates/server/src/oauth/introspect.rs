@@ -140,7 +140,8 @@ async fn key(app: &Arc<App>, ctx: &Context, token: &str, fields: &Fields<'_>, se
     if audience.is_some() && catalog.catalog.audience(audience).is_none() {
         return Err(OAuthError::request("invalid_target", "there is no API with that audience here"));
     }
-    let from_nowhere = Context { client_ip: None, ..ctx.clone() };
+    // Nor is what asks written into the log of whose key it is.
+    let from_nowhere = Context { client_ip: None, user_agent: None, ..ctx.clone() };
     match app.core.judge_key(&from_nowhere, token, audience).await {
         Ok(judged) if matches!(sees, Sees::Everything) || matches!(sees, Sees::Tree(root) if *root == judged.root_id) => {
             Ok(of_key(&judged, audience.unwrap_or(issuer), issuer))

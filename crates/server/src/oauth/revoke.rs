@@ -50,7 +50,7 @@ pub(crate) async fn revoke(State(app): State<Arc<App>>, Extension(info): Extensi
     let missing = || ApiError::BadRequest(format!("the parameter token is missing or empty; send a form such as {EXAMPLE}"));
     let token = fields.one_of(&["token"], "token")?.ok_or_else(missing)?;
     let done = match secret::recognize(token) {
-        Some(KeyKind::PersonalAccessKey | KeyKind::ApiKey) => app.core.revoke_presented_key(&ctx, token).await?,
+        Some(KeyKind::PersonalAccessKey | KeyKind::ApiKey) => app.core.revoke_presented_key(&ctx, token).await.map_err(|error| of_core(error, As::Subject))?,
         Some(KeyKind::Session | KeyKind::OperatorKey) => {
             let sentence = "a session is ended by DELETE at /auth/v1/sessions/current, an operator key is revoked by whoever made it";
             return Err(OAuthError::request("unsupported_token_type", sentence));

@@ -30,6 +30,8 @@ use std::sync::Arc;
 
 const EXAMPLE: &str = "grant_type=client_credentials&client_id=acme-ci&client_secret=kw_api_...";
 
+const GUID: &str = "organization_id must be a GUID, such as 6f9619ff-8b86-4011-b42d-00c04fc964ff";
+
 /// What a request is about, as it came.
 struct Asked<'a> {
     app: &'a Arc<App>,
@@ -71,7 +73,8 @@ pub(crate) async fn token(State(app): State<Arc<App>>, Extension(info): Extensio
 
 /// What is asked for, without what it is asked by.
 fn wanted<'a>(fields: &'a Fields<'_>) -> Result<Wanted<'a>, ApiError> {
-    let organization_id = fields.one_of(&["organization_id"], "organization_id")?.map(|id| id.parse().map_err(|_| ApiError::NotAGuid)).transpose()?;
+    let organization_id =
+        fields.one_of(&["organization_id"], "organization_id")?.map(|id| id.parse().map_err(|_| ApiError::BadRequest(GUID.to_owned()))).transpose()?;
     let seconds = || ApiError::BadRequest("expires_in must be a whole number of seconds, 1 at least".to_owned());
     let expires_in = fields.one_of(&["expires_in"], "expires_in")?.map(|text| text.parse::<i64>().ok().filter(|seconds| *seconds > 0).ok_or_else(seconds));
     Ok(Wanted {
