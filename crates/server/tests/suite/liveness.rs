@@ -108,7 +108,7 @@ impl Holder {
 
     /// The key itself at a gateway that takes keys.
     async fn key_at_gateway(&self, server: &TestServer) -> Answer {
-        server.send(server.request(Method::GET, "/gateway/v1/check/keys/profiles").header("x-api-key", &self.key)).await
+        server.send(server.request(Method::GET, "/gateway/v1/check/keys/profiles").header("x-forwarded-for", "127.0.0.1").header("x-api-key", &self.key)).await
     }
 
     /// A gateway as a way in.

@@ -61,7 +61,7 @@ async fn what_is_asked_wrongly_is_told_in_a_sentence() {
         ("from=2026-12-01T00:00:00Z&until=2026-11-01T00:00:00Z", "from must be before until"),
         ("log=all", "log must be changes or access"),
         ("action=Organisation%20Create", "action must be one of: Organization Create"),
-        ("outcome=failed", "outcome must be one of: done, issued, refused, lost"),
+        ("outcome=failed", "outcome must be one of: done, issued, accepted, refused, lost"),
         ("subOrganizations=yes", "subOrganizations must be true or false"),
         ("limit=0", "limit must be a number from 1 to 200"),
         ("cursor=abc", "cursor: this is no cursor of this list"),
