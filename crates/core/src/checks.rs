@@ -5,9 +5,9 @@ use crate::{
     Context, Core, Credential, Error, Refusal,
     exchange::{Purpose, Subject},
     grant,
+    usage::Way,
 };
 use keywright_protocol::{Catalog, KeyId, KeyKind, OrganizationId, Time, catalog::PermissionSet, secret};
-use keywright_store::organizations;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -57,6 +57,7 @@ impl Core {
     /// # Errors
     /// [`Error::Limited`], [`Error::Refused`], [`Error::Unavailable`].
     pub async fn authenticate(self: &Arc<Self>, ctx: &Context, credential: Credential<'_>) -> Result<Client, Error> {
+        let ctx = &Context { way: Way::Client, ..ctx.clone() };
         let (found, by) = self.present(ctx, credential, Purpose::Check).await;
         let client = found.map(|entry| {
             let row = &entry.credential;
@@ -94,22 +95,6 @@ impl Core {
             })
         });
         self.noted(ctx, (judged, by))
-    }
-
-    /// The root of an organization; `None` for one that is not there.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn root_of(&self, organization: OrganizationId) -> Result<Option<OrganizationId>, Error> {
-        if let Some(root) = self.roots.get(&organization) {
-            return Ok(Some(root));
-        }
-        let found = self.db.read(move |tx| Box::pin(async move { organizations::find(tx, organization).await.map_err(Error::from) })).await?;
-        let root = found.map(|found| found.root_id);
-        if let Some(root) = root {
-            self.roots.insert(organization, root);
-        }
-        Ok(root)
     }
 }
 

@@ -4,7 +4,8 @@ use crate::{
     Context, Core, Error, Refusal,
     access_log::{Known, Use},
     alive::alive,
-    chance, grant,
+    chance,
+    grant::{self, Grant},
     keys::addresses::Addresses,
     limits::Policy,
     memory::{Entry, Plain},
@@ -108,7 +109,7 @@ impl Core {
     pub async fn exchange(self: &Arc<Self>, ctx: &Context, credential: Credential<'_>, target: Option<OrganizationId>) -> Result<IssuedToken, Error> {
         let wanted = Wanted { organization_id: target, ..Wanted::default() };
         let (entry, by) = self.present(ctx, credential, Purpose::Exchange(wanted)).await;
-        let issued = entry.and_then(|entry| self.issue(ctx.now, &entry, &wanted));
+        let issued = entry.and_then(|entry| Ok(self.issue(ctx.now, &entry, &wanted)?.0));
         self.noted(ctx, (issued, by))
     }
 
@@ -119,8 +120,8 @@ impl Core {
     pub async fn exchange_for(self: &Arc<Self>, ctx: &Context, credential: Credential<'_>, wanted: Wanted<'_>) -> Result<ScopedToken, Error> {
         let (entry, by) = self.present(ctx, credential, Purpose::Exchange(wanted)).await;
         let issued = entry.and_then(|entry| {
-            let grant = wanted.grant(&entry.credential, &entry.catalog, &self.issuer)?;
-            Ok(ScopedToken { token: self.issue(ctx.now, &entry, &wanted)?, scope: scope_of(&grant, &entry.catalog) })
+            let (token, grant) = self.issue(ctx.now, &entry, &wanted)?;
+            Ok(ScopedToken { token, scope: scope_of(&grant, &entry.catalog) })
         });
         self.noted(ctx, (issued, by))
     }
@@ -243,7 +244,7 @@ impl Core {
     }
 
     /// The members of the claims that are the same in each token of an entry. `scope` stands there when it fits.
-    pub(crate) fn fixed_claims(&self, of: &Subject<'_>, grant: &grant::Grant, catalog: &Catalog, status_index: i64) -> Result<String, Error> {
+    pub(crate) fn fixed_claims(&self, of: &Subject<'_>, grant: &Grant, catalog: &Catalog, status_index: i64) -> Result<String, Error> {
         let (key_id, subject) = (of.key_id.to_string(), of.id.hyphenated().to_string());
         let scope = catalog.ids(&grant.permissions).collect::<Vec<_>>().join(" ");
         let mut claims = AccessClaims {
@@ -279,16 +280,18 @@ impl Core {
         Ok(fixed)
     }
 
-    fn issue(&self, now: Time, entry: &Entry, wanted: &Wanted<'_>) -> Result<IssuedToken, Error> {
+    /// A token, and what it may do.
+    fn issue<'e>(&self, now: Time, entry: &'e Entry, wanted: &Wanted<'_>) -> Result<(IssuedToken, Cow<'e, Grant>), Error> {
         let (issued, row) = (now.as_seconds(), &entry.credential);
         let expires = wanted.expires(issued, self.token_life_seconds).min(row.expires_at.as_seconds());
         let expires = row.version_ends_at.map_or(expires, |ends_at| expires.min(ends_at.as_seconds()));
         match &entry.plain {
-            Some(plain) if wanted.is_plain(&entry.catalog) => self.sign(&plain.claims, issued, expires),
+            Some(plain) if wanted.is_plain(&entry.catalog) => Ok((self.sign(&plain.claims, issued, expires)?, Cow::Borrowed(&plain.grant))),
             _ => {
                 let grant = wanted.grant(row, &entry.catalog, &self.issuer)?;
                 let index = entry.status_index.ok_or(Error::Internal("a token has no generation"))?;
-                self.sign(&self.fixed_claims(&Subject::of_key(row), &grant, &entry.catalog, index)?, issued, expires)
+                let fixed = self.fixed_claims(&Subject::of_key(row), &grant, &entry.catalog, index)?;
+                Ok((self.sign(&fixed, issued, expires)?, Cow::Owned(grant)))
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     sessions,
 };
 use keywright_db::Tx;
-use keywright_protocol::{Catalog, KeyId, KeyKind, OrganizationId, Time, catalog::PermissionSet, claims::MAX_SCOPE_BYTES};
+use keywright_protocol::{Catalog, KeyKind, OrganizationId, Time, catalog::PermissionSet, claims::MAX_SCOPE_BYTES};
 use keywright_store::{
     changes,
     generations::{self, Origin},
@@ -250,7 +250,7 @@ impl Core {
 impl HeldToken {
     /// What it was made from.
     pub(crate) fn origin(&self, session_of: Option<keywright_protocol::UserId>) -> Origin {
-        Origin { id: KeyId::from(self.actor.key_id.as_uuid()), version: self.actor.key_version.unwrap_or_default(), session_of }
+        Origin { id: self.actor.key_id, version: self.actor.key_version.unwrap_or_default(), session_of }
     }
 }
 

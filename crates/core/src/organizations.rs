@@ -43,6 +43,22 @@ pub struct Organization {
 }
 
 impl Core {
+    /// The root of an organization; `None` for one that is not there.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn root_of(&self, organization: OrganizationId) -> Result<Option<OrganizationId>, Error> {
+        if let Some(root) = self.roots.get(&organization) {
+            return Ok(Some(root));
+        }
+        let found = self.db.read(move |tx| Box::pin(async move { organizations::find(tx, organization).await.map_err(Error::from) })).await?;
+        let root = found.map(|found| found.root_id);
+        if let Some(root) = root {
+            self.roots.insert(organization, root);
+        }
+        Ok(root)
+    }
+
     /// Makes a root with nothing but a name.
     ///
     /// # Errors

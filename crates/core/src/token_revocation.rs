@@ -13,7 +13,9 @@ use keywright_db::{Committed, Tx};
 use keywright_protocol::KeyKind;
 use keywright_store::{
     changes::{self, ChangeKind},
-    generations, keys, managed_keys, organizations, sessions,
+    generations,
+    keys::{self, CredentialRow},
+    managed_keys, organizations, sessions,
 };
 use std::sync::Arc;
 
@@ -68,27 +70,36 @@ impl Core {
         };
         let digest = *self.pepper.digest(shape).as_bytes();
         let found = self.db.read(move |tx| Box::pin(async move { keys::find_by_digest(tx, &digest, None).await.map_err(Error::from) })).await?;
+        // Most of what comes needs no change; what does is looked at once more in it.
         let Some(row) = found.filter(|row| self.is_ours(row)) else {
             self.limits.refused_key(ctx.client_ip);
             return Ok(None);
         };
-        // Who cannot use it has no say in what becomes of it: an older secret must not end the key that goes on under a newer one.
-        if alive(&row, ctx.now).is_err() {
+        if !may_end(&row, ctx)? {
             return Ok(None);
         }
-        Addresses::of(&row)?.check(ctx.client_ip)?;
         let ctx = ctx.clone();
         let done = self.write(move |tx| {
             Box::pin(async move {
-                let place = organizations::find(tx, row.organization_id).await?.ok_or(KEY)?;
-                let key = managed_keys::find(tx, row.key_id, place.id).await?.ok_or(KEY)?;
-                if key.revoked_at.is_some() {
+                let row = keys::find_by_digest(tx, &digest, None).await?.ok_or(KEY)?;
+                if !may_end(&row, &ctx)? {
                     return Ok(());
                 }
+                let place = organizations::find(tx, row.organization_id).await?.ok_or(KEY)?;
+                let key = managed_keys::find(tx, row.key_id, place.id).await?.ok_or(KEY)?;
                 let by = By::Key { id: key.id, holder: key.user_id };
                 managed::end(tx, &ctx, &by, (&place, &key)).await
             })
         });
         done.await.map(Some)
     }
+}
+
+/// Who cannot use a key has no say in what becomes of it: an older secret must not end the key that goes on under a newer one.
+fn may_end(row: &CredentialRow, ctx: &Context) -> Result<bool, Error> {
+    if alive(row, ctx.now).is_err() {
+        return Ok(false);
+    }
+    Addresses::of(row)?.check(ctx.client_ip)?;
+    Ok(true)
 }

@@ -218,7 +218,10 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
             let issuer = config.issuer(config.listen)?;
             config.mail.route(&issuer, config.data_dir.clone())?;
             config.backup.recipients()?;
-            config.settings(issuer)?;
+            let settings = config.settings(issuer)?;
+            for sentence in config.gateway.doubts(settings.preset, settings.own_catalog.as_deref())? {
+                println!("{sentence}");
+            }
             println!("the configuration can be used");
             Ok(())
         }

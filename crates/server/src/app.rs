@@ -2,7 +2,7 @@
 
 use crate::{
     CoreSource, Metrics,
-    audiences::Audiences,
+    audiences::{Audiences, Verifiers},
     auth,
     config::{self, ConfigError, LegacyEndpoints},
     error::ApiError,
@@ -15,7 +15,7 @@ use crate::{
 use axum::{
     Router,
     extract::State,
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use keywright_core::Core;
 use keywright_protocol::paths;
@@ -62,8 +62,8 @@ impl App {
             resource_metadata: Some(format!("{}{}", core.issuer(), paths::RESOURCE_METADATA)),
             ..Config::new(core.issuer(), core.issuer())
         };
-        let verifier = Arc::new(Verifier::new(config, Arc::clone(&source)));
-        let audiences = Audiences::new(Arc::clone(&core), source, Arc::clone(&verifier));
+        let audiences = Audiences::new(Arc::clone(&core), Verifiers::new(config, source));
+        let verifier = audiences.issuer();
         let gateway = gateway::Desk::new(&settings.gateway, &settings.trusted_proxies, &core.catalog().catalog)?;
         let (legacy_endpoints, expose_metrics) = (settings.legacy_endpoints, settings.metrics.enabled);
         Ok(Arc::new(Self { core, verifier, audiences, gateway, metrics: Arc::new(Metrics::default()), legacy_endpoints, expose_metrics, outbound }))
@@ -94,7 +94,7 @@ impl App {
             .route(paths::JWKS_PEM, get(well_known::pem))
             .route(paths::CATALOG, get(well_known::catalog))
             .merge(status::router())
-            .merge(gateway::router())
+            .merge(gateway::router(&any(gateway::check)))
             .route(paths::ROLES, get(well_known::roles))
             .route(paths::HEALTH, get(health::alive))
             .route(paths::READY, get(async |State(app): State<Arc<Self>>| health::ready(app.core.ready().await)));

@@ -1,4 +1,4 @@
-//! A verifier for each audience of the catalog in force, all of the same memory: for whoever takes tokens of any of them.
+//! A verifier for each audience, all of one source: for whoever takes tokens of any of them.
 
 use keywright_core::Core;
 use keywright_verify::{Config, Source, Time, Verified, Verifier, VerifyError, unverified_audience};
@@ -7,44 +7,66 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-/// The verifiers.
+/// Verifiers by audience, each made when it is asked for.
+pub(crate) struct Verifiers {
+    config: Config,
+    source: Arc<dyn Source>,
+    made: RwLock<HashMap<String, Arc<Verifier>>>,
+}
+
+impl Verifiers {
+    /// On a source, with the rest of `config` for each audience.
+    pub(crate) fn new(config: Config, source: Arc<dyn Source>) -> Self {
+        Self { config, source, made: RwLock::default() }
+    }
+
+    /// What they insist on, but for the audience.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The one of an audience. Whoever asks sees to it that it is one of few.
+    pub(crate) fn of(&self, audience: &str) -> Arc<Verifier> {
+        if let Some(known) = self.made.read().unwrap_or_else(PoisonError::into_inner).get(audience) {
+            return Arc::clone(known);
+        }
+        // What describes the issuer as a resource describes no other API.
+        let resource_metadata = self.config.resource_metadata.clone().filter(|_| audience == self.config.issuer);
+        let config = Config { audience: audience.to_owned(), resource_metadata, ..self.config.clone() };
+        let made = Arc::new(Verifier::new(config, Arc::clone(&self.source)));
+        Arc::clone(self.made.write().unwrap_or_else(PoisonError::into_inner).entry(audience.to_owned()).or_insert(made))
+    }
+}
+
+/// The verifiers of the catalog in force.
 pub struct Audiences {
     core: Arc<Core>,
-    source: Arc<dyn Source>,
-    /// Of the issuer itself, whose settings the others share.
-    issuer: Arc<Verifier>,
-    others: RwLock<HashMap<String, Arc<Verifier>>>,
+    verifiers: Verifiers,
 }
 
 impl Audiences {
-    /// On a core and a source of its memory. The issuer's own verifier is given.
-    #[must_use]
-    pub fn new(core: Arc<Core>, source: Arc<dyn Source>, issuer: Arc<Verifier>) -> Self {
-        Self { core, source, issuer, others: RwLock::default() }
+    /// On a core and a source of its memory.
+    pub(crate) fn new(core: Arc<Core>, verifiers: Verifiers) -> Self {
+        Self { core, verifiers }
+    }
+
+    /// The one of the issuer itself.
+    pub(crate) fn issuer(&self) -> Arc<Verifier> {
+        self.verifiers.of(self.core.issuer())
     }
 
     /// The one of an audience, if the catalog in force has it; the issuer is one always.
-    #[must_use]
-    pub fn of(&self, audience: &str) -> Option<Arc<Verifier>> {
-        if audience == self.core.issuer() {
-            return Some(Arc::clone(&self.issuer));
-        }
-        self.core.catalog().catalog.audience(Some(audience))?;
-        if let Some(known) = self.others.read().unwrap_or_else(PoisonError::into_inner).get(audience) {
-            return Some(Arc::clone(known));
-        }
-        let config = Config { audience: audience.to_owned(), resource_metadata: None, ..self.issuer.config().clone() };
-        let made = Arc::new(Verifier::new(config, Arc::clone(&self.source)));
-        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
-        Some(Arc::clone(others.entry(audience.to_owned()).or_insert(made)))
+    pub(crate) fn of(&self, audience: &str) -> Option<Arc<Verifier>> {
+        let is_known = audience == self.core.issuer() || self.core.catalog().catalog.audience(Some(audience)).is_some();
+        is_known.then(|| self.verifiers.of(audience))
     }
 
     /// Judges a token of whatever audience it says that it has.
     ///
     /// # Errors
     /// As [`Verifier::verify_refreshing`].
-    pub async fn verify(&self, token: &str, now: Time) -> Result<Arc<Verified>, VerifyError> {
-        let verifier = unverified_audience(token).and_then(|audience| self.of(&audience)).unwrap_or_else(|| Arc::clone(&self.issuer));
+    pub(crate) async fn verify(&self, token: &str, now: Time) -> Result<Arc<Verified>, VerifyError> {
+        let verifier = unverified_audience(token).and_then(|audience| self.of(&audience)).unwrap_or_else(|| self.issuer());
         verifier.verify_refreshing(token, now).await
     }
 }

@@ -4,7 +4,7 @@
 use crate::{
     Metrics,
     error::{ApiError, render},
-    gateway::{Table, beside::Beside},
+    gateway::{self, Table, beside::Beside},
     health,
     json::{answer, parse},
     outer::RequestInfo,
@@ -17,7 +17,7 @@ use axum::{
     routing::{any, get, post},
 };
 use http::StatusCode;
-use keywright_protocol::{AccessClaims, Clock, ErrorBody, paths, paths::GATEWAY_CHECK};
+use keywright_protocol::{AccessClaims, Clock, ErrorBody, paths};
 use keywright_verify::{Config, HttpSource, Source as _, StatusPolicy, Time, Verified, Verifier, bearer_token, insufficient, rejection};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -54,9 +54,7 @@ impl Sidecar {
     pub fn router(self: &Arc<Self>) -> Router {
         let mut router = Router::new();
         if self.gateway.is_some() {
-            for path in [GATEWAY_CHECK.to_owned(), format!("{GATEWAY_CHECK}/"), format!("{GATEWAY_CHECK}/{{*path}}")] {
-                router = router.route(&path, any(check));
-            }
+            router = router.merge(gateway::router(&any(check)));
         }
         router
             .route(VERIFY, post(verify))

@@ -300,7 +300,9 @@ fn named(name: &str, found: Vec<(KeyId, Option<Time>)>) -> Result<KeyId, Failure
     let living: Vec<KeyId> = found.iter().filter(|(_, revoked_at)| revoked_at.is_none()).map(|(id, _)| *id).collect();
     match (living.as_slice(), found.as_slice()) {
         ([one], _) | ([], [(one, _)]) => Ok(*one),
-        ([], []) => Err(Failure::failed(format!("there is no key called \"{name}\" here; `keywright keys list` has them all"))),
+        ([], []) => {
+            Err(Failure::failed(format!("there is no key called \"{name}\" here; `keywright keys list` has them all, with --personal those of people")))
+        }
         (_, _) => {
             let ids: Vec<String> = found.iter().map(|(id, _)| id.to_string()).collect();
             Err(Failure::failed(format!("several keys are called \"{name}\"; name one by its id: {}", ids.join(", "))))

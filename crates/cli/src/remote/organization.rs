@@ -46,7 +46,9 @@ pub(super) async fn find(connection: &mut Connection, text: &str) -> Result<Orga
     }
     match found.as_slice() {
         [one] => Ok(one.id),
-        [] => Err(Failure::failed(format!("no organization within reach is called \"{text}\"; name one by its id, or look at `keywright whoami`"))),
+        [] => Err(Failure::failed(format!(
+            "no organization within reach is called \"{text}\"; name one by its id; your organizations are at /identity/v1/organizations"
+        ))),
         several => {
             let ids: Vec<String> = several.iter().map(|organization| organization.id.to_string()).collect();
             Err(Failure::failed(format!("several organizations are called \"{text}\"; name one by its id: {}", ids.join(", "))))

@@ -18,11 +18,12 @@ pub(super) enum From {
 
 /// Asks for a secret; `instead` says how else to give it, for when there is nobody to ask.
 pub(super) fn ask(what: &str, from: From, instead: &str) -> Result<Zeroizing<String>, Failure> {
+    let (prompt, what) = (format!("{what}: "), &what.to_lowercase());
     match from {
         From::StandardInput => first_line(what),
         From::Prompt if !io::stdin().is_terminal() => Err(Failure::usage(format!("there is no terminal to ask for the {what} at; {instead}"))),
         From::Prompt => {
-            let told = rpassword::prompt_password(format!("{what}: ")).map(Zeroizing::new);
+            let told = rpassword::prompt_password(prompt).map(Zeroizing::new);
             let told = told.map_err(|error| Failure::usage(format!("the {what} cannot be asked for ({error}); {instead}")))?;
             some(what, &told)
         }

@@ -15,7 +15,9 @@ pub enum Way {
     ClientCredentials,
     /// A key, or an access token of one, as what a token exchange is about.
     SubjectToken,
-    /// A key that somebody asks about, or the API Key of who asks.
+    /// An API Key that says who asks, where no token is made from it.
+    Client,
+    /// A key that somebody asks about.
     Introspection,
     /// A key that came to a gateway.
     GatewayCheck,
@@ -73,7 +75,8 @@ impl Way {
             Self::ApiKey => "/auth/v1/api-key/token secret",
             Self::ClientCredentials => "/oauth/token client_secret",
             Self::SubjectToken => "/oauth/token subject_token",
-            Self::Introspection => "/oauth/introspect",
+            Self::Client => "/oauth client_secret",
+            Self::Introspection => "/oauth/introspect token",
             Self::GatewayCheck => "/gateway/v1/check",
             Self::InProcess => "in-process",
         }
@@ -82,7 +85,7 @@ impl Way {
     /// Whether a key is only judged, and no token made.
     #[must_use]
     pub const fn is_check(self) -> bool {
-        matches!(self, Self::Introspection | Self::GatewayCheck)
+        matches!(self, Self::Client | Self::Introspection | Self::GatewayCheck)
     }
 }
 
@@ -102,7 +105,7 @@ mod tests {
         assert_eq!(Way::ApiKey.as_str(), format!("{} secret", paths::API_KEY_TOKEN));
         assert_eq!(Way::ClientCredentials.as_str(), format!("{} client_secret", paths::OAUTH_TOKEN));
         assert_eq!(Way::SubjectToken.as_str(), format!("{} subject_token", paths::OAUTH_TOKEN));
-        assert_eq!(Way::Introspection.as_str(), paths::OAUTH_INTROSPECT);
+        assert_eq!(Way::Introspection.as_str(), format!("{} token", paths::OAUTH_INTROSPECT));
         assert_eq!(Way::GatewayCheck.as_str(), paths::GATEWAY_CHECK);
     }
 }

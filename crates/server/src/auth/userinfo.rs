@@ -17,6 +17,29 @@ use keywright_protocol::{ErrorBody, auth::UserInfo};
 use keywright_verify::rejection;
 use std::sync::Arc;
 
+/// What whoever asks is answered.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "documents answers that are rendered elsewhere")]
+pub(crate) enum HolderAnswers {
+    /// The holder.
+    #[response(status = 200, example = json!({"sub": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+        "email": "owner@acme.example", "name": "owner", "preferred_username": "owner@acme.example",
+        "currentOrganizationId": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11"}))]
+    Found(UserInfo),
+    /// No token, not a good one, or its key is dead.
+    #[response(status = 401, headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason (RFC 6750).")),
+        example = json!({"error": "unauthorized", "error_description": "send an access token in the Authorization header", "message": "send an access token in the Authorization header"}))]
+    Refused(ErrorBody),
+    /// Something broke here; tell the operator the `X-Request-Id`.
+    #[response(status = 500,
+        example = json!({"error": "server_error", "error_description": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer", "message": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer"}))]
+    Broken(ErrorBody),
+    /// It cannot be decided at the moment; try again.
+    #[response(status = 503, headers(("Retry-After" = String, description = "Seconds to wait.")),
+        example = json!({"error": "temporarily_unavailable", "error_description": "the database does not answer at the moment; try again in a second", "message": "the database does not answer at the moment; try again in a second"}))]
+    Unavailable(ErrorBody),
+}
+
 /// `GET /auth/realms/{realm}/protocol/openid-connect/userinfo`.
 #[utoipa::path(
     get,
@@ -26,19 +49,7 @@ use std::sync::Arc;
     description = "The person or the API Key behind an access token, and the organization it is for. The key, or the session, must still live: this answer is never given for a key that has been revoked or a session that has ended.",
     params(("realm" = String, Path, description = "Any; the contract's clients send `appcircle`.", example = "appcircle")),
     security(("token" = [])),
-    responses(
-        (status = 200, description = "The holder.", body = UserInfo, example = json!({"sub": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
-            "email": "owner@acme.example", "name": "owner", "preferred_username": "owner@acme.example",
-            "currentOrganizationId": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11"})),
-        (status = 401, description = "No token, not a good one, or its key is dead.", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason (RFC 6750).")),
-            example = json!({"error": "unauthorized", "error_description": "send an access token in the Authorization header", "message": "send an access token in the Authorization header"})),
-        (status = 500, description = "Something broke here; tell the operator the `X-Request-Id`.", body = ErrorBody,
-            example = json!({"error": "server_error", "error_description": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer", "message": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer"})),
-        (status = 503, description = "It cannot be decided at the moment; try again.", body = ErrorBody,
-            headers(("Retry-After" = String, description = "Seconds to wait.")),
-            example = json!({"error": "temporarily_unavailable", "error_description": "the database does not answer at the moment; try again in a second", "message": "the database does not answer at the moment; try again in a second"})),
-    )
+    responses(HolderAnswers)
 )]
 pub(crate) async fn userinfo(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, headers: HeaderMap) -> Result<Response, Response> {
     holder(&app, &info, &headers).await
@@ -53,19 +64,7 @@ pub(crate) async fn userinfo(State(app): State<Arc<App>>, Extension(info): Exten
     summary = "Who holds this token",
     description = "The person or the API Key behind an access token of any API of this installation, and the organization it is for. The key, or the session, must still live.",
     security(("token" = [])),
-    responses(
-        (status = 200, description = "The holder.", body = UserInfo, example = json!({"sub": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
-            "email": "owner@acme.example", "name": "owner", "preferred_username": "owner@acme.example",
-            "currentOrganizationId": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11"})),
-        (status = 401, description = "No token, not a good one, or its key is dead.", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason (RFC 6750).")),
-            example = json!({"error": "unauthorized", "error_description": "send an access token in the Authorization header", "message": "send an access token in the Authorization header"})),
-        (status = 500, description = "Something broke here; tell the operator the `X-Request-Id`.", body = ErrorBody,
-            example = json!({"error": "server_error", "error_description": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer", "message": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer"})),
-        (status = 503, description = "It cannot be decided at the moment; try again.", body = ErrorBody,
-            headers(("Retry-After" = String, description = "Seconds to wait.")),
-            example = json!({"error": "temporarily_unavailable", "error_description": "the database does not answer at the moment; try again in a second", "message": "the database does not answer at the moment; try again in a second"})),
-    )
+    responses(HolderAnswers)
 )]
 pub(crate) async fn oauth_userinfo(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, headers: HeaderMap) -> Result<Response, Response> {
     holder(&app, &info, &headers).await
@@ -80,19 +79,7 @@ pub(crate) async fn oauth_userinfo(State(app): State<Arc<App>>, Extension(info):
     summary = "The same, for clients that send POST",
     description = "Both methods are taken (OpenID Connect Core 1.0, section 5.3.1). The token stands in the `Authorization` header all the same.",
     security(("token" = [])),
-    responses(
-        (status = 200, description = "The holder.", body = UserInfo, example = json!({"sub": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
-            "email": "owner@acme.example", "name": "owner", "preferred_username": "owner@acme.example",
-            "currentOrganizationId": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11"})),
-        (status = 401, description = "No token, not a good one, or its key is dead.", body = ErrorBody,
-            headers(("WWW-Authenticate" = String, description = "`Bearer`, with the reason (RFC 6750).")),
-            example = json!({"error": "unauthorized", "error_description": "send an access token in the Authorization header", "message": "send an access token in the Authorization header"})),
-        (status = 500, description = "Something broke here; tell the operator the `X-Request-Id`.", body = ErrorBody,
-            example = json!({"error": "server_error", "error_description": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer", "message": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer"})),
-        (status = 503, description = "It cannot be decided at the moment; try again.", body = ErrorBody,
-            headers(("Retry-After" = String, description = "Seconds to wait.")),
-            example = json!({"error": "temporarily_unavailable", "error_description": "the database does not answer at the moment; try again in a second", "message": "the database does not answer at the moment; try again in a second"})),
-    )
+    responses(HolderAnswers)
 )]
 pub(crate) async fn oauth_userinfo_by_post(
     State(app): State<Arc<App>>,

@@ -5,27 +5,23 @@ use super::{
     decide::{By, Judge, decide, holder},
     table::Table,
 };
+use crate::audiences::Verifiers;
 use axum::http::request::Parts;
 use keywright_protocol::{Catalog, KeyKind, Time, secret};
 use keywright_verify::{Config, HttpSource, Need, Source as _, Verifier, VerifyError, rejection};
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{net::IpAddr, sync::Arc};
 
 /// The table, and a verifier for each audience that its permissions are of.
 pub(crate) struct Beside {
     table: Table,
-    config: Config,
+    verifiers: Verifiers,
     source: HttpSource,
-    verifiers: RwLock<HashMap<String, Arc<Verifier>>>,
 }
 
 impl Beside {
     /// With the rest of `config` for each audience.
     pub(crate) fn new(table: Table, config: Config, source: HttpSource) -> Self {
-        Self { table, config, source, verifiers: RwLock::default() }
+        Self { table, verifiers: Verifiers::new(config, Arc::new(source.clone())), source }
     }
 
     /// Decides about a request.
@@ -35,7 +31,7 @@ impl Beside {
             By::Token(verified) => Ok(Allowed { who: holder(&verified, found.upstream()), token: None }),
             By::Key(text) => {
                 let kind = secret::recognize(text).unwrap_or(KeyKind::ApiKey);
-                Err(Refused::of(&mut rejection::<Vec<u8>>(&VerifyError::RawKey(kind), &self.config)))
+                Err(Refused::of(&mut rejection::<Vec<u8>>(&VerifyError::RawKey(kind), self.verifiers.config())))
             }
         }
     }
@@ -43,7 +39,7 @@ impl Beside {
 
 impl Judge for Beside {
     fn issuer(&self) -> &str {
-        &self.config.issuer
+        &self.verifiers.config().issuer
     }
 
     async fn catalog(&self) -> Option<Arc<Catalog>> {
@@ -55,12 +51,6 @@ impl Judge for Beside {
     }
 
     fn verifier(&self, audience: &str) -> Option<Arc<Verifier>> {
-        if let Some(known) = self.verifiers.read().unwrap_or_else(PoisonError::into_inner).get(audience) {
-            return Some(Arc::clone(known));
-        }
-        let config = Config { audience: audience.to_owned(), ..self.config.clone() };
-        let made = Arc::new(Verifier::new(config, Arc::new(self.source.clone())));
-        let mut verifiers = self.verifiers.write().unwrap_or_else(PoisonError::into_inner);
-        Some(Arc::clone(verifiers.entry(audience.to_owned()).or_insert(made)))
+        Some(self.verifiers.of(audience))
     }
 }

@@ -23,7 +23,7 @@ use axum::{
     extract::{Request, State},
     http::request::Parts,
     response::{IntoResponse as _, Response},
-    routing::any,
+    routing::MethodRouter,
 };
 use decide::{By, Judge};
 use http::HeaderValue;
@@ -61,11 +61,12 @@ pub(crate) fn is_check(path: &str) -> bool {
 }
 
 /// The routes, by any method: the bare path, and everything below it.
-pub(crate) fn router() -> Router<Arc<App>> {
-    Router::new().route(GATEWAY_CHECK, any(check)).route(&format!("{GATEWAY_CHECK}/"), any(check)).route(&format!("{GATEWAY_CHECK}/{{*path}}"), any(check))
+pub(crate) fn router<S: Clone + Send + Sync + 'static>(check: &MethodRouter<S>) -> Router<S> {
+    let paths = [GATEWAY_CHECK.to_owned(), format!("{GATEWAY_CHECK}/"), format!("{GATEWAY_CHECK}/{{*path}}")];
+    paths.iter().fold(Router::new(), |router, path| router.route(path, check.clone()))
 }
 
-async fn check(State(app): State<Arc<App>>, request: Request) -> Response {
+pub(crate) async fn check(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, _body) = request.into_parts();
     app.answer_to_gateway(&parts).await
 }

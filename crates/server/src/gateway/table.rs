@@ -7,6 +7,7 @@ use figment::{
 };
 use http::{HeaderName, Method};
 use ipnet::IpNet;
+use keywright_core::catalog::{Preset, assemble};
 use keywright_protocol::Catalog;
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, net::IpAddr, path::Path};
@@ -58,6 +59,22 @@ impl Gateway {
         }
         let file: File = Figment::from(Toml::file_exact(path)).extract().map_err(|error| ConfigError(explain(&error)))?;
         Ok(file.gateway)
+    }
+
+    /// What can be used and will hardly be meant, in sentences, by the catalog that the next start puts in force.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if table or catalog cannot be used.
+    pub fn doubts(&self, preset: Option<Preset>, own_catalog: Option<&str>) -> Result<Vec<String>, ConfigError> {
+        let unusable = |error: &dyn std::fmt::Display| ConfigError(error.to_string());
+        let document = assemble(preset, own_catalog).map_err(|error| unusable(&error))?;
+        let (catalog, table) = (Catalog::new(document).map_err(|error| unusable(&error))?, self.table()?);
+        let unknown = |permission| format!("gateway: the catalog does not have the permission {permission}; its routes let nobody through");
+        let mut doubts: Vec<String> = table.unknown_permissions(&catalog).map(unknown).collect();
+        if self.peers.is_empty() && !self.routes.is_empty() {
+            doubts.push("gateway: peers is empty, so that nobody may ask; name the addresses of your gateways".to_owned());
+        }
+        Ok(doubts)
     }
 
     /// Checks it and makes a table of it.
@@ -155,9 +172,13 @@ impl Table {
 
     /// Writes into the log which routes let nobody through, because the catalog does not have their permission.
     pub fn warn_of_unknown_permissions(&self, catalog: &Catalog) {
-        for route in self.routes.iter().filter(|route| catalog.index(&route.permission).is_none()) {
-            tracing::warn!(permission = %route.permission, "a route of the gateway needs a permission that the catalog does not have; it lets nobody through");
+        for permission in self.unknown_permissions(catalog) {
+            tracing::warn!(permission, "a route of the gateway needs a permission that the catalog does not have; it lets nobody through");
         }
+    }
+
+    fn unknown_permissions<'t>(&'t self, catalog: &'t Catalog) -> impl Iterator<Item = &'t str> {
+        self.routes.iter().map(|route| route.permission.as_str()).filter(|permission| catalog.index(permission).is_none())
     }
 }
 
@@ -362,6 +383,18 @@ mod tests {
         for path in ["/invoices/export", "/invoices/1", "/invoices/1/", "/invoices/export/1", "/invoices/exports"] {
             assert!(!is_ambiguous(path), "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_hardly_meant_is_said() {
+        let catalog = "[apis.invoices.permissions]\n\"invoices.read\" = \"See invoices\"\n";
+        let mut gateway = Gateway { peers: vec!["127.0.0.1/32".parse().unwrap()], routes: vec![route("/a")], ..Gateway::default() };
+        assert!(gateway.doubts(None, Some(catalog)).unwrap().is_empty());
+        gateway.routes.push(GatewayRoute { permission: "invoices.raed".to_owned(), ..route("/b") });
+        gateway.peers.clear();
+        let [permission, peers] = gateway.doubts(None, Some(catalog)).unwrap().try_into().unwrap();
+        assert!(permission.contains("invoices.raed") && peers.contains("nobody may ask"));
+        assert!(Gateway::default().doubts(None, None).unwrap().is_empty(), "without routes nobody needs to ask");
     }
 
     #[test]

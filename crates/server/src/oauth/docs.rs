@@ -95,11 +95,6 @@ pub(super) enum TokenAnswers {
         "error_description": "this key has been suspended since 2026-11-24T09:00:00.000Z; an Owner of its organization can resume it",
         "message": "this key has been suspended since 2026-11-24T09:00:00.000Z; an Owner of its organization can resume it"}))]
     Refused(ErrorBody),
-    /// The body is longer than 16 KiB.
-    #[response(status = 413, example = json!({"error": "request_too_large",
-        "error_description": "the body is longer than 16384 bytes, which is the limit here",
-        "message": "the body is longer than 16384 bytes, which is the limit here"}))]
-    TooLarge(ErrorBody),
     /// The body is not a form.
     #[response(status = 415, example = json!({"error": "unsupported_media_type",
         "error_description": "send a form: Content-Type: application/x-www-form-urlencoded and a body such as grant_type=client_credentials&client_id=acme-ci&client_secret=kw_api_...",
@@ -110,16 +105,6 @@ pub(super) enum TokenAnswers {
         "error_description": "this key is exchanged too often; use each access token until it expires, and try again in a second",
         "message": "this key is exchanged too often; use each access token until it expires, and try again in a second"}))]
     Limited(ErrorBody),
-    /// Something broke here; tell the operator the `X-Request-Id`.
-    #[response(status = 500, example = json!({"error": "server_error",
-        "error_description": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer",
-        "message": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer"}))]
-    Broken(ErrorBody),
-    /// It cannot be decided at the moment; nothing is said about the key. Try again after `Retry-After` seconds.
-    #[response(status = 503, example = json!({"error": "temporarily_unavailable",
-        "error_description": "the database does not answer at the moment; try again in a second",
-        "message": "the database does not answer at the moment; try again in a second"}))]
-    Unavailable(ErrorBody),
 }
 
 /// What introspection and revocation answer besides success.
@@ -142,11 +127,6 @@ pub(super) enum QuestionAnswers {
         "error_description": "this key is protected from being revoked; set deleteProtection to false first, or suspend it",
         "message": "this key is protected from being revoked; set deleteProtection to false first, or suspend it"}))]
     Protected(ErrorBody),
-    /// The body is longer than 16 KiB.
-    #[response(status = 413, example = json!({"error": "request_too_large",
-        "error_description": "the body is longer than 16384 bytes, which is the limit here",
-        "message": "the body is longer than 16384 bytes, which is the limit here"}))]
-    TooLarge(ErrorBody),
     /// The body is not a form.
     #[response(status = 415, example = json!({"error": "unsupported_media_type",
         "error_description": "send a form: Content-Type: application/x-www-form-urlencoded and a body such as token=eyJhbGciOiJFUzI1NiIs...",
@@ -157,12 +137,23 @@ pub(super) enum QuestionAnswers {
         "error_description": "too many keys from your address were refused; this limit is the address's, so good keys from it wait too: correct the one that is wrong, and try again in 6 seconds",
         "message": "too many keys from your address were refused; this limit is the address's, so good keys from it wait too: correct the one that is wrong, and try again in 6 seconds"}))]
     Limited(ErrorBody),
+}
+
+/// What every route with a form answers besides.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "documents answers that are rendered elsewhere")]
+pub(super) enum AlwaysAnswers {
+    /// The body is longer than 16 KiB.
+    #[response(status = 413, example = json!({"error": "request_too_large",
+        "error_description": "the body is longer than 16384 bytes, which is the limit here",
+        "message": "the body is longer than 16384 bytes, which is the limit here"}))]
+    TooLarge(ErrorBody),
     /// Something broke here; tell the operator the `X-Request-Id`.
     #[response(status = 500, example = json!({"error": "server_error",
         "error_description": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer",
         "message": "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer"}))]
     Broken(ErrorBody),
-    /// It cannot be decided at the moment, which says nothing about the token. Try again after `Retry-After` seconds.
+    /// It cannot be decided at the moment, which says nothing about keys and tokens. Try again after `Retry-After` seconds.
     #[response(status = 503, example = json!({"error": "temporarily_unavailable",
         "error_description": "the database does not answer at the moment; try again in a second",
         "message": "the database does not answer at the moment; try again in a second"}))]

@@ -2,7 +2,7 @@
 
 use super::{
     client::{authorization, credentials},
-    docs::{IntrospectForm, QuestionAnswers},
+    docs::{AlwaysAnswers, IntrospectForm, QuestionAnswers},
     error::{As, OAuthError, of_core},
 };
 use crate::{
@@ -47,7 +47,7 @@ enum Sees {
         "client_id": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "username": "nightly.0b1f7a52@keys.auth.example.com", "token_type": "Bearer",
         "exp": 1_795_000_000, "iat": 1_794_996_400, "nbf": 1_794_996_400, "sub": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "aud": "https://api.example.com",
         "iss": "https://auth.example.com", "jti": "0cTq...", "roles": ["accountant"], "currentOrganizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
-        "organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "keyId": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "keyKind": "apiKey"})), QuestionAnswers)
+        "organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "keyId": "0b1f7a52-8a3e-4c8e-9d0e-6a7f0e3f2b11", "keyKind": "apiKey"})), QuestionAnswers, AlwaysAnswers)
 )]
 pub(crate) async fn introspect(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, request: Request<Body>) -> Result<Response, ApiError> {
     let headers = request.headers().clone();

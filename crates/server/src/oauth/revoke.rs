@@ -2,7 +2,7 @@
 
 use super::{
     client::credentials,
-    docs::{QuestionAnswers, RevokeForm},
+    docs::{AlwaysAnswers, QuestionAnswers, RevokeForm},
     error::{As, OAuthError, of_core},
 };
 use crate::{
@@ -36,7 +36,7 @@ const EXAMPLE: &str = "token=eyJhbGciOiJFUzI1NiIs...";
     description = "An access token: it is taken back everywhere, and with it every other token of the same secret for the same organization; for a root also those for its sub-organizations, which may have been made from it (RFC 7009). The key stays, and its next exchange gives another token. A raw Personal Access Key or API Key: the key is revoked, for ever. Whoever has it may do that; nobody needs to say who he is, and whoever does must be right. What is not known, or was taken back before, changes nothing and is 200 too.",
     request_body(content = RevokeForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "It opens nothing any more. Without a body.",
-        headers(("Keywright-Revision" = String, description = "The revision of the change, if there was one. Receipts are found by it."))), QuestionAnswers)
+        headers(("Keywright-Revision" = String, description = "The revision of the change, if there was one. Receipts are found by it."))), QuestionAnswers, AlwaysAnswers)
 )]
 pub(crate) async fn revoke(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, request: Request<Body>) -> Result<Response, ApiError> {
     let headers = request.headers().clone();

@@ -2,7 +2,7 @@
 
 use super::{
     client::{ClientCredentials, credentials},
-    docs::{TokenAnswers, TokenForm},
+    docs::{AlwaysAnswers, TokenAnswers, TokenForm},
     error::{As, OAuthError, of_core, of_verify},
 };
 use crate::{
@@ -50,7 +50,7 @@ struct Asked<'a> {
     summary = "Get an access token",
     description = "For an API Key as a client (`client_credentials`, RFC 6749 section 4.4), with its id or name and its secret by HTTP Basic or in the body; or for what `subject_token` is (token exchange, RFC 8693): a Personal Access Key, an API Key by its secret alone, or an access token, which can be narrowed that way in what it may do, in time, or to a sub-organization of its own. A token made from a token never may do more, never lives longer, and is taken back with it. `scope` names permissions; one that does not exist, or that the key does not have there, is refused. Unknown parameters are ignored.",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
-    responses(TokenAnswers)
+    responses(TokenAnswers, AlwaysAnswers)
 )]
 pub(crate) async fn token(State(app): State<Arc<App>>, Extension(info): Extension<RequestInfo>, request: Request<Body>) -> Result<Response, ApiError> {
     let headers = request.headers().clone();
