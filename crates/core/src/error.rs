@@ -224,7 +224,7 @@ pub enum Refusal {
     #[error("the organization of this key has been suspended or deleted since {0}; ask the operator of this installation")]
     OrganizationDead(Time),
     /// An access token of a generation that has ended.
-    #[error("this access token was taken back, as its key or what that may do has changed; exchange the key again")]
+    #[error("this access token was taken back: it was given up, or its key or what that may do has changed; exchange the key again")]
     TakenBack,
     /// Nobody knows this session.
     #[error("this session is not known here; sign in again")]

@@ -61,6 +61,8 @@ pub enum SpecAt {
         oauth::metadata::openid,
         oauth::metadata::resource
     ),
+    // Schemas that only answers documented by `IntoResponses` name are not found by themselves.
+    components(schemas(keywright_protocol::ErrorBody, keywright_protocol::auth::UserInfo, keywright_protocol::oauth::OAuthTokenResponse)),
     tags((name = "OAuth", description = "Tokens, by the standards.")),
     modifiers(&TokenScheme, &ClientScheme, &Shared)
 )]
@@ -104,7 +106,7 @@ struct OAuthApi;
         health::ready_docs,
         health::metrics_docs
     ),
-    components(schemas(keywright_protocol::auth::TokenResponse)),
+    components(schemas(keywright_protocol::auth::TokenResponse, keywright_protocol::auth::UserInfo)),
     tags(
         (name = "Sign-in", description = "People: sessions and passwords."),
         (name = "Token", description = "About a token."),

@@ -44,7 +44,7 @@ pub enum VerifyError {
     #[error("the claims of the access token are not as they must be: {0}")]
     Claims(&'static str),
     /// Taken back before its end: its key was revoked, or may do less now.
-    #[error("the access token was taken back, as its key or what that may do has changed; exchange the key for a new one")]
+    #[error("the access token was taken back: it was given up, or its key or what that may do has changed; exchange the key for a new one")]
     Revoked,
     /// The issuer was asked, and says that it is not good; why is not told.
     #[error("the issuer says that this is not good any more, or never was; exchange the key for a new access token")]

@@ -91,7 +91,9 @@ async fn a_key_gives_less_than_it_has(db: Db) {
     // Remembered or not, everybody else gets everything.
     assert_eq!(claims(&world.exchange("owner", None).await.unwrap()).roles, whole.roles);
     assert_eq!(world.wanted("owner", Wanted { expires_in: Some(1_000_000), ..Wanted::default() }).await.unwrap().token.expires_in, plain.expires_in);
-    assert_eq!(code(world.wanted("owner", scope("no.such.thing")).await), "invalid_scope");
+    for unknown in ["no.such.thing", &format!("{READ} no.such.thing")] {
+        assert_eq!(code(world.wanted("owner", scope(unknown)).await), "invalid_scope", "{unknown}: nothing is left out unsaid");
+    }
     assert_eq!(code(world.wanted("owner", scope(" ")).await), "invalid_scope");
     let refused = world.wanted("viewer", scope("distribution.profile.view organization.api-key.manage")).await;
     assert!(matches!(refused, Err(Error::Scope(ref sentence)) if sentence.contains("organization.api-key.manage") && !sentence.contains(READ)));
@@ -288,6 +290,8 @@ async fn what_is_taken_back_takes_along_what_may_have_been_made_of_it(db: Db) {
     assert!(payload::<News>(&core.status_news(Some(again.position)).unwrap().text).ended.is_empty());
     let next = world.exchange("owner", None).await.unwrap();
     assert!(!both.contains(&held(&world, &next).status_index), "the key goes on");
+    core.revoke_token(&by, &held(&world, &token)).await.unwrap();
+    assert_eq!(code(world.narrowed(&next, Wanted::default()).await), "done", "an older token has no say about a newer one");
     // The other way round: a sub-organization's token takes nothing of the root's along.
     let sub = world.exchange("owner", Some(mobile)).await.unwrap();
     core.revoke_token(&by, &held(&world, &sub)).await.unwrap();

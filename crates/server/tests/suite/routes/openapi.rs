@@ -6,6 +6,7 @@ use keywright_server::config::RemoteSpec;
 use keywright_testkit::{Actor, TestServer};
 use serde_json::Value;
 
+const OAUTH: &str = "/openapi/oauth.json";
 const AUTH: &str = "/openapi/auth.json";
 const IDENTITY: &str = "/openapi/identity.json";
 const GATEWAY: &str = "/openapi/gateway.json";
@@ -23,7 +24,7 @@ async fn the_page_lists_every_document_by_name() {
     assert!(policy.contains("default-src 'none'") && policy.contains("connect-src 'self' https://api.example.com;"), "{policy}");
     let script = server.get(Actor::Anonymous, "/openapi/swagger-initializer.js").await;
     for (name, url) in [
-        ("oauth", "/openapi/oauth.json"),
+        ("oauth", OAUTH),
         ("auth", AUTH),
         ("identity", IDENTITY),
         ("gateway", GATEWAY),
@@ -107,6 +108,31 @@ async fn every_operation_is_described_with_its_parameters_answers_and_examples()
             }
         }
         assert_eq!(ids.len(), count, "{path}");
+    }
+    server.end().await;
+}
+
+/// Every `$ref` in a value, at any depth.
+fn references(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Object(members) if members.get("$ref").is_some_and(Value::is_string) => vec![value],
+        Value::Object(members) => members.values().flat_map(references).collect(),
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A schema that only an answer names is easily left out of a document.
+#[tokio::test]
+async fn every_reference_of_every_document_leads_somewhere() {
+    let server = TestServer::start().await;
+    for path in [OAUTH, AUTH, IDENTITY, GATEWAY, DISTRIBUTION] {
+        let document = server.get(Actor::Anonymous, path).await.json();
+        let references = references(&document);
+        assert!(path == GATEWAY || !references.is_empty(), "{path}");
+        for reference in references {
+            assert!(resolve(&document, reference).is_object(), "{path}: {reference}");
+        }
     }
     server.end().await;
 }
