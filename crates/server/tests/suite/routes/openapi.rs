@@ -118,7 +118,7 @@ fn references(value: &Value) -> Vec<&Value> {
         Value::Object(members) if members.get("$ref").is_some_and(Value::is_string) => vec![value],
         Value::Object(members) => members.values().flat_map(references).collect(),
         Value::Array(items) => items.iter().flat_map(references).collect(),
-        _ => Vec::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }
 
