@@ -20,6 +20,7 @@ pub mod demo;
 mod error;
 pub mod exchange;
 pub mod explain;
+mod form_token;
 pub mod grant;
 pub mod idempotency;
 pub mod identity;

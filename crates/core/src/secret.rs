@@ -107,6 +107,15 @@ impl Pepper {
         to_array(&context.sign())
     }
 
+    /// Binds a form to whoever it is shown to.
+    #[must_use]
+    pub fn form_token(&self, holder: &[u8]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(b"keywright form\0");
+        context.update(holder);
+        to_array(&context.sign())
+    }
+
     /// Whether an operator key's tag is the right one, in constant time.
     #[must_use]
     pub fn is_operator_tag(&self, tag: &[u8], digest: &[u8], bound: &OperatorBound<'_>) -> bool {

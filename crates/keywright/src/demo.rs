@@ -10,6 +10,7 @@ use keywright_distribution::{
 };
 use keywright_protocol::Clock;
 use keywright_server::{
+    DemoPerson,
     config::{CatalogFrom, Config, Cors},
     data_dir::{self, DataDir},
     logging, run,
@@ -21,6 +22,9 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// Whom the console signs in without a password.
+const SIGNED_IN_BY_ONE_CLICK: [&str; 3] = ["owner", "manager", "viewer"];
 
 /// What the demo takes; all of it may be left out.
 #[derive(Args)]
@@ -77,6 +81,9 @@ async fn serve(prepared: run::Prepared, args: &DemoArgs, folder: &Path, signals:
     let base = prepared.core.issuer().to_owned();
     let address = prepared.address;
     let mounted = mount(&distribution, &prepared.app)?;
+    let person = |(part, user): (&&str, &demo::DemoUser)| DemoPerson { part: (*part).to_owned(), email: user.email.clone(), password: user.password.clone() };
+    let people = world.users.iter().filter(|(part, _)| SIGNED_IN_BY_ONE_CLICK.contains(part));
+    prepared.app.offer_demo(people.map(person).collect());
     let running = prepared.start(vec![mounted])?;
     if let Some(path) = &args.credentials_file {
         let text = serde_json::to_string_pretty(&credentials(&base, &world))?;
@@ -168,6 +175,7 @@ From a shell, with one of the keys below at the prompt:
 keywright login --url {base}
 keywright whoami
 
+Console: {base}/console (sign in as the owner by one click)
 API documentation: {base}/openapi/index.html
 
 Organizations:

@@ -5,6 +5,7 @@ use crate::{
     audiences::{Audiences, Verifiers},
     auth,
     config::{self, ConfigError, LegacyEndpoints},
+    console,
     error::ApiError,
     gateway, health, idempotency, identity, oauth,
     openapi::{self, Spec, SpecAt},
@@ -20,7 +21,7 @@ use axum::{
 use keywright_core::Core;
 use keywright_protocol::paths;
 use keywright_verify::{Config, Source, Verifier};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What handlers share.
 pub struct App {
@@ -40,6 +41,8 @@ pub struct App {
     pub expose_metrics: bool,
     /// Where webhooks may lead.
     pub outbound: Arc<Outbound>,
+    /// Whom the console signs in by one click; nobody but in the demo.
+    demo: OnceLock<Vec<console::DemoPerson>>,
 }
 
 /// A resource API that lives in this process, with its spec.
@@ -66,7 +69,27 @@ impl App {
         let verifier = audiences.issuer();
         let gateway = gateway::Desk::new(&settings.gateway, &settings.trusted_proxies, &core.catalog().catalog)?;
         let (legacy_endpoints, expose_metrics) = (settings.legacy_endpoints, settings.metrics.enabled);
-        Ok(Arc::new(Self { core, verifier, audiences, gateway, metrics: Arc::new(Metrics::default()), legacy_endpoints, expose_metrics, outbound }))
+        Ok(Arc::new(Self {
+            core,
+            verifier,
+            audiences,
+            gateway,
+            metrics: Arc::new(Metrics::default()),
+            legacy_endpoints,
+            expose_metrics,
+            outbound,
+            demo: OnceLock::new(),
+        }))
+    }
+
+    /// Lets the console sign these in by one click, for whoever stands at this machine.
+    pub fn offer_demo(&self, people: Vec<console::DemoPerson>) {
+        // Once is enough.
+        let _ = self.demo.set(people);
+    }
+
+    pub(crate) fn demo_people(&self) -> &[console::DemoPerson] {
+        self.demo.get().map(Vec::as_slice).unwrap_or_default()
     }
 
     /// All routes. `more` are specs that the API page lists besides.
@@ -94,6 +117,7 @@ impl App {
             .route(paths::JWKS_PEM, get(well_known::pem))
             .route(paths::CATALOG, get(well_known::catalog))
             .merge(status::router())
+            .merge(console::router())
             .merge(gateway::router(&any(gateway::check)))
             .route(paths::ROLES, get(well_known::roles))
             .route(paths::HEALTH, get(health::alive))
@@ -105,7 +129,7 @@ impl App {
         {
             resources = resources.merge(gateway::envoy::router(self));
         }
-        finish(router.merge(openapi::router(&specs)).with_state(Arc::clone(self)).merge(resources))
+        finish(router.merge(openapi::router(&specs)).with_state(Arc::clone(self)).merge(resources)).fallback(console::nothing)
     }
 }
 

@@ -180,7 +180,7 @@ pub(crate) fn held_token(verified: &Verified) -> HeldToken {
     }
 }
 
-fn anonymous(parts: &Parts, app: &Arc<App>) -> Result<Context, ApiError> {
+pub(crate) fn anonymous(parts: &Parts, app: &Arc<App>) -> Result<Context, ApiError> {
     let info = parts.extensions.get::<RequestInfo>().ok_or(ApiError::Broken)?;
     let mut ctx = info.context(app.core.clock());
     ctx.user_agent = user_agent(&parts.headers);

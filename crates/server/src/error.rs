@@ -56,7 +56,7 @@ impl ApiError {
         if error.is_outage() { Self::Core(error) } else { Self::DeadToken(error) }
     }
 
-    fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Core(error) => match error {
                 Error::Refused(_) | Error::WrongPassword => StatusCode::UNAUTHORIZED,
@@ -85,7 +85,7 @@ impl ApiError {
         }
     }
 
-    fn body(&self) -> ErrorBody {
+    pub(crate) fn body(&self) -> ErrorBody {
         const INTERNAL: &str = "something went wrong here; if it happens again, tell the operator the X-Request-Id of this answer";
         match self {
             Self::Core(Error::Internal(text)) | Self::DeadToken(Error::Internal(text)) => {

@@ -10,6 +10,7 @@ mod auth;
 pub mod backup;
 mod caller;
 pub mod config;
+mod console;
 pub mod data_dir;
 pub mod documentation;
 mod error;
@@ -38,5 +39,6 @@ pub mod webhooks;
 mod well_known;
 
 pub use app::{App, Mounted};
+pub use console::DemoPerson;
 pub use metrics::Metrics;
 pub use source::CoreSource;

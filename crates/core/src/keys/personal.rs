@@ -107,6 +107,24 @@ impl Core {
             .await
     }
 
+    /// One of the Personal Access Keys that [`Core::list_personal_access_keys`] lists.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn get_personal_access_key(self: &Arc<Self>, ctx: &Context, organization: OrganizationId, id: KeyId) -> Result<KeyRecord, Error> {
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        self.db
+            .read(move |tx| {
+                Box::pin(async move {
+                    let authority = core.authority(tx, &ctx, organization).await?;
+                    authority.by.require_scope(OperatorScope::Keys)?;
+                    let key = managed_keys::find(tx, id, organization).await?;
+                    key.filter(|key| key.kind == KeyKind::PersonalAccessKey && sees(&authority, key)).ok_or(KEY)
+                })
+            })
+            .await
+    }
+
     /// Gives one's own Personal Access Key another name.
     ///
     /// # Errors

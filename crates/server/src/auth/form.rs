@@ -12,6 +12,24 @@ const MAX_BODY: usize = 16 * 1024;
 /// Most fields.
 const MAX_FIELDS: usize = 64;
 
+/// The body of a form, of at most so many bytes.
+pub(crate) async fn read_body(headers: &HeaderMap, body: Body, example: &'static str, most: usize) -> Result<Bytes, ApiError> {
+    if let Some(given) = headers.get(CONTENT_TYPE) {
+        let essence = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(ApiError::NotAForm(example));
+        }
+    }
+    let body = Limited::new(body, most).collect().await.map_err(|error| {
+        if error.is::<http_body_util::LengthLimitError>() {
+            ApiError::TooLarge(most)
+        } else {
+            ApiError::BadRequest("the body broke off before its end; send it again".to_owned())
+        }
+    })?;
+    Ok(body.to_bytes())
+}
+
 /// The raw text of a form.
 pub(crate) struct Form(Bytes);
 
@@ -19,20 +37,7 @@ impl Form {
     /// Reads a body that must be a form. No content type counts as one: there are clients that send none. `example` is shown to whoever
     /// sends something else.
     pub(crate) async fn read(headers: &HeaderMap, body: Body, example: &'static str) -> Result<Self, ApiError> {
-        if let Some(given) = headers.get(CONTENT_TYPE) {
-            let essence = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-            if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-                return Err(ApiError::NotAForm(example));
-            }
-        }
-        let body = Limited::new(body, MAX_BODY).collect().await.map_err(|error| {
-            if error.is::<http_body_util::LengthLimitError>() {
-                ApiError::TooLarge(MAX_BODY)
-            } else {
-                ApiError::BadRequest("the body broke off before its end; send it again".to_owned())
-            }
-        })?;
-        Ok(Self(body.to_bytes()))
+        read_body(headers, body, example, MAX_BODY).await.map(Self)
     }
 
     /// Its fields: each name once, at most 64.

@@ -31,11 +31,16 @@ use std::{fmt::Write as _, sync::Arc};
 )]
 pub(crate) async fn export(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>) -> Result<Response, ApiError> {
     let members = told(app.core.export_members(&caller.ctx, caller.named(&id)?).await)?;
+    Ok(as_file(&members))
+}
+
+/// The table as a file to keep.
+pub(crate) fn as_file(members: &[Member]) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present")),
         (CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"members.csv\"")),
     ];
-    Ok((headers, table(&members)).into_response())
+    (headers, table(members)).into_response()
 }
 
 fn table(members: &[Member]) -> String {

@@ -1,0 +1,174 @@
+//! How a key is used: counts by day, as a picture that is made here.
+
+use super::{
+    page::{Desk, Frame, html},
+    trouble::Trouble,
+    view::{When, or_dash, when},
+};
+use crate::app::App;
+use askama::Template;
+use axum::{Router, extract::Path, response::Response, routing::get};
+use http::StatusCode;
+use keywright_core::{
+    Error,
+    usage::{Period, Usage, UsageQuery},
+};
+use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time};
+use std::sync::Arc;
+
+const DAYS: usize = 30;
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
+/// Of a picture, in its own units.
+const HEIGHT: i64 = 100;
+
+/// One day in a picture.
+pub(super) struct Bar {
+    pub(super) x: usize,
+    pub(super) issued_y: i64,
+    pub(super) issued_height: i64,
+    pub(super) refused_y: i64,
+    pub(super) refused_height: i64,
+}
+
+/// Thirty days of use.
+pub(super) struct Bars {
+    pub(super) bars: Vec<Bar>,
+    /// The same in words.
+    pub(super) summary: String,
+    pub(super) is_empty: bool,
+}
+
+/// One day in words.
+struct DayLine {
+    day: String,
+    issued: i64,
+    refused: i64,
+}
+
+/// By which way and with which secret it was used.
+struct WayLine {
+    way: String,
+    version: i64,
+    issued: i64,
+    refused: i64,
+    used: Option<(When, String, String)>,
+    refusal: Option<(When, String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "console/usage.html")]
+struct UsagePage {
+    frame: Frame,
+    name: String,
+    back: String,
+    bars: Bars,
+    days: Vec<DayLine>,
+    ways: Vec<WayLine>,
+    as_of: When,
+}
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/console/{organization}/api-keys/{key}/usage", get(of_api_key))
+        .route("/console/{organization}/personal-keys/{key}/usage", get(of_personal_key))
+}
+
+async fn read(desk: &Desk, key: (KeyId, KeyKind)) -> Result<Usage, Trouble> {
+    let query = UsageQuery { from: None, until: None, by: Period::Day };
+    match desk.visitor.app.core.key_usage(&desk.visitor.ctx, desk.id(), key, query).await {
+        Ok(usage) => Ok(usage),
+        Err(Error::NotFound(_)) => Err(Trouble::no_such_page()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Tokens given and exchanges refused, by day, oldest first; days without any too.
+fn by_day(usage: &Usage) -> Vec<(Time, i64, i64)> {
+    let first = usage.from.as_millis();
+    let mut days: Vec<(Time, i64, i64)> = (0..DAYS).map(|at| (Time::from_millis(first + i64::try_from(at).unwrap_or(0) * DAY_MILLIS), 0, 0)).collect();
+    for count in &usage.counts {
+        let at = usize::try_from((count.begins_at.as_millis() - first) / DAY_MILLIS).unwrap_or(usize::MAX);
+        if let Some((_, issued, refused)) = days.get_mut(at) {
+            *issued += count.issued;
+            *refused += count.refused;
+        }
+    }
+    days
+}
+
+impl Bars {
+    /// Of a key, for a list.
+    pub(super) async fn of(desk: &Desk, key: (KeyId, KeyKind)) -> Result<Self, Trouble> {
+        Ok(Self::drawn(&by_day(&read(desk, key).await?)))
+    }
+
+    fn drawn(days: &[(Time, i64, i64)]) -> Self {
+        let most = days.iter().map(|(_, issued, refused)| issued + refused).max().unwrap_or(0).max(1);
+        // What is there at all is seen.
+        let height = |count: i64| if count == 0 { 0 } else { (count * HEIGHT / most).max(3) };
+        let bar = |(at, (_, issued, refused)): (usize, &(Time, i64, i64))| {
+            let (issued_height, refused_height) = (height(*issued), height(*refused));
+            let issued_y = HEIGHT - issued_height;
+            Bar { x: at * 10 + 1, issued_y, issued_height, refused_y: (issued_y - refused_height).max(0), refused_height }
+        };
+        let (issued, refused) = days.iter().fold((0, 0), |(issued, refused), day| (issued + day.1, refused + day.2));
+        Self {
+            bars: days.iter().enumerate().map(bar).collect(),
+            summary: format!("{issued} tokens given, {refused} exchanges refused in 30 days"),
+            is_empty: issued + refused == 0,
+        }
+    }
+}
+
+fn way_name(name: &str) -> String {
+    match name.split_once(' ') {
+        Some((endpoint, "personalAccessKey")) => endpoint.to_owned(),
+        Some((endpoint, field)) => format!("{endpoint} ({field})"),
+        None => name.to_owned(),
+    }
+}
+
+async fn page(desk: Desk, (id, kind): (KeyId, KeyKind), name: String, (here, back): (&'static str, String)) -> Result<Response, Trouble> {
+    let usage = read(&desk, (id, kind)).await?;
+    let days = by_day(&usage);
+    let lines = days.iter().rev().filter(|(_, issued, refused)| issued + refused > 0);
+    let lines = lines.map(|(day, issued, refused)| DayLine { day: super::view::day(*day), issued: *issued, refused: *refused }).collect();
+    let ways = usage.ways.iter().map(|row| WayLine {
+        way: way_name(&row.way),
+        version: row.version,
+        issued: row.issued,
+        refused: row.refused,
+        used: row.last_use.as_ref().map(|of| (when(of.at), or_dash(&of.address).to_owned(), or_dash(&of.user_agent).to_owned())),
+        refusal: row.last_refusal.as_ref().map(|of| (when(of.contact.at), or_dash(&of.contact.address).to_owned(), of.reason.clone())),
+    });
+    let page = UsagePage {
+        frame: desk.frame(&format!("Use of {name}"), here),
+        back,
+        bars: Bars::drawn(&days),
+        days: lines,
+        ways: ways.collect(),
+        as_of: when(usage.as_of),
+        name,
+    };
+    Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
+}
+
+async fn of_api_key(desk: Desk, Path((_, id)): Path<(OrganizationId, KeyId)>) -> Result<Response, Trouble> {
+    let key = match desk.visitor.app.core.get_api_key(&desk.visitor.ctx, desk.id(), id).await {
+        Ok(key) => key,
+        Err(Error::NotFound(_)) => return Err(Trouble::no_such_page()),
+        Err(error) => return Err(error.into()),
+    };
+    let back = format!("{}/api-keys/{id}", desk.base());
+    page(desk, (id, KeyKind::ApiKey), key.record.name, ("api-keys", back)).await
+}
+
+async fn of_personal_key(desk: Desk, Path((_, id)): Path<(OrganizationId, KeyId)>) -> Result<Response, Trouble> {
+    let key = match desk.visitor.app.core.get_personal_access_key(&desk.visitor.ctx, desk.id(), id).await {
+        Ok(key) => key,
+        Err(Error::NotFound(_)) => return Err(Trouble::no_such_page()),
+        Err(error) => return Err(error.into()),
+    };
+    let back = format!("{}/personal-keys", desk.base());
+    page(desk, (id, KeyKind::PersonalAccessKey), key.name, ("personal-keys", back)).await
+}

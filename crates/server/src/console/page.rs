@@ -1,0 +1,209 @@
+//! What all pages have: their frame, and the headers they are sent with.
+
+use super::{trouble::Trouble, visitor::Visitor};
+use crate::app::App;
+use askama::Template;
+use axum::{
+    extract::FromRequestParts,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderName, HeaderValue, StatusCode,
+    header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_FRAME_OPTIONS},
+    request::Parts,
+};
+use keywright_core::{Error, chance, explain::Me, organizations::Organization};
+use keywright_protocol::{OrganizationId, catalog::OWNER};
+use std::sync::Arc;
+
+/// What a page may load and do: its own files and forms, nothing inline and nothing from elsewhere (Content Security Policy Level 3).
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// A page as an answer.
+pub(crate) fn html(status: StatusCode, template: &impl Template) -> Response {
+    let text = match template.render() {
+        Ok(text) => text,
+        Err(error) => {
+            tracing::error!(%error, "a page could not be made");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    let mut response = (status, text).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
+    headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
+    response
+}
+
+/// The frame of a page without an organization.
+pub(crate) struct Plain {
+    /// As it stands in the browser's title.
+    pub(crate) title: &'static str,
+}
+
+impl Plain {
+    /// With a title.
+    pub(crate) const fn titled(title: &'static str) -> Self {
+        Self { title }
+    }
+}
+
+/// An organization as the switcher lists it.
+pub(crate) struct Choice {
+    pub(crate) id: OrganizationId,
+    pub(crate) name: String,
+    /// Whether it stands under the one before it that is not.
+    pub(crate) is_sub: bool,
+    pub(crate) is_current: bool,
+}
+
+/// A person in one of his organizations.
+pub(crate) struct Desk {
+    /// Who.
+    pub(crate) visitor: Visitor,
+    /// Himself there.
+    pub(crate) me: Me,
+    choices: Vec<Organization>,
+    is_operator: bool,
+}
+
+impl FromRequestParts<Arc<App>> for Desk {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        let visitor = Visitor::from_request_parts(parts, app).await?;
+        let id = organization_of(parts.uri.path()).ok_or_else(|| Trouble::no_such_page().into_response())?;
+        Self::at(visitor, id).await.map_err(|trouble| trouble.into_response())
+    }
+}
+
+/// The organization that a page is about, by its path.
+pub(crate) fn organization_of(path: &str) -> Option<OrganizationId> {
+    path.split('/').nth(2).and_then(|text| text.parse().ok())
+}
+
+impl Desk {
+    /// In an organization; one that is not his is no page.
+    pub(crate) async fn at(visitor: Visitor, id: OrganizationId) -> Result<Self, Trouble> {
+        let core = Arc::clone(&visitor.app.core);
+        let me = match core.me(&visitor.ctx, id).await {
+            Ok(me) => me,
+            Err(Error::NotFound(_)) => return Err(Trouble::no_such_page()),
+            Err(error) => return Err(error.into()),
+        };
+        let choices = core.list_organizations(&visitor.ctx).await?;
+        let is_operator = core.is_operator_organization(id).await?;
+        Ok(Self { visitor, me, choices, is_operator })
+    }
+
+    /// The organization's id.
+    pub(crate) fn id(&self) -> OrganizationId {
+        self.me.organization.row.id
+    }
+
+    /// Whether he is an Owner here.
+    pub(crate) fn is_owner(&self) -> bool {
+        self.me.roles.iter().any(|role| role == OWNER)
+    }
+
+    /// His organizations that stand under this one.
+    pub(crate) fn subs(&self) -> impl Iterator<Item = &Organization> {
+        let own = &self.me.organization.row;
+        self.choices.iter().filter(move |of| own.is_root() && of.row.root_id == own.id && of.row.id != own.id)
+    }
+
+    /// The name of one of his organizations.
+    pub(crate) fn name_of(&self, id: OrganizationId) -> String {
+        let own = &self.me.organization.row;
+        let found = self.choices.iter().map(|of| &of.row).chain([own]).find(|row| row.id == id);
+        found.map_or_else(|| id.to_string(), |row| row.name.clone())
+    }
+
+    /// Its other pages' addresses begin so.
+    pub(crate) fn base(&self) -> String {
+        format!("/console/{}", self.id())
+    }
+
+    /// The frame of a page here. `here` is the page's place in the navigation.
+    pub(crate) fn frame(&self, title: &str, here: &'static str) -> Frame {
+        let own = &self.me.organization;
+        let choice =
+            |of: &Organization| Choice { id: of.row.id, name: of.row.name.clone(), is_sub: of.root_name.is_some(), is_current: of.row.id == own.row.id };
+        let mut sorted: Vec<&Organization> = self.choices.iter().collect();
+        let root_of = |of: &Organization| of.root_name.clone().unwrap_or_else(|| of.row.name.clone());
+        sorted.sort_by_cached_key(|of| (root_of(of).to_lowercase(), of.row.root_id, of.root_name.is_some(), of.row.name.to_lowercase()));
+        Frame {
+            title: title.to_owned(),
+            here,
+            base: format!("/console/{}", own.row.id),
+            issuer: self.visitor.app.core.issuer().to_owned(),
+            organization: own.row.name.clone(),
+            root: own.root_name.clone(),
+            choices: sorted.into_iter().map(choice).collect(),
+            email: self.visitor.session.email.clone(),
+            form_token: self.visitor.form_token(),
+            once: once(),
+            asks_password: !self.visitor.is_fresh(),
+            is_owner: self.is_owner(),
+            is_operator: self.is_operator && self.is_owner(),
+            permissions: self.me.permissions.clone(),
+            problem: None,
+            done: None,
+        }
+    }
+}
+
+/// What stands around every page of an organization.
+pub(crate) struct Frame {
+    pub(crate) title: String,
+    pub(crate) here: &'static str,
+    /// The beginning of the organization's addresses.
+    pub(crate) base: String,
+    pub(crate) issuer: String,
+    pub(crate) organization: String,
+    pub(crate) root: Option<String>,
+    pub(crate) choices: Vec<Choice>,
+    pub(crate) email: String,
+    pub(crate) form_token: String,
+    /// Names what a form does, so that it is done once.
+    pub(crate) once: String,
+    /// Whether a dangerous form has to ask for the password.
+    pub(crate) asks_password: bool,
+    pub(crate) is_owner: bool,
+    /// Whether the installation's pages are for him.
+    pub(crate) is_operator: bool,
+    permissions: Vec<String>,
+    /// Why a form was not taken.
+    pub(crate) problem: Option<String>,
+    /// What was just done.
+    pub(crate) done: Option<&'static str>,
+}
+
+impl Frame {
+    /// Whether he may do something here.
+    pub(crate) fn may(&self, permission: &str) -> bool {
+        self.permissions.iter().any(|known| known == permission)
+    }
+
+    /// With why a form was not taken.
+    pub(crate) fn with_problem(mut self, problem: Option<&str>) -> Self {
+        self.problem = problem.map(str::to_owned);
+        self
+    }
+
+    /// With what the page before this one did.
+    pub(crate) fn with_done(mut self, done: Option<&'static str>) -> Self {
+        self.done = done;
+        self
+    }
+}
+
+/// Names one form; where there is no randomness it is sent without.
+pub(crate) fn once() -> String {
+    chance::text().unwrap_or_default()
+}

@@ -1,0 +1,110 @@
+//! How things are shown: times, states, lists of roles.
+
+use keywright_core::keys::{ExpiryState, KeyRecord, KeyState};
+use keywright_protocol::{
+    Time,
+    catalog::{Document, OWNER},
+    roles::role_groups,
+};
+
+/// A moment: for programs, and for people as long as no script shows it in their own time.
+pub(crate) struct When {
+    pub(crate) iso: String,
+    pub(crate) shown: String,
+}
+
+/// A moment as a page shows it.
+pub(crate) fn when(at: Time) -> When {
+    let iso = at.to_string();
+    let shown = match (iso.get(..10), iso.get(11..16)) {
+        (Some(day), Some(minute)) => format!("{day} {minute} UTC"),
+        _ => iso.clone(),
+    };
+    When { iso, shown }
+}
+
+/// The day of a moment, as a date field takes it.
+pub(crate) fn day(at: Time) -> String {
+    at.to_string().get(..10).unwrap_or_default().to_owned()
+}
+
+/// A word with how good or bad it is.
+pub(crate) struct Badge {
+    pub(crate) word: &'static str,
+    pub(crate) tone: &'static str,
+}
+
+/// What a key is now.
+pub(crate) fn state(key: &KeyRecord, now: Time) -> Badge {
+    match KeyState::of(key, now) {
+        KeyState::Active => Badge { word: "Active", tone: "good" },
+        KeyState::Pending => Badge { word: "Not valid yet", tone: "" },
+        KeyState::Suspended => Badge { word: "Suspended", tone: "warning" },
+        KeyState::Expired => Badge { word: "Expired", tone: "critical" },
+        KeyState::Revoked => Badge { word: "Revoked", tone: "critical" },
+    }
+}
+
+/// When a key ends, and whether that is soon.
+pub(crate) struct Ending {
+    pub(crate) at: When,
+    pub(crate) badge: Option<Badge>,
+}
+
+/// When a key ends.
+pub(crate) fn ending(expires_at: Time, now: Time) -> Ending {
+    let badge = match ExpiryState::of(expires_at, now) {
+        ExpiryState::Ok => None,
+        ExpiryState::Warning => Some(Badge { word: "within 30 days", tone: "warning" }),
+        ExpiryState::Critical => Some(Badge { word: "within 7 days", tone: "critical" }),
+    };
+    Ending { at: when(expires_at), badge }
+}
+
+/// A role that can be ticked.
+pub(crate) struct Tick {
+    pub(crate) key: String,
+    pub(crate) name: String,
+    pub(crate) ticked: bool,
+}
+
+/// Roles of one module.
+pub(crate) struct TickGroup {
+    pub(crate) title: String,
+    pub(crate) ticks: Vec<Tick>,
+}
+
+/// Whether the role `owner` is among those to choose from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owners {
+    With,
+    Without,
+}
+
+/// The catalog's roles to choose from, with those ticked that are held.
+pub(crate) fn ticks(catalog: &Document, held: &[String], owners: Owners) -> Vec<TickGroup> {
+    let tick = |key: &str, name: &str| Tick { key: key.to_owned(), name: name.to_owned(), ticked: held.iter().any(|role| role == key) };
+    let owner = (owners == Owners::With).then(|| TickGroup { title: "Everything".to_owned(), ticks: vec![tick(OWNER, "Owner")] });
+    let groups = role_groups(catalog)
+        .into_iter()
+        .map(|group| TickGroup { title: group.title.to_string(), ticks: group.roles.iter().map(|role| tick(&role.key, &role.name)).collect() });
+    owner.into_iter().chain(groups).collect()
+}
+
+/// Roles as people read them: module and name.
+pub(crate) fn role_names(catalog: &Document, roles: &[String]) -> Vec<String> {
+    let groups = role_groups(catalog);
+    let name = |role: &String| {
+        if role == OWNER {
+            return "Owner".to_owned();
+        }
+        let found = groups.iter().find_map(|group| group.roles.iter().find(|known| known.key == *role).map(|known| format!("{}: {}", group.title, known.name)));
+        found.unwrap_or_else(|| role.clone())
+    };
+    roles.iter().map(name).collect()
+}
+
+/// What is empty, as people read it.
+pub(crate) fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "unknown" } else { text }
+}
