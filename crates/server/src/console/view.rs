@@ -91,17 +91,29 @@ pub(crate) fn ticks(catalog: &Document, held: &[String], owners: Owners) -> Vec<
     owner.into_iter().chain(groups).collect()
 }
 
-/// Roles as people read them: module and name.
+/// Roles as people read them: `Manager in Build and CodePush`. What the catalog does not know is shown by its key.
 pub(crate) fn role_names(catalog: &Document, roles: &[String]) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    let mut by_name: Vec<(String, Vec<String>)> = Vec::new();
     let groups = role_groups(catalog);
-    let name = |role: &String| {
-        if role == OWNER {
-            return "Owner".to_owned();
+    for role in roles {
+        let found = groups.iter().find_map(|group| group.roles.iter().find(|known| known.key == *role).map(|known| (&group.title, &known.name)));
+        match found {
+            _ if role == OWNER => told.push("Owner".to_owned()),
+            None => told.push(role.clone()),
+            Some((module, name)) => match by_name.iter_mut().find(|(known, _)| known == name) {
+                Some((_, modules)) => modules.push(module.clone()),
+                None => by_name.push((name.clone(), vec![module.clone()])),
+            },
         }
-        let found = groups.iter().find_map(|group| group.roles.iter().find(|known| known.key == *role).map(|known| format!("{}: {}", group.title, known.name)));
-        found.unwrap_or_else(|| role.clone())
-    };
-    roles.iter().map(name).collect()
+    }
+    let everywhere = |name: &str| groups.iter().filter(|group| group.roles.iter().any(|role| role.name == name)).count();
+    told.extend(by_name.into_iter().map(|(name, modules)| match modules.as_slice() {
+        all if all.len() > 3 && all.len() == everywhere(&name) => format!("{name} in all modules that have it"),
+        [first, second, third, rest @ ..] if !rest.is_empty() => format!("{name} in {first}, {second}, {third} and {} more", rest.len()),
+        several => format!("{name} in {}", several.join(", ")),
+    }));
+    told
 }
 
 /// What is empty, as people read it.
