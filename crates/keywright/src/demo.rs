@@ -1,16 +1,21 @@
 //! `keywright demo`: everything, with sample data, in a fresh folder.
 
+mod verifiers;
+
 use crate::serve::mount;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
-use keywright_core::{Context, demo, demo::DemoWorld};
+use keywright_core::{Actor, Context, Core, demo, demo::DemoWorld, passwords, sessions::SignIn};
 use keywright_distribution::{
     Distribution,
     demo::{DemoOrganizations, seed},
 };
-use keywright_protocol::Clock;
+use keywright_protocol::{
+    Clock,
+    admin::{AdminReply, AdminRequest},
+};
 use keywright_server::{
-    DemoPerson,
+    Demo as Offer, DemoPerson, DemoVerifier,
     config::{CatalogFrom, Config, Cors},
     data_dir::{self, DataDir},
     logging, run,
@@ -82,8 +87,11 @@ async fn serve(prepared: run::Prepared, args: &DemoArgs, folder: &Path, signals:
     let address = prepared.address;
     let mounted = mount(&distribution, &prepared.app)?;
     let person = |(part, user): (&&str, &demo::DemoUser)| DemoPerson { part: (*part).to_owned(), email: user.email.clone(), password: user.password.clone() };
-    let people = world.users.iter().filter(|(part, _)| SIGNED_IN_BY_ONE_CLICK.contains(part));
-    prepared.app.offer_demo(people.map(person).collect());
+    let mut people: Vec<DemoPerson> = world.users.iter().filter(|(part, _)| SIGNED_IN_BY_ONE_CLICK.contains(part)).map(person).collect();
+    people.push(operator(&prepared.core).await?);
+    let switches = verifiers::switches();
+    let verifiers = switches.iter().map(|(name, runs)| DemoVerifier { name: (*name).to_owned(), runs: runs.clone() }).collect();
+    prepared.app.offer_demo(Offer { people, verifiers });
     let running = prepared.start(vec![mounted])?;
     if let Some(path) = &args.credentials_file {
         let text = serde_json::to_string_pretty(&credentials(&base, &world))?;
@@ -93,10 +101,26 @@ async fn serve(prepared: run::Prepared, args: &DemoArgs, folder: &Path, signals:
         let path = folder.join("keywright.toml");
         data_dir::write_private(&path, &configuration(&base, address, folder)).with_context(|| format!("{} cannot be written", path.display()))?;
     }
-    println!("{}", introduction(&base, &world, folder));
+    let addresses = verifiers::run(&base, &switches).await?;
+    println!("{}", introduction(&base, &world, folder, &addresses));
     running.until_asked_to_end(signals).await?;
     distribution.close().await;
     Ok(())
+}
+
+/// The first Owner of the operator organization, with a password of his own.
+async fn operator(core: &Arc<Core>) -> anyhow::Result<DemoPerson> {
+    const EMAIL: &str = "operator@operator.example";
+    let host = Context::system(core.clock().now())?;
+    let AdminReply::Bootstrapped { one_time_password, .. } = core.administer(&host, AdminRequest::Bootstrap { owner_email: EMAIL.to_owned() }).await else {
+        bail!("the operator organization cannot be made");
+    };
+    let password = passwords::generate()?;
+    let anybody = Context { actor: Actor::Anonymous, ..host };
+    let attempt = SignIn { email: EMAIL.to_owned(), password: one_time_password.into(), organization: None, new_password: Some(password.clone()) };
+    // The session is nobody's: it ends unused.
+    drop(core.sign_in(&anybody, attempt).await?);
+    Ok(DemoPerson { part: "operator".to_owned(), email: EMAIL.to_owned(), password })
 }
 
 /// What `keywright serve` needs to go on with a folder that the demo filled.
@@ -141,7 +165,7 @@ fn credentials(base: &str, world: &DemoWorld) -> Value {
     })
 }
 
-fn introduction(base: &str, world: &DemoWorld, folder: &std::path::Path) -> String {
+fn introduction(base: &str, world: &DemoWorld, folder: &std::path::Path, verifiers: &[(&str, SocketAddr)]) -> String {
     let key = |label: &str| world.personal_access_keys.get(label).map_or("", |key| key.as_str());
     let api_key = |label: &str| world.api_keys.get(label).map_or("", |key| key.secret.as_str());
     let owner = world.users.get("owner");
@@ -202,6 +226,10 @@ Personal Access Keys:
     text.push_str("API Keys:\n");
     for (label, key) in &world.api_keys {
         text.push_str(&format!("  {label:<16}{}\n", key.secret.as_str()));
+    }
+    text.push_str("Verifiers, which the console stops and starts; a token goes as JSON {\"token\": \"...\"} to /verify:\n");
+    for (name, address) in verifiers {
+        text.push_str(&format!("  {name:<16}http://{address}/verify\n"));
     }
     text.push_str("\nCtrl-C ends it.");
     text

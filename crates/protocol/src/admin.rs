@@ -222,6 +222,7 @@ pub enum AdminRequest {
 
 /// A role that takes another one's place for everybody who holds that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RoleReplacement {
     /// The key of the role that vanishes.
@@ -340,6 +341,7 @@ pub enum AdminReply {
 
 /// Where a signing key is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SigningKeyState {
     /// Published, and signs later.
@@ -370,6 +372,7 @@ impl SigningKeyState {
 
 /// A signing key in a list, without its private part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SigningKeyRow {
     /// RFC 7638 thumbprint.
@@ -381,11 +384,14 @@ pub struct SigningKeyRow {
     /// Where it is in its life.
     pub state: SigningKeyState,
     /// Since when it is in that state.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub since: Time,
     /// When it was made.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub created_at: Time,
     /// When it goes on to the next state, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
     pub until: Option<Time>,
 }
 
@@ -476,6 +482,7 @@ pub struct OperatorKeyRow {
 
 /// What changes from the catalog in force to another one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CatalogDiff {
     /// Whether the two say the same in everything, titles and order included.
@@ -494,6 +501,7 @@ pub struct CatalogDiff {
 
 /// Names of one kind, each list in alphabetical order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct NamesDiff {
     /// Only the new catalog has them.
@@ -506,6 +514,7 @@ pub struct NamesDiff {
 
 /// An audience before and after; absent for the issuer itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AudienceChange {
     /// Before.
@@ -516,6 +525,7 @@ pub struct AudienceChange {
 
 /// A role that somebody holds, and what its holders gain and lose. Who keeps a permission by another role loses nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HeldRole {
     /// Its key.
@@ -534,6 +544,7 @@ pub struct HeldRole {
 
 /// How many hold a role in one organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HoldersIn {
     /// Where.

@@ -41,8 +41,8 @@ pub struct App {
     pub expose_metrics: bool,
     /// Where webhooks may lead.
     pub outbound: Arc<Outbound>,
-    /// Whom the console signs in by one click; nobody but in the demo.
-    demo: OnceLock<Vec<console::DemoPerson>>,
+    /// What the console offers in the demo alone.
+    demo: OnceLock<console::Demo>,
 }
 
 /// A resource API that lives in this process, with its spec.
@@ -82,14 +82,14 @@ impl App {
         }))
     }
 
-    /// Lets the console sign these in by one click, for whoever stands at this machine.
-    pub fn offer_demo(&self, people: Vec<console::DemoPerson>) {
+    /// Lets the console offer what the demo has, to whoever stands at this machine.
+    pub fn offer_demo(&self, demo: console::Demo) {
         // Once is enough.
-        let _ = self.demo.set(people);
+        let _ = self.demo.set(demo);
     }
 
-    pub(crate) fn demo_people(&self) -> &[console::DemoPerson] {
-        self.demo.get().map(Vec::as_slice).unwrap_or_default()
+    pub(crate) fn demo(&self) -> Option<&console::Demo> {
+        self.demo.get()
     }
 
     /// All routes. `more` are specs that the API page lists besides.

@@ -39,6 +39,6 @@ pub mod webhooks;
 mod well_known;
 
 pub use app::{App, Mounted};
-pub use console::DemoPerson;
+pub use console::{Demo, DemoPerson, DemoVerifier};
 pub use metrics::Metrics;
 pub use source::CoreSource;

@@ -148,6 +148,11 @@ struct AuthApi;
         identity::operator_keys::create,
         identity::operator_keys::rotate,
         identity::operator_keys::revoke,
+        identity::installation::signing_keys,
+        identity::installation::rotate_signing_keys,
+        identity::installation::revoke_signing_key,
+        identity::installation::diff_catalog,
+        identity::installation::apply_catalog,
         identity::members::list,
         identity::members::roles,
         identity::members::replace_roles,
@@ -207,7 +212,8 @@ struct AuthApi;
         (name = "Activity", description = "What happened, who did it, and how to prove it."),
         (name = "Webhooks", description = "What happened, sent to programs of the organization's own."),
         (name = "Users", description = "People of the installation, wherever they are members."),
-        (name = "Operator keys", description = "For the programs of whoever runs the installation.")
+        (name = "Operator keys", description = "For the programs of whoever runs the installation."),
+        (name = "Installation", description = "Signing keys and the catalog, for Owners of the operator organization.")
     ),
     modifiers(&TokenScheme, &Common, &Examples, &Shared)
 )]

@@ -20,13 +20,13 @@ impl Core {
     /// What would change if this catalog came into force, and for whom. Changes nothing.
     ///
     /// # Errors
-    /// [`Error::Catalog`] and [`Error::Invalid`] if it could not be.
+    /// [`Error::Forbidden`] for everybody but the host and Owners of the operator organization; [`Error::Catalog`] and [`Error::Invalid`] if it could not be.
     pub async fn diff_catalog(self: &Arc<Self>, ctx: &Context, document: Document) -> Result<CatalogDiff, Error> {
-        ctx.authorize_host()?;
-        let after = usable(document)?;
+        let (core, ctx, after) = (Arc::clone(self), ctx.clone(), usable(document)?);
         self.db
             .read(move |tx| {
                 Box::pin(async move {
+                    core.installation_reader(tx, &ctx).await?;
                     let before = in_force(tx).await?;
                     let (holders, open) = (holders::list(tx).await?, generations::list_open(tx).await?);
                     let replace = Replacements::new();
@@ -45,11 +45,16 @@ impl Core {
     /// [`Error::Catalog`] and [`Error::Invalid`] if it or a replacement is not usable, [`Error::Conflict`] if it lacks a role
     /// that is held and not replaced.
     pub async fn apply_catalog(self: &Arc<Self>, ctx: &Context, document: Document, replace: Vec<RoleReplacement>) -> Result<Committed<CatalogDiff>, Error> {
-        ctx.authorize_host()?;
         let after = usable(document)?;
         let replace = replacements(&after, replace)?;
-        let ctx = ctx.clone();
-        self.write(move |tx| Box::pin(async move { put_in_force(tx, &ctx, &after, &replace).await })).await
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        self.write_once(ctx.once(), move |tx| {
+            Box::pin(async move {
+                let by = core.installation_owner(tx, &ctx, "changing the catalog").await?;
+                put_in_force(tx, (&ctx, &by), &after, &replace).await
+            })
+        })
+        .await
     }
 
     /// The catalog that holds in a transaction: most often the one in memory. While another one comes into force, memory can be
@@ -65,11 +70,11 @@ impl Core {
 
 /// At the start: puts the configured catalog in force if another one, or none, is.
 pub(crate) async fn ensure(tx: &mut Tx, document: &Document, now: Time) -> Result<(), Error> {
-    put_in_force(tx, &Context::system(now)?, &usable(document.clone())?, &Replacements::new()).await?;
+    put_in_force(tx, (&Context::system(now)?, &By::Host), &usable(document.clone())?, &Replacements::new()).await?;
     Ok(())
 }
 
-async fn put_in_force(tx: &mut Tx, ctx: &Context, after: &Catalog, replace: &Replacements) -> Result<CatalogDiff, Error> {
+async fn put_in_force(tx: &mut Tx, (ctx, by): (&Context, &By), after: &Catalog, replace: &Replacements) -> Result<CatalogDiff, Error> {
     let before = in_force(tx).await?;
     let (holders, open) = (holders::list(tx).await?, generations::list_open(tx).await?);
     let mut comparison = Comparison::new(&before, after, replace);
@@ -97,7 +102,7 @@ async fn put_in_force(tx: &mut Tx, ctx: &Context, after: &Catalog, replace: &Rep
     }
     changes::insert(tx, ChangeKind::Catalog, Uuid::nil(), &ending).await?;
     let told = (tx.position().to_string(), summary(&diff, replace));
-    log::change(tx, ctx, &By::Host, Where::Installation, Action::CatalogApply, told).await?;
+    log::change(tx, ctx, by, Where::Installation, Action::CatalogApply, told).await?;
     Ok(diff)
 }
 

@@ -45,25 +45,32 @@ impl Default for SigningKeyTimes {
 }
 
 impl Core {
-    /// All signing keys that ever were, oldest first.
+    /// All signing keys that ever were, oldest first. For the host and for Owners of the operator organization.
     ///
     /// # Errors
-    /// [`Error::HostOnly`].
-    pub async fn list_signing_keys(&self, ctx: &Context) -> Result<Vec<admin::SigningKeyRow>, Error> {
-        ctx.authorize_host()?;
-        let rows = self.db.read(|tx| Box::pin(async move { signing_keys::list_all(tx).await.map_err(Error::from) })).await?;
+    /// [`Error::Forbidden`].
+    pub async fn list_signing_keys(self: &Arc<Self>, ctx: &Context) -> Result<Vec<admin::SigningKeyRow>, Error> {
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                core.installation_reader(tx, &ctx).await?;
+                Ok::<_, Error>(signing_keys::list_all(tx).await?)
+            })
+        });
+        let rows = read.await?;
         Ok(rows.iter().map(|row| self.described(row)).collect())
     }
 
     /// Makes successors of the active keys, of one purpose or of all. They are published now and sign later.
     ///
     /// # Errors
-    /// [`Error::HostOnly`]; [`Error::Conflict`] if there is a successor already.
+    /// [`Error::Forbidden`] for everybody but the host and Owners of the operator organization, [`Error::NotFresh`]; [`Error::Conflict`] if there is a
+    /// successor already.
     pub async fn rotate_signing_keys(self: &Arc<Self>, ctx: &Context, purpose: Option<Purpose>) -> Result<Committed<Vec<admin::SigningKeyRow>>, Error> {
-        ctx.authorize_host()?;
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
+                let by = core.installation_owner(tx, &ctx, "rotating signing keys").await?;
                 let rows = signing_keys::list(tx).await?;
                 let mut made = Vec::new();
                 for purpose in purpose.map_or_else(|| Purpose::ALL.to_vec(), |one| vec![one]) {
@@ -74,7 +81,7 @@ impl Core {
                             "the {of} key {kid} is published already and signs from {signs_at} on; wait for that, or revoke it"
                         )));
                     }
-                    let successor = core.successor(tx, &ctx, purpose).await?;
+                    let successor = core.successor(tx, (&ctx, &by), purpose).await?;
                     made.push(core.described(&successor));
                 }
                 core.advance(tx, &ctx).await?;
@@ -89,18 +96,18 @@ impl Core {
     /// changes nothing and succeeds.
     ///
     /// # Errors
-    /// [`Error::HostOnly`]; [`Error::Absent`] for a key that never was.
+    /// As [`Core::rotate_signing_keys`]; [`Error::Absent`] for a key that never was.
     pub async fn revoke_signing_key(self: &Arc<Self>, ctx: &Context, kid: &str) -> Result<Committed<()>, Error> {
-        ctx.authorize_host()?;
         let (core, ctx, kid) = (Arc::clone(self), ctx.clone(), kid.to_owned());
-        self.write(move |tx| {
+        self.write_once(ctx.once(), move |tx| {
             Box::pin(async move {
+                let by = core.installation_owner(tx, &ctx, "revoking a signing key").await?;
                 let rows = signing_keys::list_all(tx).await?;
                 let row =
                     rows.iter().find(|row| row.kid == kid).ok_or(Error::Absent("there is no signing key with that id; see `keywright signing-keys list`"))?;
                 if signing_keys::revoke(tx, &kid, ctx.now).await? {
                     let told = (kid.clone(), format!("{} key", row.purpose.as_str()));
-                    log::change(tx, &ctx, &By::Host, Where::Installation, Action::SigningKeyRevoke, told).await?;
+                    log::change(tx, &ctx, &by, Where::Installation, Action::SigningKeyRevoke, told).await?;
                 }
                 super::ensure(tx, &core.key_file, core.settings.algorithm, ctx.now).await?;
                 changes::insert(tx, ChangeKind::SigningKeys, Uuid::nil(), &[]).await?;
@@ -140,22 +147,22 @@ impl Core {
             if row.activated_at.is_none() {
                 signing_keys::retire(tx, row.purpose, ctx.now).await?;
                 signing_keys::activate(tx, &row.kid, ctx.now).await?;
-                log_rotation(tx, ctx, row, "signs from now on; its predecessor is retired").await?;
+                log_rotation(tx, (ctx, &By::Host), row, "signs from now on; its predecessor is retired").await?;
             } else if row.retired_at.is_none() {
-                self.successor(tx, ctx, row.purpose).await?;
+                self.successor(tx, (ctx, &By::Host), row.purpose).await?;
             } else {
                 signing_keys::remove(tx, &row.kid, ctx.now).await?;
-                log_rotation(tx, ctx, row, "is removed: all that it signed has expired").await?;
+                log_rotation(tx, (ctx, &By::Host), row, "is removed: all that it signed has expired").await?;
             }
         }
         Ok(any)
     }
 
     /// Makes the next key of a purpose, published and not signing yet.
-    async fn successor(&self, tx: &mut Tx, ctx: &Context, purpose: Purpose) -> Result<SigningKeyRow, Error> {
+    async fn successor(&self, tx: &mut Tx, (ctx, by): (&Context, &By), purpose: Purpose) -> Result<SigningKeyRow, Error> {
         let row = Signer::generate(purpose, self.settings.algorithm, &self.key_file, ctx.now)?;
         signing_keys::insert(tx, &row).await?;
-        log_rotation(tx, ctx, &row, "is published, to sign later").await?;
+        log_rotation(tx, (ctx, by), &row, "is published, to sign later").await?;
         Ok(row)
     }
 
@@ -199,7 +206,7 @@ fn state_of(row: &SigningKeyRow) -> (SigningKeyState, Time) {
     }
 }
 
-async fn log_rotation(tx: &mut Tx, ctx: &Context, row: &SigningKeyRow, what: &str) -> Result<(), Error> {
+async fn log_rotation(tx: &mut Tx, (ctx, by): (&Context, &By), row: &SigningKeyRow, what: &str) -> Result<(), Error> {
     let told = (row.kid.clone(), format!("{} key {what}", row.purpose.as_str()));
-    log::change(tx, ctx, &By::Host, Where::Installation, Action::SigningKeyRotate, told).await
+    log::change(tx, ctx, by, Where::Installation, Action::SigningKeyRotate, told).await
 }

@@ -95,6 +95,17 @@ impl Core {
         Ok(owner.by)
     }
 
+    /// Whoever looks at what is the installation's: the host, or an Owner of the operator organization.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody else.
+    pub(crate) async fn installation_reader(&self, tx: &mut Tx, ctx: &Context) -> Result<(), Error> {
+        if ctx.actor == Actor::System || (matches!(ctx.actor, Actor::Person(_)) && self.as_installation_owner(tx, ctx).await?.is_some()) {
+            return Ok(());
+        }
+        Err(Forbidden::because("this is for Owners of the operator organization, signed in, and for `keywright admin` on the host").into())
+    }
+
     /// Whoever acts on a root from outside: the host, an operator key with the scope `organizations`, or a fresh Owner of the
     /// operator organization.
     ///

@@ -52,6 +52,11 @@ impl Form {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// Fields whose names begin so, each with the rest of its name.
+    pub(crate) fn prefixed<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
+    }
+
     /// The lines of a field that has several, without empty ones.
     pub(crate) fn lines(&self, name: &str) -> Vec<String> {
         self.exact(name).lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()

@@ -4,12 +4,14 @@
 //! that says what they break, and ask for the password unless it was given just now.
 
 mod account;
+mod activity;
 mod api_keys;
 mod assets;
 mod cookies;
 mod demo;
 mod doors;
 mod form;
+mod installation;
 mod invitation;
 mod key_usage;
 mod page;
@@ -23,7 +25,7 @@ mod trouble;
 mod view;
 mod visitor;
 
-pub use demo::DemoPerson;
+pub use demo::{Demo, DemoPerson, DemoVerifier};
 
 use crate::{app::App, error::ApiError};
 use axum::{
@@ -48,6 +50,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .merge(api_keys::router())
         .merge(key_usage::router())
         .merge(team::router())
+        .merge(activity::router())
+        .merge(installation::router())
         .merge(roles::router())
         .merge(receipt::router())
         .merge(demo::router())

@@ -111,6 +111,11 @@ impl Desk {
         self.me.roles.iter().any(|role| role == OWNER)
     }
 
+    /// Whether the installation's pages are his.
+    pub(crate) fn is_operator(&self) -> bool {
+        self.is_operator && self.is_owner()
+    }
+
     /// His organizations that stand under this one.
     pub(crate) fn subs(&self) -> impl Iterator<Item = &Organization> {
         let own = &self.me.organization.row;
@@ -150,7 +155,7 @@ impl Desk {
             once: once(),
             asks_password: !self.visitor.is_fresh(),
             is_owner: self.is_owner(),
-            is_operator: self.is_operator && self.is_owner(),
+            is_operator: self.is_operator(),
             permissions: self.me.permissions.clone(),
             problem: None,
             done: None,

@@ -1,6 +1,7 @@
 //! What became of something that was taken back: who has heard of it, live.
 
 use super::{
+    demo::{self, Switch},
     page::{Desk, Frame, html},
     trouble::Trouble,
     view::{When, when},
@@ -8,7 +9,7 @@ use super::{
 use crate::app::App;
 use askama::Template;
 use axum::{Router, extract::Path, response::Response, routing::get};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use keywright_protocol::{
     OrganizationId, Position,
     status::receipt::{Receipt, ReceiptState},
@@ -47,6 +48,7 @@ struct ReceiptPage {
     frame: Frame,
     at: When,
     part: Part,
+    demo: Vec<Switch>,
 }
 
 pub(super) fn router() -> Router<Arc<App>> {
@@ -58,9 +60,14 @@ async fn read(desk: &Desk, revision: &str) -> Result<Receipt, Trouble> {
     Ok(desk.visitor.app.core.receipt(&desk.visitor.ctx, revision).await?.0)
 }
 
-async fn show(desk: Desk, Path((_, revision)): Path<(OrganizationId, String)>) -> Result<Response, Trouble> {
+async fn show(desk: Desk, headers: HeaderMap, Path((_, revision)): Path<(OrganizationId, String)>) -> Result<Response, Trouble> {
     let receipt = read(&desk, &revision).await?;
-    let page = ReceiptPage { frame: desk.frame("Taken back", "receipt"), at: when(receipt.changed_at), part: of(&desk, receipt) };
+    let page = ReceiptPage {
+        frame: desk.frame("Taken back", "receipt"),
+        at: when(receipt.changed_at),
+        part: of(&desk, receipt),
+        demo: demo::switches(&desk, &headers),
+    };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
 

@@ -44,7 +44,7 @@ async fn show(guest: Guest, query: Query, request: Request) -> Response {
         Some("joined") => Some("You have joined. Sign in with your address and password."),
         _ => None,
     };
-    let people = demo::offered(&guest, request.headers());
+    let people = demo::people(&guest, request.headers());
     let page = SignInPage {
         frame: Plain::titled("Sign in"),
         form_token: guest.form_token(),

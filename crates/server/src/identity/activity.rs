@@ -148,8 +148,12 @@ pub(crate) async fn export(State(app): State<Arc<App>>, caller: Caller, Named(id
         "jsonl" => Format::JsonLines,
         _ => return Err(ApiError::BadRequest("format must be csv or jsonl".to_owned())),
     };
-    // What refuses does so before anything is sent.
-    let reader = Reader { app, ctx: caller.ctx, organization, filter };
+    file(app, caller.ctx, (organization, filter), format).await
+}
+
+/// The events as a file to keep. What refuses does so before anything is sent.
+pub(crate) async fn file(app: Arc<App>, ctx: Context, (organization, filter): (OrganizationId, Filter), format: Format) -> Result<Response, ApiError> {
+    let reader = Reader { app, ctx, organization, filter };
     let first = told(reader.page(None).await)?;
     let head = match format {
         Format::Csv => "at,organization,actor kind,actor,action,subject,outcome,reason,address,user agent,request,revision\r\n",
@@ -245,9 +249,12 @@ impl Reader {
     }
 }
 
+/// How a file of events is written.
 #[derive(Clone, Copy)]
-enum Format {
+pub(crate) enum Format {
+    /// RFC 4180.
     Csv,
+    /// An object a line.
     JsonLines,
 }
 
@@ -287,7 +294,7 @@ impl Format {
 }
 
 /// What the query asks for.
-fn filter(query: &Query) -> Result<Filter, ApiError> {
+pub(crate) fn filter(query: &Query) -> Result<Filter, ApiError> {
     let (from, until) = (query.time("from")?, query.time("until")?);
     if from.zip(until).is_some_and(|(from, until)| from >= until) {
         return Err(ApiError::BadRequest("from must be before until".to_owned()));

@@ -10,6 +10,7 @@ pub(crate) mod brought_in;
 pub(crate) mod call;
 mod docs;
 pub(crate) mod export;
+pub(crate) mod installation;
 pub(crate) mod invitations;
 mod key_bodies;
 pub(crate) mod lifecycle;
@@ -68,6 +69,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/identity/v1/invitations/accept", post(invitations::accept).layer(limited()))
         .route("/identity/v1/revocations/{revision}", get(revocations::get))
         .merge(activity::router())
+        .merge(installation::router())
         .merge(personal_access_keys::router())
         .merge(api_keys::router())
         .merge(usage::router())

@@ -81,6 +81,11 @@ const IDENTITY: [(&str, &str, u16); 64] = [
     ("post", "/identity/v1/operator-keys", 403),
     ("post", "/identity/v1/operator-keys/{id}/rotate", 403),
     ("delete", "/identity/v1/operator-keys/{id}", 403),
+    ("get", "/identity/v1/signing-keys", 403),
+    ("post", "/identity/v1/signing-keys/rotate", 403),
+    ("delete", "/identity/v1/signing-keys/{kid}", 403),
+    ("post", "/identity/v1/catalog/diff", 403),
+    ("post", "/identity/v1/catalog/apply", 403),
 ];
 
 /// The body that a route of our own takes: it refuses what it does not know. `None` for a route that takes what it is sent.
@@ -90,6 +95,7 @@ pub(crate) fn own_body(method: &Method, path: &str) -> Option<Value> {
         "/identity/v1/organizations" if post => Some(json!({ "name": "Customer" })),
         "/identity/v1/users" if post => Some(json!({ "name": "New", "email": "added@acme.example" })),
         "/identity/v1/operator-keys" if post => Some(json!({ "name": "another", "scopes": ["users"] })),
+        "/identity/v1/signing-keys/rotate" | "/identity/v1/catalog/diff" | "/identity/v1/catalog/apply" if post => Some(json!({})),
         path if put && path.starts_with("/identity/v1/organizations/by-external-id/") => Some(json!({ "name": "Customer" })),
         path if put && path.ends_with("/limits") => Some(json!({ "members": 1_000 })),
         path if post && path.starts_with("/identity/v1/operator-keys/") => Some(json!({ "overlapSeconds": 0 })),
