@@ -8,6 +8,7 @@ mod activity;
 mod api_keys;
 mod assets;
 mod cookies;
+mod dangers;
 mod demo;
 mod doors;
 mod form;
@@ -46,6 +47,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .merge(invitation::router())
         .merge(account::router())
         .merge(places::router())
+        .merge(dangers::router())
         .merge(personal_keys::router())
         .merge(api_keys::router())
         .merge(key_usage::router())

@@ -60,6 +60,7 @@ pub(crate) struct Choice {
     /// Whether it stands under the one before it that is not.
     pub(crate) is_sub: bool,
     pub(crate) is_current: bool,
+    pub(crate) is_suspended: bool,
 }
 
 /// A person in one of his organizations.
@@ -137,8 +138,13 @@ impl Desk {
     /// The frame of a page here. `here` is the page's place in the navigation.
     pub(crate) fn frame(&self, title: &str, here: &'static str) -> Frame {
         let own = &self.me.organization;
-        let choice =
-            |of: &Organization| Choice { id: of.row.id, name: of.row.name.clone(), is_sub: of.root_name.is_some(), is_current: of.row.id == own.row.id };
+        let choice = |of: &Organization| Choice {
+            id: of.row.id,
+            name: of.row.name.clone(),
+            is_sub: of.root_name.is_some(),
+            is_current: of.row.id == own.row.id,
+            is_suspended: of.row.suspended_at.is_some(),
+        };
         let mut sorted: Vec<&Organization> = self.choices.iter().collect();
         let root_of = |of: &Organization| of.root_name.clone().unwrap_or_else(|| of.row.name.clone());
         sorted.sort_by_cached_key(|of| (root_of(of).to_lowercase(), of.row.root_id, of.root_name.is_some(), of.row.name.to_lowercase()));

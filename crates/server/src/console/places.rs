@@ -34,7 +34,7 @@ struct ProfilePage {
     frame: Frame,
     id: OrganizationId,
     made: When,
-    subs: Vec<(OrganizationId, String)>,
+    subs: Vec<(OrganizationId, String, bool)>,
     new_name: String,
 }
 
@@ -80,13 +80,14 @@ async fn overview(desk: Desk) -> Result<Response, Trouble> {
 }
 
 fn profile_page(desk: &Desk, new_name: String) -> ProfilePage {
-    let subs = desk.subs().map(|of| (of.row.id, of.row.name.clone())).collect();
+    let subs = desk.subs().map(|of| (of.row.id, of.row.name.clone(), of.row.suspended_at.is_some())).collect();
     ProfilePage { frame: desk.frame("Profile", "profile"), id: desk.id(), made: when(desk.me.organization.row.created_at), subs, new_name }
 }
 
 async fn profile(desk: Desk, query: Query) -> Response {
     let done = match query.get("done") {
         Some("renamed") => Some("The organization has its new name."),
+        Some("resumed") => Some("The sub-organization works again."),
         Some("made") => Some("The sub-organization is made."),
         _ => None,
     };
