@@ -88,6 +88,7 @@ pub(crate) fn claims(now: Time, number: u64) -> AccessClaims<'static> {
         jti: format!("{number:022}").into(),
         client_id: ID.to_string().into(),
         roles: vec![OWNER.into()],
+        permissions: Vec::new(),
         scope: None,
         current_organization_id: ID.into(),
         organization_id: ID.into(),

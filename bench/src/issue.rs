@@ -137,6 +137,7 @@ impl Issuer {
             jti: Cow::Owned(BASE64.encode(id)),
             client_id: borrowed(&known.client_id),
             roles: known.roles.iter().map(|role| borrowed(role)).collect(),
+            permissions: known.permissions.iter().map(|id| borrowed(id)).collect(),
             scope: known.scope.as_deref().map(borrowed),
             email: borrowed(&known.email),
             status: known.status.clone(),

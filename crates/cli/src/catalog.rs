@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use keywright_protocol::{
-    admin::{AudienceChange, CatalogDiff, HeldRole, HoldersIn, NamesDiff, RoleReplacement},
+    admin::{AudienceChange, CatalogDiff, CustomRoleDiff, HeldRole, HoldersIn, NamesDiff, RoleReplacement},
     catalog::Document,
 };
 use serde_json::{Value, json};
@@ -113,6 +113,7 @@ pub fn lines(diff: &CatalogDiff) -> String {
         lines.push(format!("who holds {}: {}", held.role, fate(held)));
         lines.extend(held.holders.iter().map(place));
     }
+    lines.extend(diff.custom_roles.iter().map(custom));
     lines.push(match diff.generations_ended {
         0 => "no token ends early".to_owned(),
         1 => "the tokens of one key for one organization end".to_owned(),
@@ -129,6 +130,20 @@ fn names(lines: &mut Vec<String>, kind: &str, names: &NamesDiff) {
     }
 }
 
+fn custom(diff: &CustomRoleDiff) -> String {
+    let mut parts = Vec::new();
+    gains_and_losses(&mut parts, &diff.gains, &diff.loses);
+    format!("{} of {} \"{}\" {}", diff.role, diff.organization_id, diff.organization_name, parts.join("; "))
+}
+
+fn gains_and_losses(parts: &mut Vec<String>, gains: &[String], loses: &[String]) {
+    for (what, ids) in [("gains", gains), ("loses", loses)] {
+        if !ids.is_empty() {
+            parts.push(format!("{what} {}", ids.join(", ")));
+        }
+    }
+}
+
 fn fate(held: &HeldRole) -> String {
     let mut parts = Vec::new();
     match &held.replaced_by {
@@ -136,12 +151,7 @@ fn fate(held: &HeldRole) -> String {
         None if held.vanishes => parts.push("it vanishes, so it must be put back or replaced".to_owned()),
         None => {}
     }
-    if !held.gains.is_empty() {
-        parts.push(format!("gains {}", held.gains.join(", ")));
-    }
-    if !held.loses.is_empty() {
-        parts.push(format!("loses {}", held.loses.join(", ")));
-    }
+    gains_and_losses(&mut parts, &held.gains, &held.loses);
     parts.join("; ")
 }
 

@@ -26,7 +26,7 @@ const ORGANIZATION: Error = Error::NotFound("organization");
 pub struct Authority {
     /// The organization.
     pub place: OrganizationRow,
-    /// The catalog that was asked.
+    /// The catalog that was asked, with the custom roles of the organization's root.
     pub catalog: Arc<Catalog>,
     /// Who it is.
     pub by: By,
@@ -76,8 +76,8 @@ impl Core {
     /// # Errors
     /// [`Error::NotFound`] for these; [`Error::Refused`] if the actor himself does not authenticate any more.
     pub(crate) async fn authority(&self, tx: &mut Tx, ctx: &Context, organization: OrganizationId) -> Result<Authority, Error> {
-        let catalog = self.catalog_at(tx).await?;
         let place = organizations::find(tx, organization).await?;
+        let catalog = self.catalog_in(tx, place.as_ref()).await?;
         match &ctx.actor {
             Actor::Anonymous => Err(Error::HostOnly),
             Actor::System => Ok(Authority { place: place.ok_or(ORGANIZATION)?, catalog, by: By::Host, permissions: Permissions::All, roles: Vec::new() }),
@@ -117,7 +117,7 @@ impl Core {
     /// whoever is no member there.
     pub(crate) async fn authority_when_resumed(&self, tx: &mut Tx, ctx: &Context, organization: OrganizationId) -> Result<Option<Authority>, Error> {
         let (Actor::Person(person), Some(place)) = (&ctx.actor, organizations::find(tx, organization).await?) else { return Ok(None) };
-        let catalog = self.catalog_at(tx).await?;
+        let catalog = self.catalog_in(tx, Some(&place)).await?;
         let session = live_session(tx, person.into(), ctx.now).await?;
         let roles = roles_when_resumed(tx, &place, session.user_id).await?;
         Ok(roles.map(|roles| {
@@ -136,7 +136,7 @@ impl Core {
         (asked, place): (OrganizationId, Option<OrganizationRow>),
         (now, by_request): (Time, Option<&Context>),
     ) -> Result<Authority, Error> {
-        let catalog = self.catalog_at(tx).await?;
+        let catalog = self.catalog_in(tx, place.as_ref()).await?;
         let row = keys::find_by_id(tx, id, version, Some(asked)).await?;
         let row = row.filter(|row| self.is_ours(row)).ok_or(Refusal::Unknown)?;
         alive(&row, now)?;
@@ -158,7 +158,7 @@ impl Core {
     /// [`Error::NotFound`] and [`Error::Refused`] if he may not act there any more.
     pub(crate) async fn standing(&self, tx: &mut Tx, who: &str, organization: OrganizationId, now: Time) -> Result<Authority, Error> {
         let place = organizations::find(tx, organization).await?.ok_or(ORGANIZATION)?;
-        let catalog = self.catalog_at(tx).await?;
+        let catalog = self.catalog_in(tx, Some(&place)).await?;
         match parse_by(who) {
             Some(("key", id)) => self.of_key(tx, (KeyId::from(id), None), (organization, Some(place)), (now, None)).await,
             Some(("user", id)) => {
@@ -267,7 +267,7 @@ impl Authority {
         }
     }
 
-    /// The roles that hold there: those that the catalog knows, for a key; Owner alone for an Owner's.
+    /// The roles that hold there: those that there are, for a key; Owner alone for an Owner's.
     #[must_use]
     pub fn roles(&self) -> &[String] {
         &self.roles

@@ -4,6 +4,7 @@ mod change;
 mod comparison;
 
 pub(crate) use change::ensure;
+pub(crate) use comparison::held_by;
 
 use crate::{Core, Error};
 use keywright_protocol::{

@@ -7,7 +7,11 @@ use crate::{
     grant,
     usage::Way,
 };
-use keywright_protocol::{Catalog, KeyId, KeyKind, OrganizationId, Time, catalog::PermissionSet, secret};
+use keywright_protocol::{
+    Catalog, KeyId, KeyKind, OrganizationId, Time,
+    catalog::{PermissionSet, is_custom},
+    secret,
+};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -41,7 +45,7 @@ pub struct JudgedKey {
     pub organization_id: OrganizationId,
     /// That organization's root.
     pub root_id: OrganizationId,
-    /// Role keys.
+    /// Role keys of the catalog, as a token names them.
     pub roles: Vec<String>,
     /// What they permit at the audience.
     pub permissions: PermissionSet,
@@ -88,7 +92,7 @@ impl Core {
                 key_version: row.version,
                 organization_id: row.organization_id,
                 root_id: row.root_id,
-                roles: grant.roles,
+                roles: grant.roles.into_iter().filter(|role| !is_custom(role)).collect(),
                 permissions: grant.permissions,
                 catalog: Arc::clone(&entry.catalog),
                 expires_at: row.version_ends_at.map_or(row.expires_at, |ends_at| ends_at.min(row.expires_at)),

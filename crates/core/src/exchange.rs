@@ -14,6 +14,7 @@ use crate::{
 };
 use keywright_protocol::{
     AccessClaims, Catalog, KeyId, KeyKind, OrganizationId, Time,
+    catalog::is_custom,
     claims::{MAX_ISSUED_TOKEN_BYTES, MAX_SCOPE_BYTES},
     status::StatusClaim,
 };
@@ -177,11 +178,15 @@ impl Core {
         for _ in 0..READS {
             let bytes = *digest.as_bytes();
             let core = Arc::clone(self);
-            // The catalog is of the same snapshot: the grant of an older one must not get the index of a newer generation.
-            let read =
-                self.db.read(move |tx| Box::pin(async move { Ok::<_, Error>((keys::find_by_digest(tx, &bytes, target).await?, core.catalog_at(tx).await?)) }));
-            let (row, catalog) = read.await?;
-            let Some(row) = row.filter(|row| self.is_ours(row)) else {
+            // The catalog, and the custom roles that are held, are of the same snapshot: the grant of an older one must not get the index of a newer generation.
+            let read = self.db.read(move |tx| {
+                Box::pin(async move {
+                    let Some(row) = keys::find_by_digest(tx, &bytes, target).await? else { return Ok(None) };
+                    let catalog = core.catalog_for(tx, &row).await?;
+                    Ok::<_, Error>(Some((row, catalog)))
+                })
+            });
+            let Some((row, catalog)) = read.await?.filter(|(row, _)| self.is_ours(row)) else {
                 return Err(Refusal::Unknown.into());
             };
             if self.memory.judge(row.position).is_err() {
@@ -243,7 +248,8 @@ impl Core {
         Ok(())
     }
 
-    /// The members of the claims that are the same in each token of an entry. `scope` stands there when it fits.
+    /// The members of the claims that are the same in each token of an entry. `scope` stands there when it fits; otherwise the roles of the
+    /// catalog do, and `permissions` for what others add.
     pub(crate) fn fixed_claims(&self, of: &Subject<'_>, grant: &Grant, catalog: &Catalog, status_index: i64) -> Result<String, Error> {
         let (key_id, subject) = (of.key_id.to_string(), of.id.hyphenated().to_string());
         let scope = catalog.ids(&grant.permissions).collect::<Vec<_>>().join(" ");
@@ -256,7 +262,8 @@ impl Core {
             iat: 0,
             jti: Cow::Borrowed(""),
             client_id: Cow::Borrowed(&key_id),
-            roles: grant.roles.iter().map(|role| Cow::Borrowed(role.as_str())).collect(),
+            roles: grant.roles.iter().filter(|role| !is_custom(role)).map(|role| Cow::Borrowed(role.as_str())).collect(),
+            permissions: Vec::new(),
             scope: (scope.len() <= MAX_SCOPE_BYTES).then_some(Cow::Owned(scope)),
             current_organization_id: grant.organization_id,
             organization_id: of.home,
@@ -270,12 +277,16 @@ impl Core {
         let mut fixed = fixed_members(&claims)?;
         if claims.scope.is_some() && keyring.token().token_length(fixed.len() + VARIABLE_BYTES) > MAX_ISSUED_TOKEN_BYTES {
             claims.scope = None;
-            fixed = fixed_members(&claims)?;
         }
         if claims.scope.is_none() && grant.roles.is_empty() {
             return Err(Error::Scope(format!(
                 "that many permissions have no room in a token; name those that you need in scope, {MAX_SCOPE_BYTES} bytes at most"
             )));
+        }
+        if claims.scope.is_none() {
+            let beyond = catalog.beyond_the_catalog(&grant.roles, &grant.permissions);
+            claims.permissions = catalog.ids(&beyond).map(Cow::Borrowed).collect();
+            fixed = fixed_members(&claims)?;
         }
         Ok(fixed)
     }

@@ -14,7 +14,7 @@ pub struct Grant {
     pub organization_id: OrganizationId,
     /// The audience that was asked for; `None` is the issuer itself.
     pub audience: Option<String>,
-    /// Role keys that the catalog knows, sorted. An Owner needs no other. None where the permissions are fewer than the roles': then
+    /// Role keys that there are, of the catalog and custom ones, sorted. An Owner needs no other. None where the permissions are fewer than the roles': then
     /// these are the whole truth.
     pub roles: Vec<String>,
     /// What they permit at that audience.

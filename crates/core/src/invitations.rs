@@ -4,6 +4,7 @@ use crate::{
     Context, Core, Error,
     authorize::{Authority, By},
     brought_in, chance,
+    custom_roles::require_room,
     error::Forbidden,
     log::{self, Action, Where},
     members::{MANAGE, Member, check_roles, find_in, reachable},
@@ -61,6 +62,7 @@ impl Core {
                     };
                     let there = core.authority(tx, &ctx, place.id).await?;
                     check_roles(&there.catalog, &grant.roles)?;
+                    require_room(&there.catalog, &[], &grant.roles)?;
                     core.check_inviting(tx, &ctx, &there, (&email, &grant.roles)).await?;
                 }
                 refuse_members(tx, &grants, &email).await?;

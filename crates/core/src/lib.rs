@@ -15,6 +15,7 @@ pub mod chance;
 pub mod checks;
 mod context;
 mod cursor;
+pub mod custom_roles;
 pub mod deletion;
 pub mod demo;
 mod error;

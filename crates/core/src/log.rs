@@ -50,6 +50,12 @@ pub enum Action {
     MemberLeave,
     /// A member's roles were changed.
     MemberRoleUpdate,
+    /// A role of an organization's own was made.
+    RoleCreate,
+    /// A role of an organization's own was changed.
+    RoleUpdate,
+    /// A role of an organization's own was deleted, for ever.
+    RoleDelete,
     /// A Personal Access Key was made.
     PatCreate,
     /// A Personal Access Key was revoked.
@@ -118,7 +124,7 @@ pub enum Action {
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 50] = [
         Self::OrganizationCreate,
         Self::OrganizationUpdate,
         Self::OrganizationSuspend,
@@ -134,6 +140,9 @@ impl Action {
         Self::MemberRemove,
         Self::MemberLeave,
         Self::MemberRoleUpdate,
+        Self::RoleCreate,
+        Self::RoleUpdate,
+        Self::RoleDelete,
         Self::PatCreate,
         Self::PatRevoke,
         Self::PatRename,
@@ -187,6 +196,9 @@ impl Action {
             Self::MemberRemove => "Member Remove",
             Self::MemberLeave => "Member Leave",
             Self::MemberRoleUpdate => "Member Role Update",
+            Self::RoleCreate => "Role Create",
+            Self::RoleUpdate => "Role Update",
+            Self::RoleDelete => "Role Delete",
             Self::PatCreate => "PAT Create",
             Self::PatRevoke => "PAT Revoke",
             Self::PatRename => "PAT Rename",

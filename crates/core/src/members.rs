@@ -4,6 +4,7 @@ use crate::{
     Context, Core, Error,
     authorize::{Authority, By},
     brought_in, chance,
+    custom_roles::require_room,
     error::Forbidden,
     grant::{effective_roles, shrinks},
     log::{self, Action, Where},
@@ -327,11 +328,16 @@ fn require_owner(authority: &Authority, ctx: &Context) -> Result<(), Error> {
     Err(Forbidden { reason: "only an Owner makes, changes, removes or demotes an Owner".to_owned(), permission: None, roles }.into())
 }
 
-/// Each role must be one of the catalog's.
+/// Each role must be one of the catalog's, or one of the organization's own.
 pub(crate) fn check_roles(catalog: &Catalog, roles: &[String]) -> Result<(), Error> {
     match roles.iter().find(|role| !catalog.has_role(role)) {
         None => Ok(()),
-        Some(role) => Err(Error::Invalid { field: "roles", reason: format!("there is no role `{role}`; /roles.json lists those that there are") }),
+        Some(role) => {
+            let reason = format!(
+                "there is no role `{role}`; /roles.json lists those that there are, and GET /identity/v1/organizations/{{id}}/roles the organization's own"
+            );
+            Err(Error::Invalid { field: "roles", reason })
+        }
     }
 }
 
@@ -361,6 +367,7 @@ pub(crate) async fn set_roles(
 ) -> Result<MembershipId, Error> {
     let (place, user) = (&authority.place, before.user.id);
     keep_an_owner(tx, place, before, roles).await?;
+    require_room(&authority.catalog, before.own.as_deref().unwrap_or_default(), roles)?;
     let inherited = before.inherited.clone().unwrap_or_default();
     let id = match memberships::find(tx, place.id, user).await? {
         Some(member) => member.id,

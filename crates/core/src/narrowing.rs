@@ -12,7 +12,11 @@ use crate::{
     sessions,
 };
 use keywright_db::Tx;
-use keywright_protocol::{Catalog, KeyKind, OrganizationId, Time, catalog::PermissionSet, claims::MAX_SCOPE_BYTES};
+use keywright_protocol::{
+    Catalog, KeyKind, OrganizationId, Time,
+    catalog::{PermissionSet, is_custom},
+    claims::MAX_SCOPE_BYTES,
+};
 use keywright_store::{
     changes,
     generations::{self, Origin},
@@ -219,7 +223,7 @@ impl Core {
             return Err(Error::OutOfReach);
         }
         let audience = (token.audience != self.issuer).then_some(token.audience.as_str());
-        let catalog = self.catalog_at(tx).await?;
+        let catalog = self.catalog_in(tx, Some(&place)).await?;
         if actor.key_kind == KeyKind::Session {
             let session = live_session(tx, HeldSession::from(actor), ctx.now).await?;
             let origin = token.origin(Some(session.user_id));
@@ -264,7 +268,8 @@ async fn require_open(tx: &mut Tx, origin: Origin, token: &HeldToken) -> Result<
 /// As much of a grant as the token has itself.
 fn within(mut grant: Grant, token: &HeldToken, catalog: &Catalog) -> Result<Grant, Error> {
     let held: PermissionSet = catalog.scope(&token.actor.permissions.join(" "));
-    let names_no_other = grant.roles.iter().all(|role| token.actor.roles.contains(role));
+    // A token names roles of the catalog; what others add is among its permissions.
+    let names_no_other = grant.roles.iter().filter(|role| !is_custom(role)).all(|role| token.actor.roles.contains(role));
     if !names_no_other || !grant.permissions.is_within(&held) {
         grant.permissions.intersect(&held);
         grant.roles = Vec::new();

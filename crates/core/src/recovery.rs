@@ -8,14 +8,19 @@
 
 mod membership;
 mod replay;
+mod roles;
 
 pub use replay::{Later, RestoreError, Restored, restore};
 
 use crate::{Context, Core, Error, log::chain::Hash};
 use keywright_db::{Db, Location, OpenError, Tx, Writes};
-use keywright_protocol::{KeyId, MembershipId, OrganizationId, Position, Time, UserId, admin::RolesIn, catalog::Document};
+use keywright_protocol::{
+    KeyId, MembershipId, OrganizationId, Position, Time, UserId,
+    admin::RolesIn,
+    catalog::{CustomRole, Document},
+};
 use keywright_store::{
-    catalogs, changes,
+    catalogs, changes, custom_roles,
     managed_keys::{self, KeyRole},
     recovery, settings,
 };
@@ -150,6 +155,19 @@ pub struct OrganizationState {
     pub members_by_keys_off: bool,
     /// The unrevoked keys that live there.
     pub keys: Vec<KeyId>,
+    /// A root's roles of its own; absent where nothing is said of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<RoleState>>,
+}
+
+/// A role of a root's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RoleState {
+    /// Its key.
+    pub key: String,
+    /// Ids of its permissions.
+    pub permissions: Vec<String>,
 }
 
 /// What a subject in the log of changes is.
@@ -293,6 +311,8 @@ fn fingerprint(hash: &str) -> String {
 
 async fn organization_state(tx: &mut Tx, id: OrganizationId) -> Result<Option<OrganizationState>, Error> {
     let Some(row) = recovery::find_organization(tx, id).await? else { return Ok(None) };
+    let roles = if row.id == row.root_id { Some(custom_roles::list_permissions(tx, id).await?) } else { None };
+    let state = |CustomRole { key, permissions }| RoleState { key, permissions };
     Ok(Some(OrganizationState {
         id,
         suspended: row.suspended_at.is_some(),
@@ -302,6 +322,7 @@ async fn organization_state(tx: &mut Tx, id: OrganizationId) -> Result<Option<Or
         personal_keys_off: row.personal_keys_off_at.is_some(),
         members_by_keys_off: row.members_by_keys_off_at.is_some(),
         keys: recovery::list_living_keys(tx, id).await?,
+        roles: roles.map(|roles| roles.into_iter().map(state).collect()),
     }))
 }
 

@@ -339,7 +339,7 @@ impl Core {
         let nowhere = || Error::Conflict("this session is in no organization; switch to one of yours first".to_owned());
         let place = place.ok_or_else(nowhere)?;
         let roles = roles_of(tx, place, session.user_id).await?.ok_or(ORGANIZATION)?;
-        let catalog = self.catalog_at(tx).await?;
+        let catalog = self.catalog_in(tx, Some(place)).await?;
         let nothing = || {
             Forbidden::because(format!("your roles give no permission in {} for this API; name another API, or ask one of its Owners for a role", place.name))
         };

@@ -25,11 +25,18 @@ impl Core {
             return self.db.read(move |tx| Box::pin(async move { core.session_holder(tx, held, (organization, audience), now).await })).await;
         }
         let (key, version, organization) = (token.key_id, token.key_version, token.organization_id);
-        let row = self.db.read(move |tx| Box::pin(async move { keys::find_by_id(tx, key, version, Some(organization)).await.map_err(Error::from) })).await?;
-        let row = row.filter(|row| self.is_ours(row)).ok_or(Refusal::Unknown)?;
+        let core = Arc::clone(self);
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                let row = keys::find_by_id(tx, key, version, Some(organization)).await?.filter(|row| core.is_ours(row)).ok_or(Refusal::Unknown)?;
+                let catalog = core.catalog_for(tx, &row).await?;
+                Ok::<_, Error>((row, catalog))
+            })
+        });
+        let (row, catalog) = read.await?;
         alive(&row, now)?;
         Addresses::of(&row)?.check(ctx.client_ip)?;
-        grant::effective_for(&row, &self.catalog().catalog, audience.as_deref())?;
+        grant::effective_for(&row, &catalog, audience.as_deref())?;
         let (sub, email, name) = match row.holder {
             Some(holder) => (holder.user_id.to_string(), holder.email, holder.name),
             None => (row.key_id.to_string(), row.key_email.unwrap_or_default(), row.name),
@@ -47,7 +54,7 @@ impl Core {
         let session = live_session(tx, held, now).await?;
         let place = organizations::find(tx, organization).await?.ok_or(Error::OutOfReach)?;
         let roles = roles_of(tx, &place, session.user_id).await?.ok_or(Error::OutOfReach)?;
-        let catalog = self.catalog_at(tx).await?;
+        let catalog = self.catalog_in(tx, Some(&place)).await?;
         granted(organization, &roles, &catalog, audience.as_deref())?;
         let (sub, email, name) = (session.user_id.to_string(), session.email, session.name);
         Ok(UserInfo { sub, preferred_username: email.clone(), email, name, current_organization_id: organization })

@@ -495,6 +495,9 @@ pub struct CatalogDiff {
     pub default_audience: Option<AudienceChange>,
     /// Roles that somebody holds and whose holders gain or lose something, or that vanish; by key.
     pub held: Vec<HeldRole>,
+    /// Roles of organizations' own that hold more or less than before, whether anybody has them or not.
+    #[serde(default)]
+    pub custom_roles: Vec<CustomRoleDiff>,
     /// Generations that end because their tokens say more than their holder may from then on.
     pub generations_ended: u64,
 }
@@ -540,6 +543,22 @@ pub struct HeldRole {
     pub loses: Vec<String>,
     /// Everybody who holds it as a role of his own, by organization. Whoever inherits it is not counted again.
     pub holders: Vec<HoldersIn>,
+}
+
+/// A role of an organization's own, with ids of permissions that only one of two catalogs has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomRoleDiff {
+    /// The root organization that made it.
+    pub organization_id: OrganizationId,
+    /// Its name.
+    pub organization_name: String,
+    /// The role's key.
+    pub role: String,
+    /// What gives something only afterwards.
+    pub gains: Vec<String>,
+    /// What gives nothing any more.
+    pub loses: Vec<String>,
 }
 
 /// How many hold a role in one organization.

@@ -1,7 +1,14 @@
 //! The catalog: the APIs, permissions and roles of an installation, as data, and the one resolver from roles to permissions.
 
+mod custom;
+
+pub use custom::{CUSTOM_PREFIX, CustomRole, is_custom};
+
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 /// The role that has everything.
 pub const OWNER: &str = "owner";
@@ -154,7 +161,8 @@ impl PermissionSet {
         }
     }
 
-    fn union(&mut self, other: &Self) {
+    /// Adds what the other has.
+    pub fn union(&mut self, other: &Self) {
         for (word, more) in self.0.iter_mut().zip(&other.0) {
             *word |= more;
         }
@@ -192,9 +200,16 @@ impl PermissionSet {
     }
 }
 
-/// A checked catalog, indexed for resolving.
+/// A checked catalog, indexed for resolving; and, where they are needed, the custom roles of one root organization beside its own. A clone
+/// shares what is the catalog's.
 #[derive(Debug, Clone)]
 pub struct Catalog {
+    indexed: Arc<Indexed>,
+    custom: BTreeMap<String, PermissionSet>,
+}
+
+#[derive(Debug)]
+struct Indexed {
     document: Document,
     permissions: Vec<String>,
     indices: HashMap<String, PermissionIndex>,
@@ -237,23 +252,24 @@ impl Catalog {
         if let Some(default) = document.default_audience.as_ref().filter(|default| !audiences.contains_key(&Some((*default).clone()))) {
             return Err(CatalogError::UnknownAudience(default.clone()));
         }
-        Ok(Self { document, permissions, indices, roles, conditions, audiences })
+        let indexed = Arc::new(Indexed { document, permissions, indices, roles, conditions, audiences });
+        Ok(Self { indexed, custom: BTreeMap::new() })
     }
 
     /// The resolver: what these roles permit together, conditions included. A role that the catalog does not have gives
     /// nothing. Adding a role never takes a permission away.
     #[must_use]
     pub fn permissions<R: AsRef<str>>(&self, roles: &[R]) -> PermissionSet {
-        let mut set = PermissionSet::empty(self.permissions.len());
+        let mut set = PermissionSet::empty(self.indexed.permissions.len());
         let mut everything = false;
         for role in roles {
-            if let Some(own) = self.roles.get(role.as_ref()) {
+            if let Some(own) = self.role(role.as_ref()) {
                 set.union(own);
-                everything |= self.document.roles.get(role.as_ref()).is_some_and(|role| role.everything);
+                everything |= self.indexed.document.roles.get(role.as_ref()).is_some_and(|role| role.everything);
             }
         }
         if !everything {
-            for (index, groups) in &self.conditions {
+            for (index, groups) in &self.indexed.conditions {
                 let holds = groups.iter().all(|group| group.iter().any(|wanted| roles.iter().any(|role| role.as_ref() == wanted)));
                 if !holds {
                     set.remove(*index);
@@ -266,8 +282,8 @@ impl Catalog {
     /// Reads a `scope` text: the permissions it names; unknown ones name nothing.
     #[must_use]
     pub fn scope(&self, scope: &str) -> PermissionSet {
-        let mut set = PermissionSet::empty(self.permissions.len());
-        for index in scope.split(' ').filter_map(|id| self.indices.get(id)) {
+        let mut set = PermissionSet::empty(self.indexed.permissions.len());
+        for index in scope.split(' ').filter_map(|id| self.indexed.indices.get(id)) {
             set.insert(*index);
         }
         set
@@ -276,42 +292,47 @@ impl Catalog {
     /// All permissions of the APIs with this audience (`None`: the issuer itself).
     #[must_use]
     pub fn audience(&self, audience: Option<&str>) -> Option<&PermissionSet> {
-        self.audiences.get(&audience.map(str::to_owned))
+        self.indexed.audiences.get(&audience.map(str::to_owned))
     }
 
     /// The audience of a token when nobody asks for another one; `None`: the issuer itself.
     #[must_use]
     pub fn default_audience(&self) -> Option<&str> {
-        self.document.default_audience.as_deref()
+        self.indexed.document.default_audience.as_deref()
     }
 
     /// The number of a permission id.
     #[must_use]
     pub fn index(&self, id: &str) -> Option<PermissionIndex> {
-        self.indices.get(id).copied()
+        self.indexed.indices.get(id).copied()
     }
 
     /// The ids in a set, in alphabetical order.
     pub fn ids<'a>(&'a self, set: &'a PermissionSet) -> impl Iterator<Item = &'a str> {
-        self.permissions.iter().enumerate().filter(|(at, _)| set.contains(PermissionIndex(*at))).map(|(_, id)| id.as_str())
+        self.indexed.permissions.iter().enumerate().filter(|(at, _)| set.contains(PermissionIndex(*at))).map(|(_, id)| id.as_str())
     }
 
-    /// The keys of the roles that carry a permission, in alphabetical order.
+    /// The keys of the roles that carry a permission, in alphabetical order; custom ones last.
     pub fn roles_with<'a>(&'a self, id: &str) -> impl Iterator<Item = &'a str> {
         let index = self.index(id);
-        self.document.roles.keys().filter(move |key| index.is_some_and(|index| self.roles.get(*key).is_some_and(|set| set.contains(index)))).map(String::as_str)
+        let keys = self.indexed.document.roles.keys().chain(self.custom.keys());
+        keys.filter(move |key| index.is_some_and(|index| self.role(key).is_some_and(|set| set.contains(index)))).map(String::as_str)
     }
 
     /// Whether there is such a role.
     #[must_use]
     pub fn has_role(&self, key: &str) -> bool {
-        self.roles.contains_key(key)
+        self.role(key).is_some()
+    }
+
+    fn role(&self, key: &str) -> Option<&PermissionSet> {
+        self.indexed.roles.get(key).or_else(|| self.custom.get(key))
     }
 
     /// The document it was made of.
     #[must_use]
     pub fn document(&self) -> &Document {
-        &self.document
+        &self.indexed.document
     }
 }
 

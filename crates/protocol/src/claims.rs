@@ -19,10 +19,14 @@ pub const MAX_ISSUED_TOKEN_BYTES: usize = 2 * 1024;
 /// `scope` stands in a token only up to this many bytes.
 pub const MAX_SCOPE_BYTES: usize = 1024;
 
-/// The claims of an access token. Every member is required but `scope`.
+/// The permissions that custom roles of one holder in one organization name at one audience have together at most so many bytes, as they stand
+/// in a token: quoted, with commas between. With them a token is within [`MAX_ISSUED_TOKEN_BYTES`], by an RSA key too.
+pub const MAX_CUSTOM_PERMISSIONS_BYTES: usize = 512;
+
+/// The claims of an access token. Every member is required but `scope`, `permissions` and `keyVersion`.
 ///
-/// `scope`, when it stands there, is the whole truth about what the token may do for its audience; otherwise `roles` are
-/// resolved by the catalog.
+/// `scope`, when it stands there, is the whole truth about what the token may do for its audience; otherwise it is what the catalog makes of
+/// `roles`, and `permissions` besides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessClaims<'a> {
@@ -43,8 +47,11 @@ pub struct AccessClaims<'a> {
     /// The key that was exchanged (RFC 9068, section 2.2).
     #[serde(rename = "client_id")]
     pub client_id: Cow<'a, str>,
-    /// Role keys in the organization the token is for.
+    /// Role keys in the organization the token is for: those of the catalog.
     pub roles: Vec<Cow<'a, str>>,
+    /// Permissions that roles of the organization's own add to these, where there is no `scope`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub permissions: Vec<Cow<'a, str>>,
     /// Permissions, separated by single spaces (RFC 8693, section 4.2).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub scope: Option<Cow<'a, str>>,

@@ -54,6 +54,12 @@ pub(crate) const FITTING: &[Fitting] = &[
         BAD,
         "cursor: this is no cursor of this list: send one that the list answered, with the same organization and the same filters, or none to begin",
     ),
+    (
+        &["createRole", "updateRole"],
+        "400",
+        BAD,
+        "permissions: the catalog has no permission `invoices.reed`; leave it out; /.well-known/keywright-catalog lists those that there are",
+    ),
     (&["setPolicy"], "400", BAD, "longestKeyLifeSeconds: must be 3600 at least, which is an hour; null is for no limit of one's own"),
     (
         &["revokeAll"],
@@ -98,6 +104,12 @@ pub(crate) const FITTING: &[Fitting] = &[
     ),
     (&["renamePersonalAccessKey", "revokePersonalAccessKey", "getPersonalAccessKeyUsage"], "404", LOST, "there is no key with that id"),
     (&["getWebhook", "updateWebhook", "deleteWebhook", "rotateWebhook", "pingWebhook", "listDeliveries"], "404", LOST, "there is no webhook with that id"),
+    (
+        &["getRole", "updateRole", "deleteRole"],
+        "404",
+        LOST,
+        "this organization has no role of its own with that key; GET the list of its roles to see which there are",
+    ),
     (&["redeliver"], "404", LOST, "there is no delivery with that id"),
     (&["rotateOperatorKey", "revokeOperatorKey"], "404", LOST, "there is no operator key with that id"),
     (&["getMemberRoles", "replaceMemberRoles", "addMemberRoles", "removeMemberRoles"], "404", LOST, "there is no member with that id"),
@@ -128,6 +140,19 @@ pub(crate) const FITTING: &[Fitting] = &[
         "this key was revoked on 2026-12-01T09:00:00.000Z, for ever; make a new one",
     ),
     (&["createPersonalAccessKey"], "409", AGAINST, "a member has 25 Personal Access Keys at most; revoke one first"),
+    (&["createRole"], "409", AGAINST, "there is, or was, a role `custom:sender` here, and no key is used again; send another slug"),
+    (
+        &["updateRole"],
+        "409",
+        AGAINST,
+        "a sub-organization has the roles of its root; make, change and delete them in Acme (6f9619ff-8b86-4011-b42d-00c04fc964ff)",
+    ),
+    (
+        &["deleteRole"],
+        "409",
+        AGAINST,
+        "custom:sender is held by 3 memberships, 1 grants of API Keys and 0 pending invitations; take it from them first, or name the role that takes its place: ?replace=ROLE",
+    ),
     (&["createWebhook"], "409", AGAINST, "an organization and its sub-organizations have 20 webhooks at most; delete one first"),
     (
         &["updateWebhook", "rotateWebhook"],
@@ -163,6 +188,7 @@ pub(crate) const FRESH: &[(&[&str], &str)] = &[
     (&["updateWebhook"], "changing a webhook"),
     (&["deleteWebhook"], "deleting a webhook"),
     (&["rotateWebhook"], "giving a webhook another secret"),
+    (&["createRole", "updateRole", "deleteRole"], "making, changing and deleting roles"),
     (&["setPolicy"], "changing the policy"),
     (&["revokeAll"], "revoking everything"),
     (&["removeFromOrganization"], "deleting an organization"),

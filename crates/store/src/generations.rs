@@ -1,8 +1,28 @@
 //! Generations: what tokens point at in the status list.
 
 use crate::{StoreError, keys::kind_of, memberships::split_roles, statements};
-use keywright_db::Tx;
+use keywright_db::{Row, Tx};
 use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time, UserId};
+
+/// Open generations with what their credentials hold.
+macro_rules! list_open {
+    ($where:literal) => {
+        concat!(
+            "SELECT g.status_index, t.root_id, COALESCE(k.kind, 'ses') AS kind,
+                    (SELECT string_agg(x.role, ' ') FROM memberships y JOIN membership_roles x ON x.membership_id = y.id
+                        WHERE y.organization_id = t.id AND y.user_id = COALESCE(m.user_id, g.user_id) AND y.ended_at IS NULL) AS own_roles,
+                    (SELECT string_agg(x.role, ' ') FROM memberships y JOIN membership_roles x ON x.membership_id = y.id
+                        WHERE y.organization_id = t.root_id AND y.user_id = COALESCE(m.user_id, g.user_id) AND y.ended_at IS NULL) AS root_roles,
+                    (SELECT string_agg(x.role, ' ') FROM key_roles x WHERE x.key_id = k.id AND x.organization_id = t.id) AS key_roles
+                FROM generations g
+                LEFT JOIN keys k ON k.id = g.key_id
+                JOIN organizations t ON t.id = g.organization_id
+                LEFT JOIN memberships m ON m.id = k.membership_id
+                WHERE g.ended_at IS NULL",
+            $where
+        )
+    };
+}
 
 statements! {
     TAKE_INDEX = "UPDATE status_indices SET next = next + 1 WHERE id = 1 RETURNING next - 1 AS status_index";
@@ -10,17 +30,8 @@ statements! {
     NEXT_INDEX = "SELECT next FROM status_indices WHERE id = 1";
     LIST_INDICES = "SELECT status_index, ended_at FROM generations WHERE $1 <= status_index AND status_index < $2";
     FIND_OPEN = "SELECT status_index FROM generations WHERE key_id = $1 AND version = $2 AND organization_id = $3 AND ended_at IS NULL";
-    LIST_OPEN = "SELECT g.status_index, COALESCE(k.kind, 'ses') AS kind,
-            (SELECT string_agg(x.role, ' ') FROM memberships y JOIN membership_roles x ON x.membership_id = y.id
-                WHERE y.organization_id = t.id AND y.user_id = COALESCE(m.user_id, g.user_id) AND y.ended_at IS NULL) AS own_roles,
-            (SELECT string_agg(x.role, ' ') FROM memberships y JOIN membership_roles x ON x.membership_id = y.id
-                WHERE y.organization_id = t.root_id AND y.user_id = COALESCE(m.user_id, g.user_id) AND y.ended_at IS NULL) AS root_roles,
-            (SELECT string_agg(x.role, ' ') FROM key_roles x WHERE x.key_id = k.id AND x.organization_id = t.id) AS key_roles
-        FROM generations g
-        LEFT JOIN keys k ON k.id = g.key_id
-        JOIN organizations t ON t.id = g.organization_id
-        LEFT JOIN memberships m ON m.id = k.membership_id
-        WHERE g.ended_at IS NULL";
+    LIST_OPEN = list_open!("");
+    LIST_OPEN_IN = list_open!(" AND t.root_id = $1");
     END = "UPDATE generations SET ended_at = $2 WHERE status_index = $1 AND ended_at IS NULL";
     END_OF_KEY = "UPDATE generations SET ended_at = $2 WHERE key_id = $1 AND ended_at IS NULL RETURNING status_index";
     END_OF_KEY_IN = "UPDATE generations SET ended_at = $3 WHERE key_id = $1 AND organization_id = $2 AND ended_at IS NULL RETURNING status_index";
@@ -125,6 +136,8 @@ pub async fn list_indices(tx: &mut Tx, from: i64, to: i64) -> Result<Vec<(i64, b
 pub struct OpenRow {
     /// Its index.
     pub status_index: i64,
+    /// The root of the organization that it is for.
+    pub root_id: OrganizationId,
     /// The kind of its key.
     pub kind: KeyKind,
     /// The holder's own roles there.
@@ -140,18 +153,26 @@ pub struct OpenRow {
 /// # Errors
 /// Whatever keeps the database from answering.
 pub async fn list_open(tx: &mut Tx) -> Result<Vec<OpenRow>, StoreError> {
-    let rows = tx.fetch_all(LIST_OPEN, &[]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(OpenRow {
-                status_index: row.get("status_index")?,
-                kind: kind_of(&row.get::<String>("kind")?)?,
-                own_roles: split_roles(row.get("own_roles")?),
-                root_roles: split_roles(row.get("root_roles")?),
-                key_roles: split_roles(row.get("key_roles")?),
-            })
-        })
-        .collect()
+    tx.fetch_all(LIST_OPEN, &[]).await?.iter().map(open_row).collect()
+}
+
+/// Those for a root and its sub-organizations.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_open_in(tx: &mut Tx, root: OrganizationId) -> Result<Vec<OpenRow>, StoreError> {
+    tx.fetch_all(LIST_OPEN_IN, &[root.into()]).await?.iter().map(open_row).collect()
+}
+
+fn open_row(row: &Row) -> Result<OpenRow, StoreError> {
+    Ok(OpenRow {
+        status_index: row.get("status_index")?,
+        root_id: row.get("root_id")?,
+        kind: kind_of(&row.get::<String>("kind")?)?,
+        own_roles: split_roles(row.get("own_roles")?),
+        root_roles: split_roles(row.get("root_roles")?),
+        key_roles: split_roles(row.get("key_roles")?),
+    })
 }
 
 /// Ends one.

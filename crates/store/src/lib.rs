@@ -7,6 +7,7 @@ pub mod access_log;
 pub mod brought_in;
 pub mod catalogs;
 pub mod changes;
+pub mod custom_roles;
 pub mod generations;
 pub mod hearers;
 pub mod holders;
@@ -96,6 +97,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0009_oauth.sql"),
         postgres: include_str!("../migrations/postgres/0009_oauth.sql"),
     },
+    Migration {
+        version: 10,
+        name: "custom roles",
+        sqlite: include_str!("../migrations/sqlite/0010_custom_roles.sql"),
+        postgres: include_str!("../migrations/postgres/0010_custom_roles.sql"),
+    },
 ];
 
 /// Defines the statements of one file and the list of them, so that a test can prepare each on both engines.
@@ -116,6 +123,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         brought_in::STATEMENTS,
         catalogs::STATEMENTS,
         changes::STATEMENTS,
+        custom_roles::STATEMENTS,
         generations::STATEMENTS,
         hearers::STATEMENTS,
         holders::STATEMENTS,

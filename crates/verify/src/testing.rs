@@ -214,6 +214,7 @@ impl Issuer {
             jti: format!("token-{index}").into(),
             client_id: key.to_string().into(),
             roles: Vec::new(),
+            permissions: Vec::new(),
             scope: None,
             current_organization_id: self.organization(),
             organization_id: self.organization(),

@@ -67,12 +67,17 @@ impl Verified {
     }
 }
 
-/// `scope`, when it stands there, is the whole truth; otherwise what the roles permit. Never more than this audience has.
+/// `scope`, when it stands there, is the whole truth; otherwise what the catalog makes of the roles, and the permissions that roles of the
+/// organization's own add to that. What the catalog does not have is nobody's: a token may be older than it, or newer. Never more than this audience has.
 fn permitted(claims: &AccessClaims<'_>, audience: Option<&str>, catalog: &Catalog) -> PermissionSet {
     let Some(bound) = catalog.audience(audience) else { return PermissionSet::default() };
     let mut set = match &claims.scope {
         Some(scope) => catalog.scope(scope),
-        None => catalog.permissions(&claims.roles),
+        None => {
+            let mut set = catalog.permissions(&claims.roles);
+            set.union(&catalog.set_of(&claims.permissions));
+            set
+        }
     };
     set.intersect(bound);
     set

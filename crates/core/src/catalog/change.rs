@@ -1,6 +1,6 @@
 //! Another catalog comes into force: at the start, or by `keywright catalog apply`. Both go the same way.
 
-use super::comparison::{Comparison, Replacements};
+use super::comparison::{Comparison, CustomRoles, Replacements};
 use crate::{
     Context, Core, Error,
     authorize::By,
@@ -10,9 +10,15 @@ use keywright_db::{Committed, Tx};
 use keywright_protocol::{
     Catalog, Time,
     admin::{CatalogDiff, NamesDiff, RoleReplacement},
-    catalog::{Document, OWNER},
+    catalog::{Document, OWNER, is_custom},
 };
-use keywright_store::{catalogs, changes, changes::ChangeKind, generations, holders};
+use keywright_store::{
+    catalogs, changes,
+    changes::ChangeKind,
+    custom_roles, generations, holders,
+    keys::{CredentialRow, Target},
+    organizations::OrganizationRow,
+};
 use std::{collections::BTreeSet, sync::Arc};
 use uuid::Uuid;
 
@@ -29,8 +35,8 @@ impl Core {
                     core.installation_reader(tx, &ctx).await?;
                     let before = in_force(tx).await?;
                     let (holders, open) = (holders::list(tx).await?, generations::list_open(tx).await?);
-                    let replace = Replacements::new();
-                    let mut comparison = Comparison::new(&before, &after, &replace);
+                    let (replace, custom) = (Replacements::new(), all_custom_roles(tx).await?);
+                    let mut comparison = Comparison::new(&before, &after, &replace, &custom);
                     let ending = comparison.ending(&open);
                     Ok(comparison.diff(&holders, ending.len()))
                 })
@@ -57,6 +63,26 @@ impl Core {
         .await
     }
 
+    /// The same with all custom roles of the root that an organization belongs to; without any, if there is no organization.
+    pub(crate) async fn catalog_in(&self, tx: &mut Tx, place: Option<&OrganizationRow>) -> Result<Arc<Catalog>, Error> {
+        let catalog = self.catalog_at(tx).await?;
+        let Some(place) = place else { return Ok(catalog) };
+        let roles = custom_roles::list_permissions(tx, place.root_id).await?;
+        Ok(if roles.is_empty() { catalog } else { Arc::new(catalog.with_custom_roles(&roles)) })
+    }
+
+    /// The same with the custom roles that a credential may hold where it is looked at for. Nothing more is asked for one that holds none.
+    pub(crate) async fn catalog_for(&self, tx: &mut Tx, row: &CredentialRow) -> Result<Arc<Catalog>, Error> {
+        let catalog = self.catalog_at(tx).await?;
+        let Some(target) = &row.target else { return Ok(catalog) };
+        let is_held = |key: &str| [&target.own_roles, &target.root_roles, &target.key_roles].into_iter().flatten().any(|held| held == key);
+        if !is_held_at_all(target) {
+            return Ok(catalog);
+        }
+        let roles = custom_roles::list_permissions(tx, target.root_id).await?;
+        Ok(Arc::new(catalog.with_custom_roles(roles.iter().filter(|role| is_held(&role.key)))))
+    }
+
     /// The catalog that holds in a transaction: most often the one in memory. While another one comes into force, memory can be
     /// behind what is read, or before it; what is decided by a catalog and by rows must be of one moment.
     pub(crate) async fn catalog_at(&self, tx: &mut Tx) -> Result<Arc<Catalog>, Error> {
@@ -77,7 +103,8 @@ pub(crate) async fn ensure(tx: &mut Tx, document: &Document, now: Time) -> Resul
 async fn put_in_force(tx: &mut Tx, (ctx, by): (&Context, &By), after: &Catalog, replace: &Replacements) -> Result<CatalogDiff, Error> {
     let before = in_force(tx).await?;
     let (holders, open) = (holders::list(tx).await?, generations::list_open(tx).await?);
-    let mut comparison = Comparison::new(&before, after, replace);
+    let custom = all_custom_roles(tx).await?;
+    let mut comparison = Comparison::new(&before, after, replace, &custom);
     refuse_orphans(&comparison.orphans(&holders))?;
     let ending = comparison.ending(&open);
     let diff = comparison.diff(&holders, ending.len());
@@ -104,6 +131,20 @@ async fn put_in_force(tx: &mut Tx, (ctx, by): (&Context, &By), after: &Catalog, 
     let told = (tx.position().to_string(), summary(&diff, replace));
     log::change(tx, ctx, by, Where::Installation, Action::CatalogApply, told).await?;
     Ok(diff)
+}
+
+/// Whether there is any custom role among those of a credential.
+fn is_held_at_all(target: &Target) -> bool {
+    [&target.own_roles, &target.root_roles, &target.key_roles].into_iter().flatten().any(|role| is_custom(role))
+}
+
+async fn all_custom_roles(tx: &mut Tx) -> Result<CustomRoles, Error> {
+    let mut all = CustomRoles::new();
+    for row in custom_roles::list_all(tx).await? {
+        let (_, roles) = all.entry(row.root_id).or_insert_with(|| (row.root_name, Vec::new()));
+        roles.push(row.role);
+    }
+    Ok(all)
 }
 
 /// What the log says of a change.

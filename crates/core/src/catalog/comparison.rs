@@ -2,9 +2,9 @@
 
 use crate::grant;
 use keywright_protocol::{
-    Catalog, KeyKind,
-    admin::{AudienceChange, CatalogDiff, HeldRole, HoldersIn, NamesDiff},
-    catalog::{Condition, Document, Role},
+    Catalog, KeyKind, OrganizationId,
+    admin::{AudienceChange, CatalogDiff, CustomRoleDiff, HeldRole, HoldersIn, NamesDiff},
+    catalog::{Condition, CustomRole, Document, PermissionSet, Role, is_custom},
 };
 use keywright_store::{
     generations::OpenRow,
@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// is gone from the tokens of the old one.
 type Right<'a> = (Option<&'a str>, &'a str);
 
+/// The custom roles of each root, with its name.
+pub(crate) type CustomRoles = BTreeMap<OrganizationId, (String, Vec<CustomRole>)>;
+
 /// Roles that take the place of others.
 pub(crate) type Replacements = BTreeMap<String, String>;
 
@@ -24,8 +27,9 @@ pub(crate) struct Comparison<'a> {
     before: Side<'a>,
     after: Side<'a>,
     replace: &'a Replacements,
-    /// What holders of a set of roles gain and lose; most sets are held by many.
-    known: HashMap<Vec<String>, Change<'a>>,
+    custom: &'a CustomRoles,
+    /// What holders of a set of roles gain and lose; most sets are held by many. Custom roles mean something in the tree of their root alone.
+    known: HashMap<(Option<OrganizationId>, Vec<String>), Change<'a>>,
 }
 
 struct Side<'a> {
@@ -46,8 +50,12 @@ impl<'a> Side<'a> {
     }
 
     /// What these roles permit together, conditions included.
-    fn held(&self, roles: &[String]) -> BTreeSet<Right<'a>> {
-        let set = self.catalog.permissions(roles);
+    fn held(&self, roles: &[String], custom: &[CustomRole]) -> BTreeSet<Right<'a>> {
+        let set = if custom.is_empty() { self.catalog.permissions(roles) } else { self.catalog.with_custom_roles(custom).permissions(roles) };
+        self.rights_of(&set)
+    }
+
+    fn rights_of(&self, set: &PermissionSet) -> BTreeSet<Right<'a>> {
         self.rights.iter().filter(|(_, id)| self.catalog.index(id).is_some_and(|index| set.contains(index))).copied().collect()
     }
 
@@ -57,8 +65,8 @@ impl<'a> Side<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    pub(crate) fn new(before: &'a Catalog, after: &'a Catalog, replace: &'a Replacements) -> Self {
-        Self { before: Side::new(before), after: Side::new(after), replace, known: HashMap::new() }
+    pub(crate) fn new(before: &'a Catalog, after: &'a Catalog, replace: &'a Replacements, custom: &'a CustomRoles) -> Self {
+        Self { before: Side::new(before), after: Side::new(after), replace, custom, known: HashMap::new() }
     }
 
     /// Everything that changes, for these holders and with these generations open.
@@ -71,6 +79,7 @@ impl<'a> Comparison<'a> {
             roles: names(&before.roles, &after.roles),
             default_audience: (default_before != default_after).then(|| AudienceChange { before: default_before.clone(), after: default_after.clone() }),
             held: self.held(holders),
+            custom_roles: self.custom_roles(),
             generations_ended: u64::try_from(ending).unwrap_or(u64::MAX),
         }
     }
@@ -85,8 +94,32 @@ impl<'a> Comparison<'a> {
     /// before and after, as an exchange would. A role that vanishes ends them too, whatever takes its place: tokens may name it, and a later
     /// catalog may have another one of that name.
     pub(crate) fn ending(&mut self, open: &[OpenRow]) -> Vec<i64> {
-        let mut ends = |roles: &[String]| !self.change(roles).loses.is_empty() || roles.iter().any(|role| self.vanishes(role));
-        open.iter().filter(|row| held_by(row).is_some_and(&mut ends)).map(|row| row.status_index).collect()
+        let mut ends = |root, roles: &[String]| !self.change(root, roles).loses.is_empty() || roles.iter().any(|role| self.vanishes(role));
+        open.iter().filter(|row| held_by(row).is_some_and(|roles| ends(row.root_id, roles))).map(|row| row.status_index).collect()
+    }
+
+    /// Custom roles that hold more or less than before, whether anybody has them or not: what only one of the catalogs knows gives
+    /// nothing with the other.
+    fn custom_roles(&self) -> Vec<CustomRoleDiff> {
+        let mut all = Vec::new();
+        for (root, (organization_name, roles)) in self.custom {
+            for role in roles {
+                let [before, after] = [&self.before, &self.after].map(|side| side.rights_of(&side.catalog.set_of(&role.permissions)));
+                let only = |one: &BTreeSet<Right<'_>>, other| one.difference(other).map(|(_, id)| (*id).to_owned()).collect::<Vec<_>>();
+                let (gains, loses) = (only(&after, &before), only(&before, &after));
+                if !(gains.is_empty() && loses.is_empty()) {
+                    let (organization_id, organization_name, role) = (*root, organization_name.clone(), role.key.clone());
+                    all.push(CustomRoleDiff { organization_id, organization_name, role, gains, loses });
+                }
+            }
+        }
+        all
+    }
+
+    /// The custom roles that these may be, if any of them is one.
+    fn custom_of(&self, root: OrganizationId, roles: &[String]) -> &'a [CustomRole] {
+        let custom = self.custom.get(&root).filter(|_| roles.iter().any(|role| is_custom(role)));
+        custom.map_or(&[], |(_, roles)| roles.as_slice())
     }
 
     fn vanishes(&self, role: &str) -> bool {
@@ -94,13 +127,13 @@ impl<'a> Comparison<'a> {
     }
 
     fn held(&mut self, holders: &[HolderRow]) -> Vec<HeldRole> {
-        let mut all: BTreeMap<&str, HeldRole> = BTreeMap::new();
+        let mut all: BTreeMap<(&str, Option<OrganizationId>), HeldRole> = BTreeMap::new();
         for holder in holders {
             for role in &holder.roles {
-                let carried = self.carried(role);
+                let carried = self.carried(holder.root_id, role);
                 let successor = self.replace.get(role).cloned();
                 let vanishes = self.vanishes(role);
-                let held = all.entry(role).or_insert_with(|| HeldRole {
+                let held = all.entry((role, is_custom(role).then_some(holder.root_id))).or_insert_with(|| HeldRole {
                     role: role.clone(),
                     vanishes,
                     replaced_by: successor,
@@ -108,7 +141,7 @@ impl<'a> Comparison<'a> {
                     loses: Vec::new(),
                     holders: Vec::new(),
                 });
-                let change = self.change(&holder.roles);
+                let change = self.change(holder.root_id, &holder.roles);
                 add(&mut held.gains, &change.gains, &carried);
                 add(&mut held.loses, &change.loses, &carried);
                 count(&mut held.holders, holder);
@@ -118,20 +151,26 @@ impl<'a> Comparison<'a> {
     }
 
     /// What holders of these roles gain and lose.
-    fn change(&mut self, roles: &[String]) -> &Change<'a> {
-        if !self.known.contains_key(roles) {
+    fn change(&mut self, root: OrganizationId, roles: &[String]) -> &Change<'a> {
+        let custom = self.custom_of(root, roles);
+        let of = ((!custom.is_empty()).then_some(root), roles.to_vec());
+        if !self.known.contains_key(&of) {
             let mut later: Vec<String> = roles.iter().map(|role| self.replace.get(role).unwrap_or(role).clone()).collect();
             later.sort_unstable();
             later.dedup();
-            let (before, after) = (self.before.held(roles), self.after.held(&later));
+            let (before, after) = (self.before.held(roles, custom), self.after.held(&later, custom));
             let change = Change { gains: after.difference(&before).copied().collect(), loses: before.difference(&after).copied().collect() };
-            self.known.insert(roles.to_vec(), change);
+            self.known.insert(of.clone(), change);
         }
-        self.known.entry(roles.to_vec()).or_default()
+        self.known.entry(of).or_default()
     }
 
     /// The permissions that a role, or what takes its place, names before or after: those for whose change it can be the reason.
-    fn carried(&self, key: &str) -> BTreeSet<&'a str> {
+    fn carried(&self, root: OrganizationId, key: &str) -> BTreeSet<&'a str> {
+        if is_custom(key) {
+            let role = self.custom.get(&root).and_then(|(_, roles)| roles.iter().find(|role| role.key == key));
+            return role.into_iter().flat_map(|role| &role.permissions).map(String::as_str).collect();
+        }
         let successor = self.replace.get(key).map_or(key, String::as_str);
         let of = |side: &Side<'a>, key: &str| -> Vec<&'a str> {
             match side.role(key) {
@@ -145,7 +184,7 @@ impl<'a> Comparison<'a> {
 }
 
 /// The roles that hold for the credential of a generation.
-fn held_by(row: &OpenRow) -> Option<&[String]> {
+pub(crate) fn held_by(row: &OpenRow) -> Option<&[String]> {
     match row.kind {
         KeyKind::PersonalAccessKey | KeyKind::Session => Some(grant::effective_roles(&row.own_roles, &row.root_roles)),
         KeyKind::ApiKey => Some(row.key_roles.as_slice()),

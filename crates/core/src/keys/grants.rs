@@ -3,6 +3,7 @@
 use crate::{
     Context, Core, Error,
     authorize::Authority,
+    custom_roles::require_room,
     error::Forbidden,
     grant::shrinks,
     members::{check_roles, reachable},
@@ -80,7 +81,7 @@ impl Grants {
         difference
     }
 
-    /// Each organization must be the key's own or hang under it, each role one of the catalog's. What was so before is not asked
+    /// Each organization must be the key's own or hang under it, each role one of the catalog's or of the root's own. What was so before is not asked
     /// again: a sub-organization may have been deleted since.
     pub(super) async fn check(&self, tx: &mut Tx, home: &Authority, before: &Self) -> Result<(), Error> {
         for (organization, roles) in self.0.iter().filter(|(organization, roles)| before.0.get(organization) != Some(roles)) {
@@ -88,7 +89,9 @@ impl Grants {
                 let reason = format!("{organization} is neither the key's organization nor a sub-organization of it");
                 return Err(Error::Invalid { field: "grants", reason });
             }
-            check_roles(&home.catalog, &roles.iter().cloned().collect::<Vec<_>>())?;
+            let roles: Vec<String> = roles.iter().cloned().collect();
+            check_roles(&home.catalog, &roles)?;
+            require_room(&home.catalog, &before.roles_in(*organization), &roles)?;
         }
         Ok(())
     }

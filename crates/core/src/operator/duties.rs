@@ -47,7 +47,8 @@ impl Core {
         refuse_users_alone(&by)?;
         let kept = operator_organization(tx).await?;
         let place = place.filter(|place| kept != Some(place.root_id)).ok_or(ORGANIZATION)?;
-        Ok(Authority::of_operator(place, self.catalog_at(tx).await?, by))
+        let catalog = self.catalog_in(tx, Some(&place)).await?;
+        Ok(Authority::of_operator(place, catalog, by))
     }
 
     /// The organizations that an operator key sees: all but the operator organization's tree.

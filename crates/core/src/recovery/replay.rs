@@ -3,6 +3,7 @@
 use super::{
     KeyState, OrganizationState, Section, State, Subject, UserState, fingerprint,
     membership::{Catalogs, Left, Seat, Seats, left, less},
+    roles::CustomRoles,
 };
 use crate::{
     Context, Error, KeyFile,
@@ -131,6 +132,9 @@ pub async fn restore(location: &Location, key_file: KeyFile, later: Later, clock
     restored
 }
 
+/// What roles are worth, by the catalogs and by what the roots have of their own.
+type Worth<'a> = (&'a Catalogs, &'a CustomRoles);
+
 struct Replay {
     key_file: Arc<KeyFile>,
     pepper: Pepper,
@@ -216,11 +220,15 @@ impl Replay {
             Some(_) | None => None,
         };
         let catalogs = Catalogs { own: Catalog::new(own)?, later };
+        let roles = CustomRoles::read(tx, &latest).await?;
         for state in latest.into_values() {
             let narrowed = match state {
-                State::Organization(later) => self.organization(tx, later).await?,
-                State::Key(later) => self.key(tx, later, &catalogs).await?,
-                State::User(later) => self.user(tx, later, &catalogs).await?,
+                State::Organization(later) => {
+                    let root = later.id;
+                    self.organization(tx, later).await? | roles.narrow(tx, root, self.now).await?
+                }
+                State::Key(later) => self.key(tx, later, (&catalogs, &roles)).await?,
+                State::User(later) => self.user(tx, later, (&catalogs, &roles)).await?,
                 State::SigningKeys { kids } => self.signing_keys(tx, &kids).await?,
                 State::Catalog { .. } => false,
             };
@@ -269,7 +277,7 @@ impl Replay {
         Ok(AddressList::load(before)?.common(&AddressList::load(later)?).map(|list| list.to_stored()))
     }
 
-    async fn key(&self, tx: &mut Tx, later: KeyState, catalogs: &Catalogs) -> Result<bool, Error> {
+    async fn key(&self, tx: &mut Tx, later: KeyState, worth: Worth<'_>) -> Result<bool, Error> {
         let Some(before) = recovery::find_key(tx, later.id).await?.filter(|key| key.revoked_at.is_none()) else { return Ok(false) };
         let scopes = before.operator_scopes.as_deref().map(|scopes| words_in_both(scopes, later.scopes.as_deref().unwrap_or_default()));
         let addresses = self.addresses(&before.allowed_addresses, &later.allowed_addresses)?;
@@ -301,7 +309,7 @@ impl Replay {
                 narrowed = true;
             }
         }
-        narrowed |= self.grants(tx, &before, &later.roles, catalogs).await?;
+        narrowed |= self.grants(tx, &before, &later.roles, worth).await?;
         if narrowed {
             generations::end_of_key(tx, before.id, self.now).await?;
         }
@@ -328,7 +336,13 @@ impl Replay {
     }
 
     /// An API Key's roles, organization by organization. Where nothing is left there is no grant.
-    async fn grants(&self, tx: &mut Tx, key: &KeyRow, later: &[RolesIn], catalogs: &Catalogs) -> Result<bool, Error> {
+    async fn grants(&self, tx: &mut Tx, key: &KeyRow, later: &[RolesIn], (catalogs, roles): Worth<'_>) -> Result<bool, Error> {
+        let home = match key.organization_id {
+            Some(home) => recovery::find_organization(tx, home).await?,
+            None => None,
+        };
+        let Some(home) = home else { return Ok(false) };
+        let catalogs = &roles.in_tree(catalogs, home.root_id);
         let mut any = false;
         for RolesIn { organization_id, roles } in super::grants(managed_keys::list_roles_of(tx, key.id).await?) {
             let later = later.iter().find(|grant| grant.organization_id == organization_id).map(|grant| grant.roles.as_slice()).unwrap_or_default();
@@ -344,7 +358,7 @@ impl Replay {
         Ok(any)
     }
 
-    async fn user(&self, tx: &mut Tx, later: UserState, catalogs: &Catalogs) -> Result<bool, Error> {
+    async fn user(&self, tx: &mut Tx, later: UserState, (catalogs, roles): Worth<'_>) -> Result<bool, Error> {
         let Some(before) = recovery::find_user(tx, later.id).await? else { return Ok(false) };
         let since = |at: Option<Time>, is_so: bool| at.or(is_so.then_some(self.now));
         let same_password = before.password_hash.as_deref().map(fingerprint) == later.password;
@@ -369,7 +383,7 @@ impl Replay {
             }
         }
         for (root, (earlier, later_seats)) in trees.into_iter().filter(|(_, (earlier, later))| !earlier.is_empty() && earlier != later) {
-            let left = left(catalogs, root, &earlier, &later_seats).unwrap_or_default();
+            let left = left(&roles.in_tree(catalogs, root), root, &earlier, &later_seats).unwrap_or_default();
             self.seat(tx, later.id, (&earlier, &later_seats), &left).await?;
             narrowed = true;
         }

@@ -24,6 +24,9 @@ pub const fn name_of(action: Action) -> &'static str {
         Action::MemberRemove => "Member|Remove",
         Action::MemberLeave => "Member|Leave",
         Action::MemberRoleUpdate => "Member|RoleUpdate",
+        Action::RoleCreate => "Role|Create",
+        Action::RoleUpdate => "Role|Update",
+        Action::RoleDelete => "Role|Delete",
         Action::PatCreate => "PersonalAccessKey|Create",
         Action::PatRevoke => "PersonalAccessKey|Revoke",
         Action::PatRename => "PersonalAccessKey|Rename",
@@ -92,6 +95,9 @@ pub const fn is_heard(action: Action) -> bool {
         | Action::MemberRemove
         | Action::MemberLeave
         | Action::MemberRoleUpdate
+        | Action::RoleCreate
+        | Action::RoleUpdate
+        | Action::RoleDelete
         | Action::PatCreate
         | Action::PatRevoke
         | Action::PatRename

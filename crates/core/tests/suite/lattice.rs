@@ -12,11 +12,16 @@ use crate::{
 use keywright_core::{
     Actor, Context, Error, PersonActor,
     catalog::{Preset, assemble},
+    custom_roles::NewRole,
     grant,
     members::RoleChange,
 };
 use keywright_db::{Db, Writes, on_both_engines};
-use keywright_protocol::{Catalog, OrganizationId, UserId, admin::RolesIn};
+use keywright_protocol::{
+    Catalog, OrganizationId, UserId,
+    admin::RolesIn,
+    catalog::{CustomRole, Role},
+};
 
 on_both_engines!(Writes::Revisioned, keywright_store::MIGRATIONS;
     what_is_decided_is_done,
@@ -35,8 +40,13 @@ struct Lattice {
 
 impl Lattice {
     fn new() -> Self {
-        let document = assemble(Some(Preset::Appcircle), None).unwrap();
-        Self { catalog: Catalog::new(document.clone()).unwrap(), resolver: Resolver::new(document), allowed: 0, refused: 0 }
+        let mut document = assemble(Some(Preset::Appcircle), None).unwrap();
+        let catalog = Catalog::new(document.clone()).unwrap().with_custom_roles(&custom_roles());
+        // To the reference a custom role is a role like any other.
+        for CustomRole { key, permissions } in custom_roles() {
+            document.roles.insert(key, Role { permissions, ..Role::default() });
+        }
+        Self { catalog, resolver: Resolver::new(document), allowed: 0, refused: 0 }
     }
 
     /// What sets say: everything that comes is the giver's already.
@@ -57,8 +67,18 @@ impl Lattice {
     }
 
     fn roles(&self) -> Vec<String> {
-        self.catalog.document().roles.keys().cloned().collect()
+        self.catalog.document().roles.keys().cloned().chain(custom_roles().into_iter().map(|role| role.key)).collect()
     }
+}
+
+/// Within a role of the catalog, across modules, with something that only Owners have, and with something under a condition.
+fn custom_roles() -> Vec<CustomRole> {
+    let role = |slug: &str, ids: &[&str]| CustomRole { key: format!("custom:{slug}"), permissions: ids.iter().map(|id| (*id).to_owned()).collect() };
+    vec![
+        role("organization", &["organization.member.view", "organization.member.assign-role", "organization.api-key.manage"]),
+        role("across-identity", &["build.profile.view", "organization.activity.view", "build.artifact.distribute"]),
+        role("owners-build", &["build.profile.view", "build.runner.manage"]),
+    ]
 }
 
 fn listed(roles: &Set) -> Vec<String> {
@@ -115,6 +135,23 @@ fn what_a_condition_joins_is_more_than_its_parts() {
     assert!(joined > 0 && lattice.allowed > 100 && lattice.refused > 100, "{joined} {} {}", lattice.allowed, lattice.refused);
 }
 
+/// Reddens when a custom role is worth nothing, or everything, and when what is under a condition comes with it without that.
+#[test]
+fn a_custom_role_is_what_its_permissions_are() {
+    let mut lattice = Lattice::new();
+    assert!(custom_roles().iter().flat_map(|role| &role.permissions).all(|id| lattice.catalog.index(id).is_some()));
+    let of_catalog = ["manage-organization", "view-build", "manage-build"].map(str::to_owned);
+    let all = subsets(&of_catalog.into_iter().chain(custom_roles().into_iter().map(|role| role.key)).collect::<Vec<_>>());
+    for giver in &all {
+        for after in &all {
+            for before in &all {
+                lattice.check(giver, before, after);
+            }
+        }
+    }
+    assert!(lattice.allowed > 50_000 && lattice.refused > 50_000, "{} {}", lattice.allowed, lattice.refused);
+}
+
 #[test]
 fn random_givers_and_changes() {
     let mut lattice = Lattice::new();
@@ -157,6 +194,11 @@ async fn what_is_decided_is_done(db: Db) {
     let (giver, target) = (world.demo.users["manager"].id, world.demo.users["viewer"].id);
     let session_id = support::open_session(&db, giver, world.clock.now()).await;
     let ctx = Context { actor: Actor::Person(PersonActor { user_id: giver, session_id, confirmed_at: world.clock.now() }), ..world.host() };
+    for CustomRole { key, permissions } in custom_roles() {
+        let slug = key.strip_prefix("custom:").map(str::to_owned);
+        let new = NewRole { slug, name: key.clone(), description: String::new(), permissions };
+        world.core.create_custom_role(&world.host(), acme, new).await.unwrap();
+    }
     let roles: Vec<String> = lattice.roles();
     let pool: Set = roles.iter().filter(|role| role.ends_with("organization") || role.ends_with("build") || role.ends_with("identity")).cloned().collect();
     let pool = [&listed(&pool)[..], &[OWNER.to_owned()]].concat();

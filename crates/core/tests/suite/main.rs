@@ -9,6 +9,8 @@ mod catalog;
 #[cfg(test)]
 mod catalog_preset;
 #[cfg(test)]
+mod custom_roles;
+#[cfg(test)]
 mod exchange;
 #[cfg(test)]
 mod invitations;

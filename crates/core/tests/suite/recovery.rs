@@ -1,6 +1,7 @@
 //! A backup that is restored, and told of what was taken away since.
 
 use crate::{
+    custom_roles::{new, permissions},
     model::{
         operations::{Dice, Operation},
         world::{Bench, VARIANTS, World as Model},
@@ -318,6 +319,48 @@ async fn a_role_that_another_one_took_the_place_of_does_not_come_back() {
         let token = again.exchange(&world.host(), credential, None).await.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(claims(&token)["roles"], serde_json::json!(["view-codepush"]));
     }
+}
+
+/// Reddens when the roles of a root are forgotten, when a later log can give something to one, and when a role counts for what the backup has of it alone.
+#[tokio::test]
+async fn what_was_taken_from_a_custom_role_does_not_come_back() {
+    let drill = Drill::begin().await;
+    let (world, acme, host) = (&drill.world, drill.world.demo.acme.id, drill.world.host());
+    let (shrunk, gone, kept, swapped) = ("shrunk", "gone", "kept", "swapped");
+    let (view, start, log) = ("build.profile.view", "build.build.start", "organization.activity.view");
+    for (slug, ids) in [(shrunk, &[view, start][..]), (gone, &[start]), (kept, &[log]), (swapped, &[log])] {
+        world.core.create_custom_role(&host, acme, new(slug, ids)).await.unwrap();
+    }
+    let give = async |part: &str, roles: &[&str]| {
+        let roles = RoleChange::Replace(roles.iter().map(|role| (*role).to_owned()).collect());
+        world.core.change_roles(&host, acme, world.demo.users[part].id, roles).await.unwrap();
+    };
+    give("viewer", &["custom:shrunk", "custom:kept"]).await;
+    give("manager", &["custom:swapped", "custom:gone"]).await;
+    let grants = [RolesIn { organization_id: acme, roles: vec!["custom:gone".to_owned()] }];
+    let key = world.core.create_api_key(&host, acme, "holding", &grants, None).await.unwrap();
+    drill.back_up().await;
+    world.core.update_custom_role(&host, acme, "custom:shrunk", permissions(&[view, "build.build.view"])).await.unwrap();
+    world.core.delete_custom_role(&host, acme, "custom:gone", Some("view-build")).await.unwrap();
+    world.core.create_custom_role(&host, acme, new("later", &[start])).await.unwrap();
+    // By name he had it, and by the backup it is no more; what it is by now is more than he has.
+    world.core.update_custom_role(&host, acme, "custom:swapped", permissions(&[view])).await.unwrap();
+    give("manager", &["custom:later"]).await;
+    assert!(drill.restore(drill.known().await).await.unwrap().narrowed > 0);
+    let again = drill.start().await;
+    let scope = async |credential: Credential<'_>| {
+        let token = again.exchange(&world.host(), credential, None).await;
+        token.map(|token| claims(&token)["scope"].as_str().unwrap().to_owned()).map_err(|error| error.code())
+    };
+    let of = |part: &str| Credential::PersonalAccessKey(&world.demo.personal_access_keys[part]);
+    assert_eq!(scope(of("viewer")).await, Ok(format!("{view} {log}")), "what it was and is");
+    assert_eq!(scope(of("manager")).await, Err("nothing_granted"));
+    let holding = scope(Credential::ApiKey { name: "holding", secret: key.secret.reveal() }).await;
+    assert_eq!(holding, Err("nothing_granted"), "what took its place is more than it was");
+    let left = again.list_custom_roles(&world.host(), acme).await.unwrap();
+    let left: Vec<(&str, &[String])> = left.iter().map(|role| (role.row.role.key.as_str(), role.row.role.permissions.as_slice())).collect();
+    assert_eq!(left, [("custom:kept", [log.to_owned()].as_slice()), ("custom:shrunk", &[view.to_owned()]), ("custom:swapped", &[])]);
+    assert_eq!(again.create_custom_role(&world.host(), acme, new(gone, &[start])).await.unwrap_err().code(), "conflict", "no key comes back");
 }
 
 /// Reddens when two restores of one backup give the same positions or the same status indices, or when what a restore itself changes is no

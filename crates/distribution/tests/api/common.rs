@@ -169,6 +169,7 @@ impl World {
             jti: "1".into(),
             client_id: "2".into(),
             roles: vec![role.to_owned().into()],
+            permissions: Vec::new(),
             scope: None,
             current_organization_id: id,
             organization_id: id,

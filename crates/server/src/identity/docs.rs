@@ -8,8 +8,8 @@ use keywright_protocol::ErrorBody;
 pub(super) enum Refusals {
     /// Something in the request cannot be used.
     #[response(status = 400, example = json!({"error": "invalid_request",
-        "error_description": "roles: there is no role `manage-moon`; /roles.json lists those that there are",
-        "message": "roles: there is no role `manage-moon`; /roles.json lists those that there are"}))]
+        "error_description": "roles: there is no role `manage-moon`; /roles.json lists those that there are, and GET /identity/v1/organizations/{id}/roles the organization's own",
+        "message": "roles: there is no role `manage-moon`; /roles.json lists those that there are, and GET /identity/v1/organizations/{id}/roles the organization's own"}))]
     BadRequest(ErrorBody),
     /// No token, not a good one, or its key is dead.
     #[response(status = 401, example = json!({"error": "unauthorized",

@@ -24,6 +24,7 @@ pub(crate) mod policy;
 pub(crate) mod provisioning;
 pub(crate) mod revocations;
 pub(crate) mod revoke_all;
+pub(crate) mod roles;
 pub(crate) mod usage;
 mod usage_bodies;
 mod webhook_bodies;
@@ -73,5 +74,6 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(personal_access_keys::router())
         .merge(api_keys::router())
         .merge(usage::router())
+        .merge(roles::router())
         .merge(webhooks::router())
 }

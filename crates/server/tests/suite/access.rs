@@ -6,6 +6,7 @@ use crate::{
 };
 use keywright_core::{
     authorize::FRESH,
+    custom_roles::NewRole,
     members::RoleChange,
     webhooks::{
         NewWebhook, Reach,
@@ -94,7 +95,7 @@ const OPERATORS: Statuses = [403, 401, 403, 403, 403, 403, 401, 403, 403];
 const FROM_ABOVE: Statuses = [403, 401, 404, 403, 404, 403, 401, 403, 403];
 
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-pub(crate) const TABLE: [(&str, &str, Statuses); 112] = [
+pub(crate) const TABLE: [(&str, &str, Statuses); 117] = [
     ("post", "/oauth/token", NO_BODY),
     ("post", "/oauth/introspect", ASKS),
     ("post", "/oauth/revoke", NO_BODY),
@@ -205,6 +206,11 @@ pub(crate) const TABLE: [(&str, &str, Statuses); 112] = [
     // Last of these: what is revoked is rotated no more.
     ("delete", "/identity/v1/organizations/{id}/api-keys/{key}", ADMINISTER),
     ("post", "/identity/v1/organizations/{id}/revoke-all", REVIVE),
+    ("get", "/identity/v1/organizations/{id}/roles", SEE_MEMBERS),
+    ("post", "/identity/v1/organizations/{id}/roles", BREED),
+    ("get", "/identity/v1/organizations/{id}/roles/{role}", SEE_MEMBERS),
+    ("patch", "/identity/v1/organizations/{id}/roles/{role}", REVIVE),
+    ("delete", "/identity/v1/organizations/{id}/roles/{role}", REVIVE),
     ("get", "/identity/v1/organizations/{id}/webhooks", ADMINISTER),
     ("post", "/identity/v1/organizations/{id}/webhooks", BREED),
     ("get", "/identity/v1/organizations/{id}/webhooks/{webhook}", ADMINISTER),
@@ -241,6 +247,8 @@ impl Fixture {
         let api_key = server.core.create_api_key(&host, acme, "table", &grants, None).await.unwrap().id;
         let new = NewWebhook { name: "table".to_owned(), url: "https://9.9.9.9/".to_owned(), actions: Vec::new(), reach: Reach::Organization };
         let webhook = server.core.create_webhook(&host, acme, new).await.unwrap().value.0.id;
+        let role = NewRole { name: "Table".to_owned(), permissions: vec!["build.profile.view".to_owned()], ..NewRole::default() };
+        server.core.create_custom_role(&host, acme, role).await.unwrap();
         let delivery = server.core.list_deliveries(&host, (acme, webhook), None, 1).await.unwrap().rows[0].id;
         let (mut leavers, mut revision) = (Vec::new(), Position { history: 0, n: 0 });
         for number in 0..CALLERS.len() {
@@ -262,6 +270,7 @@ impl Fixture {
             .replace("{id}", &id)
             .replace("{user}", &user)
             .replace("{key}", &key.to_string())
+            .replace("{role}", "custom:table")
             .replace("{webhook}", &self.webhook.to_string())
             .replace("{delivery}", &self.delivery.to_string())
             .replace("{externalId}", "customer-7")
@@ -340,6 +349,8 @@ pub(crate) fn body(server: &TestServer, caller: Caller, method: &Method, path: &
         "/identity/v1/invitations/lookup" => json!({ "token": "no such link" }),
         "/identity/v1/invitations/accept" => json!({ "token": "no such link", "password": "a password of one's own" }),
         _ if path.ends_with("/policy") => json!({ "longestKeyLifeSeconds": null, "allowedAddresses": [], "personalKeys": true, "membersByKeys": true }),
+        _ if path.ends_with("/roles") && path.matches('/').count() == 5 => json!({ "name": format!("by {caller:?}"), "permissions": ["build.profile.view"] }),
+        _ if path.contains("/roles/") => json!({ "name": format!("{method} by {caller:?}") }),
         _ if path.ends_with("/webhooks") => json!({ "name": format!("by {caller:?}"), "url": "https://9.9.9.9/" }),
         _ if path.contains("/webhooks/") => json!({ "name": format!("{method} by {caller:?}") }),
         _ if path.ends_with("/revoke-all") => json!({ "since": "2999-01-01T00:00:00Z" }),

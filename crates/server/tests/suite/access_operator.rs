@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The identity API; an operator key is in no organization, so it is nobody in particular at `me`.
-const IDENTITY: [(&str, &str, u16); 64] = [
+const IDENTITY: [(&str, &str, u16); 69] = [
     ("get", "/identity/v1/me", 403),
     ("get", "/identity/v1/me/explain", 400),
     ("get", "/identity/v1/organizations", 200),
@@ -31,6 +31,12 @@ const IDENTITY: [(&str, &str, u16); 64] = [
     ("get", "/identity/v1/organizations/{id}/activity/export", 403),
     ("get", "/identity/v1/organizations/{id}/activity/head", 403),
     ("get", "/identity/v1/organizations/{id}/activity/chain", 403),
+    // Who gives any role makes roles.
+    ("get", "/identity/v1/organizations/{id}/roles", 200),
+    ("post", "/identity/v1/organizations/{id}/roles", 201),
+    ("get", "/identity/v1/organizations/{id}/roles/{role}", 200),
+    ("patch", "/identity/v1/organizations/{id}/roles/{role}", 200),
+    ("delete", "/identity/v1/organizations/{id}/roles/{role}", 200),
     // And where it is told.
     ("get", "/identity/v1/organizations/{id}/webhooks", 403),
     ("post", "/identity/v1/organizations/{id}/webhooks", 403),

@@ -79,6 +79,38 @@ fn roles_are_resolved_within_the_audience() {
     assert_eq!(scoped(""), [""; 0]);
 }
 
+/// Reddens when `permissions` is not read, is taken for the whole truth, goes beyond the audience, or counts beside a `scope`.
+#[test]
+fn permissions_are_added_to_what_roles_permit_within_the_audience() {
+    let world = World::new();
+    let permitted = |audience: &str, roles: &Value, permissions: &Value, scope: Option<&str>| {
+        let verifier = world.verifier_with(|config| audience.clone_into(&mut config.audience));
+        let mut claims = claims();
+        (claims["aud"], claims["roles"], claims["permissions"]) = (json!(audience), roles.clone(), permissions.clone());
+        if let Some(scope) = scope {
+            claims["scope"] = json!(scope);
+        }
+        let verified = verifier.verify(&world.es.token(&claims), now()).unwrap();
+        verified.permissions().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let rows = [
+        (AUDIENCE, json!(["viewer"]), json!(["reports.edit"]), None, vec!["reports.edit", "reports.view"]),
+        (AUDIENCE, json!([]), json!(["reports.edit"]), None, vec!["reports.edit"]),
+        (AUDIENCE, json!([]), json!([]), None, vec![]),
+        // Of another audience, unknown, in other letters, or several in one: nobody's.
+        (AUDIENCE, json!([]), json!(["members.list", "unheard.of", "Reports.edit", "reports.view reports.edit", "", "owner"]), None, vec![]),
+        (ISSUER, json!([]), json!(["members.list", "reports.edit"]), None, vec!["members.list"]),
+        ("https://nobody.example.com", json!([]), json!(["reports.edit"]), None, vec![]),
+        // What an organization makes of its roles is none of a verifier's business.
+        (AUDIENCE, json!(["custom:editor"]), json!(["reports.view", "reports.view"]), None, vec!["reports.view"]),
+        (AUDIENCE, json!(["viewer"]), json!(["reports.edit"]), Some("reports.view"), vec!["reports.view"]),
+        (AUDIENCE, json!(["viewer"]), json!(["reports.edit"]), Some(""), vec![]),
+    ];
+    for (audience, roles, permissions, scope, expected) in rows {
+        assert_eq!(permitted(audience, &roles, &permissions, scope), expected, "{audience} {roles} {permissions} {scope:?}");
+    }
+}
+
 #[test]
 fn another_epoch_is_another_decision() {
     let world = World::new();

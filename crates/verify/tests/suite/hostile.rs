@@ -117,6 +117,14 @@ fn claims_of_wrong_types() {
         ("aud", json!([AUDIENCE])),
         ("roles", json!("viewer")),
         ("roles", json!([1])),
+        ("permissions", json!(null)),
+        ("permissions", json!("reports.view")),
+        ("permissions", json!({ "0": "reports.view" })),
+        ("permissions", json!([1])),
+        ("permissions", json!([null])),
+        ("permissions", json!(["reports.view", ["reports.edit"]])),
+        ("permissions", json!([{ "id": "reports.edit" }])),
+        ("permissions", json!(true)),
         ("scope", json!(null)),
         ("scope", json!(["reports.view"])),
         ("currentOrganizationId", json!("none")),
@@ -138,6 +146,8 @@ fn claims_that_are_no_plain_object() {
         format!(r#"{open},"exp":{EXP}}}"#),
         format!(r#"{open},"roles":["owner"]}}"#),
         format!(r#"{open},"r\u006fles":["owner"]}}"#),
+        format!(r#"{open},"permissions":[],"permissions":["reports.edit"]}}"#),
+        format!(r#"{open},"permissions":["reports.edit"],"permission\u0073":[]}}"#),
         format!(r#"{open},"other":1,"other":1}}"#),
         format!(r#"{open},"other":{{"a":1,"a":1}}}}"#),
         format!(r#"{open},"other":[[{{"a":{{"b":1,"b":2}}}}]]}}"#),
@@ -154,10 +164,11 @@ fn claims_that_are_no_plain_object() {
         assert!(is_claims(refused(&verifier, &world.es.jws(&world.es.header(), &payload))), "{payload}");
     }
     // In the order of the fields, as a derived reader would take them.
-    let list: Vec<Value> = "iss sub aud exp nbf iat jti client_id roles scope currentOrganizationId organizationId email keyId keyKind keyVersion status"
-        .split(' ')
-        .map(|name| claims().get(name).cloned().unwrap_or_default())
-        .collect();
+    let list: Vec<Value> =
+        "iss sub aud exp nbf iat jti client_id roles permissions scope currentOrganizationId organizationId email keyId keyKind keyVersion status"
+            .split(' ')
+            .map(|name| claims().get(name).cloned().unwrap_or_default())
+            .collect();
     assert!(is_claims(refused(&verifier, &world.es.jws(&world.es.header(), &Value::from(list).to_string()))));
     let later = format!(r#"{open},"of_a_later_day":{{"a":[null,{{"b":1}}]}}}}"#);
     verifier.verify(&world.es.jws(&world.es.header(), &later), now()).expect("a claim of a later day is no obstacle");

@@ -1,6 +1,7 @@
 //! The identity API, in the shapes that clients read.
 
 mod api_keys;
+mod custom_roles;
 mod personal_access_keys;
 mod usage;
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// What the other library knows too, `iat` not being among it.
 const REGISTERED: &[&str] = &["iss", "sub", "aud", "exp", "nbf"];
 const OWN: &[&str] = &["iat", "jti", "client_id", "roles", "currentOrganizationId", "organizationId", "email", "keyId", "keyKind", "status"];
-const OPTIONAL: &[&str] = &["scope", "keyVersion"];
+const OPTIONAL: &[&str] = &["scope", "permissions", "keyVersion"];
 
 /// What is no second.
 const NO_SECONDS: &[&str] =
@@ -209,7 +209,7 @@ fn another_type(f: &mut Forge<'_>, names: &[&str]) -> String {
     let name = f.dice.pick(names);
     let is = match name {
         "exp" | "nbf" | "iat" | "keyVersion" => 'n',
-        "roles" => 'a',
+        "roles" | "permissions" => 'a',
         "status" => 'o',
         _ => 's',
     };
@@ -248,7 +248,10 @@ fn another_form(f: &mut Forge<'_>) -> String {
             ]),
         ),
         1 => ("keyKind", f.dice.pick(&[r#""everything""#, r#""ApiKey""#, r#""APIKEY""#, r#""""#, r#"{"apiKey":null}"#, "0", r#""apiKey ""#])),
-        2 => ("roles", f.dice.pick(&[r#""owner""#, "[1]", r#"[["owner"]]"#, "[null]", r#"["viewer",null]"#, r#"{"0":"owner"}"#, r#"[{"name":"owner"}]"#])),
+        2 => (
+            f.dice.pick(&["roles", "permissions"]),
+            f.dice.pick(&[r#""owner""#, "[1]", r#"[["owner"]]"#, "[null]", r#"["viewer",null]"#, r#"{"0":"owner"}"#, r#"[{"name":"owner"}]"#]),
+        ),
         _ => ("keyVersion", f.dice.pick(&[r#""1""#, "1.5", "1e3", "9223372036854775808", "[1]"])),
     };
     f.with(name, value)
