@@ -45,6 +45,7 @@ pub mod reminders;
 pub mod resets;
 mod retry;
 pub mod revoke_all;
+pub mod second_factor;
 pub mod secret;
 pub mod sessions;
 pub mod signer;

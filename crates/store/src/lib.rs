@@ -28,6 +28,7 @@ pub mod policies;
 pub mod recovery;
 pub mod reminders;
 pub mod root_organizations;
+pub mod second_factors;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
@@ -96,6 +97,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0009_oauth.sql"),
         postgres: include_str!("../migrations/postgres/0009_oauth.sql"),
     },
+    Migration {
+        version: 10,
+        name: "second factor",
+        sqlite: include_str!("../migrations/sqlite/0010_second_factor.sql"),
+        postgres: include_str!("../migrations/postgres/0010_second_factor.sql"),
+    },
 ];
 
 /// Defines the statements of one file and the list of them, so that a test can prepare each on both engines.
@@ -136,6 +143,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         recovery::STATEMENTS,
         reminders::STATEMENTS,
         root_organizations::STATEMENTS,
+        second_factors::STATEMENTS,
         sessions::STATEMENTS,
         settings::STATEMENTS,
         signing_keys::STATEMENTS,

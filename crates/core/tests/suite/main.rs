@@ -47,6 +47,8 @@ mod recovery;
 #[cfg(test)]
 mod reminders;
 #[cfg(test)]
+mod second_factor;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod signing_keys;

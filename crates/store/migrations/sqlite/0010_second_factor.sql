@@ -1,0 +1,21 @@
+-- The second factor of people: a secret that their device shares, and codes for when it is lost.
+
+CREATE TABLE second_factors (
+    user_id BLOB PRIMARY KEY REFERENCES users (id),
+    -- Sealed; absent if it was lost when a backup was restored: the factor is asked for all the same.
+    sealed BLOB,
+    begun_at INTEGER NOT NULL,
+    -- Since when it is asked for; absent as long as no code has shown that the device has the secret.
+    confirmed_at INTEGER,
+    -- The last step of time whose code was used.
+    last_step INTEGER NOT NULL,
+    -- When all guesses have come back that wrong codes took.
+    guesses_back_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE recovery_codes (
+    user_id BLOB NOT NULL REFERENCES users (id),
+    digest BLOB NOT NULL,
+    used_at INTEGER,
+    PRIMARY KEY (user_id, digest)
+) STRICT;
