@@ -9,6 +9,9 @@ mod catalog;
 #[cfg(test)]
 mod catalog_preset;
 #[cfg(test)]
+#[path = "../../../testkit/src/device.rs"]
+pub mod device;
+#[cfg(test)]
 mod exchange;
 #[cfg(test)]
 mod invitations;

@@ -1,6 +1,7 @@
 //! A backup that is restored, and told of what was taken away since.
 
 use crate::{
+    device::Device,
     model::{
         operations::{Dice, Operation},
         world::{Bench, VARIANTS, World as Model},
@@ -241,6 +242,55 @@ async fn what_is_no_key_and_no_role_does_not_come_back_either() {
     assert!(told.events.iter().any(|event| event.event.action == "Restore"), "{told:?}");
 }
 
+/// Reddens when a restored sign-in takes less than it took at the backup or later: a factor that came since, or in the place of another one,
+/// a recovery code that was used, a code that was just given, or one that was begun and not confirmed.
+#[tokio::test]
+async fn a_second_factor_is_asked_for_if_it_was_or_is() {
+    let drill = Drill::begin().await;
+    let (world, core) = (&drill.world, &drill.world.core);
+    let (owner, manager, viewer) = (world.arm("owner").await, world.arm("manager").await, world.arm("viewer").await);
+    let pending = world.person("globexowner", 0).await;
+    let pending = Device::of(&core.begin_second_factor(&pending).await.unwrap().value.secret);
+    drill.back_up().await;
+    let used = owner.device.code(world.clock.now());
+    world.enter("owner", Some(&used)).await.unwrap();
+    world.enter("owner", Some(&owner.recovery[0])).await.unwrap();
+    core.remove_second_factor(&manager.ctx, &manager.recovery[0]).await.unwrap();
+    core.remove_second_factor(&viewer.ctx, &viewer.recovery[0]).await.unwrap();
+    let (another, since) = (world.arm("viewer").await, world.arm("submember").await);
+    core.remove_second_factor(&another.ctx, &another.recovery[0]).await.unwrap();
+    let another = world.arm("viewer").await;
+    drill.restore(drill.known().await).await.unwrap();
+    let again = World { core: drill.start().await, ..drill.world };
+    let enter = async |world: &World, part: &str, given: Option<&str>| world.enter(part, given).await.map_or_else(|error| error.code(), |_| "done");
+
+    // Used since, and used at this moment.
+    assert_eq!(enter(&again, "owner", None).await, "second_factor_required");
+    assert_eq!(enter(&again, "owner", Some(&owner.recovery[0])).await, "wrong_second_factor");
+    assert_eq!(enter(&again, "owner", Some(&owner.device.code(again.clock.now()))).await, "wrong_second_factor", "codes of this minute are not known");
+    assert_eq!(enter(&again, "owner", Some(&owner.recovery[1])).await, "done");
+    // Removed since: more is asked for than later, and what is given is what was at the backup.
+    assert_eq!(enter(&again, "manager", None).await, "second_factor_required");
+    assert_eq!(enter(&again, "manager", Some(&manager.recovery[1])).await, "done");
+    // In the place of another one, and new: the old one opens nothing, and neither does the password alone.
+    for (part, codes) in [("viewer", [&viewer.recovery[1], &another.recovery[1]]), ("submember", [&since.recovery[1], &since.recovery[2]])] {
+        for given in [None, Some(codes[0].as_str()), Some(codes[1].as_str())] {
+            let error = again.enter(part, given).await.map(|_| ()).unwrap_err();
+            assert!(matches!(&error, Error::Forbidden(why) if why.reason.contains("reset-second-factor")), "{part} {given:?}: {error:?}");
+        }
+    }
+    again.clock.advance(Duration::from_secs(90));
+    for device in [&viewer.device, &another.device] {
+        assert_eq!(enter(&again, "viewer", Some(&device.code(again.clock.now()))).await, "insufficient_permission");
+    }
+    assert_eq!(enter(&again, "owner", Some(&owner.device.code(again.clock.now()))).await, "done");
+    assert_eq!(enter(&again, "globexowner", None).await, "done");
+    let session = again.person("globexowner", 0).await;
+    assert_eq!(again.core.confirm_second_factor(&session, &pending.code(again.clock.now())).await.map(|_| ()).unwrap_err().code(), "not_found");
+    again.core.reset_second_factor(&again.host(), "viewer@acme.example").await.unwrap();
+    assert_eq!(enter(&again, "viewer", None).await, "done");
+}
+
 /// Reddens when an API Key has more than its later grants, in any of its organizations, or less.
 #[tokio::test]
 async fn an_api_key_keeps_what_both_its_grants_permit() {
@@ -366,6 +416,7 @@ async fn revoking_all_of_a_tree_is_told_of_each_of_its_keys() {
 #[tokio::test]
 async fn what_is_not_known_costs_the_signing_keys() {
     let drill = Drill::begin().await;
+    let armed = drill.world.arm("manager").await;
     drill.back_up().await;
     let before: Vec<_> = drill.world.core.keyring().jwks().keys.iter().map(|key| key.kid.clone()).collect();
     let told = drill.restore(Later::Lost).await.unwrap();
@@ -376,6 +427,11 @@ async fn what_is_not_known_costs_the_signing_keys() {
     assert!(after.keys.iter().all(|key| !before.contains(&key.kid)));
     let key = Credential::PersonalAccessKey(&drill.world.demo.personal_access_keys["owner"]);
     assert!(opens(&again, key, None).await.is_some(), "keys live on");
+    let again = World { core: again, ..drill.world };
+    again.clock.advance(Duration::from_secs(90));
+    let refused = again.enter("manager", Some(&armed.recovery[0])).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused, Error::WrongSecondFactor, "which recovery codes were used is not known");
+    assert!(again.enter("manager", Some(&armed.device.code(again.clock.now()))).await.is_ok());
 }
 
 /// Reddens when a log with a hole, of another installation, or that does not reach the backup is taken, and when refusing leaves something.

@@ -1,7 +1,9 @@
 //! The second factor of people, on both engines: when it is asked for, what it costs to guess, and each way around it.
 
-use crate::support::{World, is_whole, world, world_with};
-use aws_lc_rs::hmac;
+use crate::{
+    device::Device,
+    support::{World, is_whole, world, world_with},
+};
 use keywright_core::{
     Context, Error, KeyFile,
     limits::{Policy, Rate, Rates},
@@ -10,7 +12,7 @@ use keywright_core::{
 };
 use keywright_db::{Committed, Db, Writes, on_both_engines};
 use keywright_protocol::{
-    OrganizationId, Time,
+    OrganizationId,
     admin::{AdminReply, AdminRequest, RolesIn},
     mail::{MailContent, SecondFactorEvent},
 };
@@ -47,34 +49,6 @@ pub(crate) fn code<T>(result: Result<T, Error>) -> &'static str {
 
 fn secret(text: &str) -> Zeroizing<String> {
     Zeroizing::new(text.to_owned())
-}
-
-/// Somebody's authenticator app.
-pub(crate) struct Device(hmac::Key);
-
-impl Device {
-    pub(crate) fn of(base32: &str) -> Self {
-        let (mut bits, mut held, mut bytes) = (0_u32, 0, Vec::new());
-        for letter in base32.chars() {
-            let value = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).unwrap();
-            bits = (bits << 5 | u32::try_from(value).unwrap()) & 0xfff;
-            held += 5;
-            if held >= 8 {
-                held -= 8;
-                bytes.push(u8::try_from(bits >> held & 0xff).unwrap());
-            }
-        }
-        assert_eq!(bytes.len(), 20);
-        Self(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &bytes))
-    }
-
-    pub(crate) fn code(&self, at: Time) -> String {
-        let tag = hmac::sign(&self.0, &(at.as_seconds() / 30).to_be_bytes());
-        let tag = tag.as_ref();
-        let offset = usize::from(tag[19] & 0xf);
-        let number = u32::from_be_bytes(tag[offset..offset + 4].try_into().unwrap()) & 0x7fff_ffff;
-        format!("{:06}", number % 1_000_000)
-    }
 }
 
 /// A person with a second factor.
