@@ -8,6 +8,7 @@ pub mod activity;
 pub mod administration;
 pub mod age;
 pub mod alive;
+pub mod attention;
 pub mod authorize;
 pub mod brought_in;
 pub mod catalog;

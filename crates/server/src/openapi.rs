@@ -137,6 +137,7 @@ struct AuthApi;
         identity::organizations::list,
         identity::organizations::get,
         identity::organizations::create_sub,
+        identity::attention::attention,
         identity::lifecycle::update,
         identity::lifecycle::remove,
         identity::provisioning::create_root,

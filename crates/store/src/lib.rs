@@ -4,6 +4,7 @@
 //! an `Option`, `get` fails with `NotFound`, `list`, `insert`, `update`, `revoke`, `delete`.
 
 pub mod access_log;
+pub mod attention;
 pub mod brought_in;
 pub mod catalogs;
 pub mod changes;
@@ -99,9 +100,9 @@ pub const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 10,
-        name: "second factor",
-        sqlite: include_str!("../migrations/sqlite/0010_second_factor.sql"),
-        postgres: include_str!("../migrations/postgres/0010_second_factor.sql"),
+        name: "second factor and old ways",
+        sqlite: include_str!("../migrations/sqlite/0010_second_factor_and_old_ways.sql"),
+        postgres: include_str!("../migrations/postgres/0010_second_factor_and_old_ways.sql"),
     },
 ];
 
@@ -120,6 +121,7 @@ use statements;
 pub fn all_statements() -> impl Iterator<Item = &'static str> {
     [
         access_log::STATEMENTS,
+        attention::STATEMENTS,
         brought_in::STATEMENTS,
         catalogs::STATEMENTS,
         changes::STATEMENTS,

@@ -5,6 +5,8 @@ mod access_log;
 #[cfg(test)]
 mod activity;
 #[cfg(test)]
+mod attention;
+#[cfg(test)]
 mod catalog;
 #[cfg(test)]
 mod catalog_preset;

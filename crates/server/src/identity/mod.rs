@@ -5,6 +5,8 @@
 
 pub(crate) mod activity;
 pub(crate) mod api_keys;
+pub(crate) mod attention;
+mod attention_bodies;
 mod bodies;
 pub(crate) mod brought_in;
 pub(crate) mod call;
@@ -68,6 +70,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/identity/v1/invitations/accept", post(invitations::accept).layer(limited()))
         .route("/identity/v1/revocations/{revision}", get(revocations::get))
         .merge(activity::router())
+        .merge(attention::router())
         .merge(personal_access_keys::router())
         .merge(api_keys::router())
         .merge(usage::router())

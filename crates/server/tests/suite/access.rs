@@ -96,7 +96,7 @@ const OPERATORS: Statuses = [403, 401, 403, 403, 403, 403, 401, 403, 403];
 const FROM_ABOVE: Statuses = [403, 401, 404, 403, 404, 403, 401, 403, 403];
 
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-pub(crate) const TABLE: [(&str, &str, Statuses); 117] = [
+pub(crate) const TABLE: [(&str, &str, Statuses); 118] = [
     ("post", "/oauth/token", NO_BODY),
     ("post", "/oauth/introspect", ASKS),
     ("post", "/oauth/revoke", NO_BODY),
@@ -159,6 +159,7 @@ pub(crate) const TABLE: [(&str, &str, Statuses); 117] = [
     ("put", "/identity/v1/organizations/{id}/policy", REVIVE),
     ("get", "/identity/v1/organizations/{id}/api-keys/{key}/brought-in", ADMINISTER),
     ("get", "/identity/v1/organizations/{id}/users/export", ADMINISTER),
+    ("get", "/identity/v1/organizations/{id}/attention", ADMINISTER),
     ("get", "/identity/v1/organizations/{id}/activity", SEE_MEMBERS),
     ("get", "/identity/v1/organizations/{id}/activity/export", SEE_MEMBERS),
     ("get", "/identity/v1/organizations/{id}/activity/head", ADMINISTER),

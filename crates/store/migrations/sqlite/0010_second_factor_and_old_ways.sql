@@ -19,3 +19,17 @@ CREATE TABLE recovery_codes (
     used_at INTEGER,
     PRIMARY KEY (user_id, digest)
 ) STRICT;
+
+-- Exchanges at endpoints that have a successor, by day (UTC), way in and client; derived like all use of keys. Of a day on which a key has
+-- many clients some stand together, without a name.
+CREATE TABLE key_old_uses (
+    key_id BLOB NOT NULL,
+    day INTEGER NOT NULL,
+    way TEXT NOT NULL,
+    address TEXT NOT NULL,
+    user_agent TEXT NOT NULL,
+    uses INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL,
+    PRIMARY KEY (key_id, day, way, address, user_agent)
+) STRICT;
+CREATE INDEX key_old_uses_age ON key_old_uses (day);

@@ -19,3 +19,17 @@ CREATE TABLE recovery_codes (
     used_at BIGINT,
     PRIMARY KEY (user_id, digest)
 );
+
+-- Exchanges at endpoints that have a successor, by day (UTC), way in and client; derived like all use of keys. Of a day on which a key has
+-- many clients some stand together, without a name.
+CREATE TABLE key_old_uses (
+    key_id UUID NOT NULL,
+    day BIGINT NOT NULL,
+    way TEXT NOT NULL,
+    address TEXT NOT NULL,
+    user_agent TEXT NOT NULL,
+    uses BIGINT NOT NULL,
+    last_used_at BIGINT NOT NULL,
+    PRIMARY KEY (key_id, day, way, address, user_agent)
+);
+CREATE INDEX key_old_uses_age ON key_old_uses (day);
