@@ -1,6 +1,7 @@
 //! The identity API, in the shapes that clients read.
 
 mod api_keys;
+mod attention;
 mod personal_access_keys;
 mod usage;
 
