@@ -95,6 +95,11 @@ pub enum UserCommand {
         /// His id
         id: UserId,
     },
+    /// Turn off the second factor of somebody who has lost device and recovery codes; make sure that it is he who asks
+    ResetSecondFactor {
+        /// His e-mail address
+        email: String,
+    },
 }
 
 /// About members.
@@ -218,6 +223,7 @@ impl From<AdminCommand> for AdminRequest {
                 UserCommand::Create { email, name } => Self::CreateUser { email, name },
                 UserCommand::Disable { id } => Self::DisableUser { user: id },
                 UserCommand::Enable { id } => Self::EnableUser { user: id },
+                UserCommand::ResetSecondFactor { email } => Self::ResetSecondFactor { email },
             },
             AdminCommand::Member(command) => match command {
                 MemberCommand::List { organization } => Self::ListMembers { organization },

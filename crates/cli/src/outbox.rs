@@ -2,7 +2,7 @@
 
 use keywright_protocol::{
     KeyKind,
-    mail::{MailContent, MailKey, MailRow, NewSecret},
+    mail::{MailContent, MailKey, MailRow, NewSecret, SecondFactorEvent},
 };
 
 /// A piece of mail, for people.
@@ -25,6 +25,14 @@ fn what(content: &MailContent) -> String {
         MailContent::NewKey { key, made: NewSecret::OfRotation, .. } => format!("{} has a new secret", named(key)),
         MailContent::KeyExpiring { key, expires_at } => format!("{} expires {expires_at}", named(key)),
         MailContent::NewNetwork { key, address, .. } => format!("{} was used from {address}", named(key)),
+        MailContent::SecondFactor { event, .. } => match event {
+            SecondFactorEvent::TurnedOn => "the second factor was turned on".to_owned(),
+            SecondFactorEvent::TurnedOff => "the second factor was turned off".to_owned(),
+            SecondFactorEvent::Reset => "the second factor was reset by an administrator".to_owned(),
+            SecondFactorEvent::RecoveryCodeUsed { left } => format!("a recovery code was used; {left} are left"),
+            SecondFactorEvent::NewRecoveryCodes => "there are new recovery codes".to_owned(),
+            SecondFactorEvent::GuessesUsedUp => "too many wrong codes were given with the right password".to_owned(),
+        },
         MailContent::OutOfDate => "is of no use any more".to_owned(),
         MailContent::Unreadable => "cannot be read: it was altered in the database, or sealed by another key file".to_owned(),
     }
@@ -55,9 +63,12 @@ fn link(content: &MailContent) -> Option<(&str, String)> {
         MailContent::PasswordReset { token, confirm_at, .. } => {
             Some((token, format!(r#"curl {confirm_at} --json '{{"token": "{token}", "newPassword": "..."}}'"#)))
         }
-        MailContent::NewKey { .. } | MailContent::KeyExpiring { .. } | MailContent::NewNetwork { .. } | MailContent::OutOfDate | MailContent::Unreadable => {
-            None
-        }
+        MailContent::NewKey { .. }
+        | MailContent::KeyExpiring { .. }
+        | MailContent::NewNetwork { .. }
+        | MailContent::SecondFactor { .. }
+        | MailContent::OutOfDate
+        | MailContent::Unreadable => None,
     }
 }
 

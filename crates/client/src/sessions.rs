@@ -22,19 +22,23 @@ pub struct SignIn<'a> {
     pub organization: Option<OrganizationId>,
     /// A password to have from now on: for a one-time password. Ends his other sessions.
     pub new_password: Option<&'a str>,
+    /// A code of his second factor, or a recovery code.
+    pub code: Option<&'a str>,
 }
 
 impl Client {
     /// Signs a person in; the session is fresh for five minutes. Never sent again by itself.
     ///
     /// # Errors
-    /// [`ClientError`]: 401 `wrong_password`, also for an address that is not known; 403 for a one-time password without another one.
+    /// [`ClientError`]: 401 `invalid_credentials`, also for an address that is not known, `second_factor_required` and `wrong_second_factor`; 403 for
+    /// a one-time password without another one.
     pub async fn sign_in(&self, who: SignIn<'_>) -> Result<SessionSecretBody, ClientError> {
         let body = SignInBody {
             email: who.email.to_owned(),
             password: Zeroizing::new(who.password.to_owned()),
             organization_id: who.organization.map(|id| id.to_string()),
             new_password: who.new_password.map(|new| Zeroizing::new(new.to_owned())),
+            code: who.code.map(|code| Zeroizing::new(code.to_owned())),
         };
         self.call(self.request(Method::POST, SESSIONS, &[]).json(&body), Repeat::Never).await
     }

@@ -54,6 +54,7 @@ impl Core {
             AdminRequest::CreateUser { email, name } => Ok(AdminReply::User(user_row(self.create_user(ctx, &email, &name, users::Password::None).await?))),
             AdminRequest::DisableUser { user } => self.disable_user(ctx, user).await.map(done),
             AdminRequest::EnableUser { user } => self.enable_user(ctx, user).await.map(done),
+            AdminRequest::ResetSecondFactor { email } => self.reset_second_factor(ctx, &email).await.map(done),
             AdminRequest::ListMembers { organization } => {
                 Ok(AdminReply::Members { members: self.list_members(ctx, organization).await?.into_iter().filter_map(member_row).collect() })
             }

@@ -178,7 +178,7 @@ impl Core {
 }
 
 /// What somebody's kind and id read in the text of [`By`].
-fn parse_by(text: &str) -> Option<(&str, uuid::Uuid)> {
+pub(crate) fn parse_by(text: &str) -> Option<(&str, uuid::Uuid)> {
     let (kind, id) = text.split_once(' ')?;
     Some((kind, id.parse().ok()?))
 }

@@ -36,6 +36,12 @@ pub enum Error {
     /// Address and password do not belong together; which of them is wrong is not said.
     #[error("e-mail address or password is wrong")]
     WrongPassword,
+    /// Address and password are right, and the account has a second factor.
+    #[error("this account has a second factor: send the same again with code besides, the six digits that your authenticator app shows or a recovery code")]
+    SecondFactorRequired,
+    /// The code is not the second factor's, or not any more.
+    #[error("this code is wrong, or was used already: send the one that your authenticator app shows now, or a recovery code that was not used yet")]
+    WrongSecondFactor,
     /// The password was made to be used once.
     #[error(
         "this password was made for the first sign-in alone: send the same again with newPassword besides, a password of your own of at least 12 characters"
@@ -129,6 +135,8 @@ impl Error {
             Self::Forbidden(_) => "insufficient_permission",
             Self::NotFresh(_) => "session_not_fresh",
             Self::WrongPassword => "invalid_credentials",
+            Self::SecondFactorRequired => "second_factor_required",
+            Self::WrongSecondFactor => "wrong_second_factor",
             Self::PasswordMustChange => "password_must_change",
             Self::Busy | Self::Crowded => "too_many_requests",
             Self::Limited(_) => "rate_limited",

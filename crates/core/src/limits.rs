@@ -30,6 +30,8 @@ pub enum Policy {
     AccountAndAddress,
     /// Failed sign-ins to one account from everywhere.
     Account,
+    /// Wrong codes of one account's second factor; counted in the database.
+    SecondFactor,
 }
 
 impl Policy {
@@ -43,6 +45,7 @@ impl Policy {
             Self::SignIn => "sign-in",
             Self::AccountAndAddress => "account-and-address",
             Self::Account => "account",
+            Self::SecondFactor => "second-factor",
         }
     }
 }
@@ -71,7 +74,10 @@ impl fmt::Display for Allowance {
             Policy::Key => "this key is exchanged too often; use each access token until it expires, and",
             Policy::Organization => "the keys of this organization are exchanged too often; use each access token until it expires, and",
             Policy::SignIn => "too many sign-ins, password changes or links came from your address;",
-            Policy::AccountAndAddress | Policy::Account => "too many wrong passwords were given for this account;",
+            Policy::AccountAndAddress | Policy::Account => "too many wrong passwords or codes were given for this account;",
+            Policy::SecondFactor => {
+                "too many wrong codes were given for this account by somebody who knows its password; if that was not you, change the password; sign in with a recovery code, or"
+            }
         })?;
         match self.wait {
             1 => f.write_str(" try again in a second"),
@@ -260,9 +266,9 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Gives back what was paid, unless the password was wrong.
+    /// Gives back what was paid, unless the password was wrong, or the code.
     pub(crate) fn settle<T>(self, checked: Result<T, Error>) -> Result<T, Error> {
-        if !matches!(checked, Err(Error::WrongPassword)) {
+        if !matches!(checked, Err(Error::WrongPassword | Error::WrongSecondFactor)) {
             self.give_back();
         }
         checked

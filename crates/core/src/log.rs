@@ -108,6 +108,16 @@ pub enum Action {
     SwitchOrganization,
     /// A password was changed, or chosen anew by a link.
     PasswordChange,
+    /// A second factor was turned on.
+    SecondFactorEnable,
+    /// A second factor was turned off by its owner.
+    SecondFactorDisable,
+    /// A second factor was turned off by the host.
+    SecondFactorReset,
+    /// Recovery codes were made in the place of others.
+    RecoveryCodesCreate,
+    /// A recovery code was used.
+    RecoveryCodeUse,
     /// A key, or a session, was exchanged for an access token, or was refused one.
     TokenExchange,
     /// A key was judged without a token being made: it was asked about, or came to a gateway.
@@ -124,7 +134,7 @@ pub enum Action {
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 55] = [
         Self::OrganizationCreate,
         Self::OrganizationUpdate,
         Self::OrganizationSuspend,
@@ -169,6 +179,11 @@ impl Action {
         Self::Logout,
         Self::SwitchOrganization,
         Self::PasswordChange,
+        Self::SecondFactorEnable,
+        Self::SecondFactorDisable,
+        Self::SecondFactorReset,
+        Self::RecoveryCodesCreate,
+        Self::RecoveryCodeUse,
         Self::TokenExchange,
         Self::KeyCheck,
         Self::TokenRevoke,
@@ -225,6 +240,11 @@ impl Action {
             Self::Logout => "Logout",
             Self::SwitchOrganization => "Switch Organization",
             Self::PasswordChange => "Password Change",
+            Self::SecondFactorEnable => "Second Factor Enable",
+            Self::SecondFactorDisable => "Second Factor Disable",
+            Self::SecondFactorReset => "Second Factor Reset",
+            Self::RecoveryCodesCreate => "Recovery Codes Create",
+            Self::RecoveryCodeUse => "Recovery Code Use",
             Self::TokenExchange => "Token Exchange",
             Self::KeyCheck => "Key Check",
             Self::TokenRevoke => "Token Revoke",

@@ -1,4 +1,4 @@
-//! What people are told of their keys by mail: a new one, and one that is used from elsewhere. To whom: the holder of a Personal
+//! What people are told of by mail: a new key, one that is used from elsewhere, and what happens to their second factor. Who hears of a key: the holder of a Personal
 //! Access Key, and for an API Key the Owners of its organization.
 //!
 //! Whoever makes a key himself is told all the same: it may have been somebody else with his session.
@@ -6,10 +6,14 @@
 use crate::{
     Context, Core, Error,
     authorize::By,
-    outbox::{KeyFacts, Mail, NetworkMail, NewKeyMail},
+    outbox::{KeyFacts, Mail, NetworkMail, NewKeyMail, SecondFactorMail},
 };
 use keywright_db::Tx;
-use keywright_protocol::{KeyId, KeyKind, Time, catalog::OWNER, mail::NewSecret};
+use keywright_protocol::{
+    KeyId, KeyKind, Time,
+    catalog::OWNER,
+    mail::{NewSecret, SecondFactorEvent},
+};
 use keywright_store::{
     hearers::{self, HeardKey},
     managed_keys::KeyRecord,
@@ -78,6 +82,12 @@ impl Core {
         let mail = |last_for_now| Mail::NewNetwork(NetworkMail { last_for_now, ..told.clone() });
         let recipients = hearers(tx, &heard).await?;
         self.put_notices(tx, &recipients, mail, now).await
+    }
+
+    /// Tells somebody what happened to his second factor. However often: each of it takes a code, or a wrong one that is limited.
+    pub(crate) async fn tell_second_factor(&self, tx: &mut Tx, ctx: &Context, recipient: &str, event: SecondFactorEvent) -> Result<(), Error> {
+        let told = SecondFactorMail { event, address: ctx.address_text(), user_agent: ctx.user_agent_text(), at: ctx.now };
+        self.put_mail(tx, recipient, &Mail::SecondFactor(told), ctx.now).await
     }
 
     /// Puts the same mail for several people, unless one has got too much of its kind within the hour.

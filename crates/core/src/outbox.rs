@@ -7,7 +7,7 @@ use crate::{Context, Core, Error, chance, invitations::digest_of};
 use keywright_db::Tx;
 use keywright_protocol::{
     KeyId, KeyKind, OrganizationId, Time,
-    mail::{MailContent, MailKey, MailRow, NewSecret},
+    mail::{MailContent, MailKey, MailRow, NewSecret, SecondFactorEvent},
 };
 use keywright_store::{
     hearers::HeardKey,
@@ -32,6 +32,8 @@ pub(crate) enum Mail {
     KeyExpiring(ExpiryMail),
     /// A key was used from elsewhere.
     NewNetwork(NetworkMail),
+    /// Something happened to a second factor.
+    SecondFactor(SecondFactorMail),
 }
 
 /// To somebody who is invited.
@@ -106,11 +108,22 @@ pub(crate) struct NetworkMail {
     pub(crate) last_for_now: bool,
 }
 
+/// To whoever has, or had, a second factor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SecondFactorMail {
+    pub(crate) event: SecondFactorEvent,
+    pub(crate) address: String,
+    pub(crate) user_agent: String,
+    pub(crate) at: Time,
+}
+
 const INVITATION: &str = "invitation";
 const PASSWORD_RESET: &str = "password-reset";
 const NEW_KEY: &str = "new-key";
 const KEY_EXPIRING: &str = "key-expiring";
 const NEW_NETWORK: &str = "new-network";
+const SECOND_FACTOR: &str = "second-factor";
 
 impl Mail {
     pub(crate) const fn kind(&self) -> &'static str {
@@ -120,6 +133,7 @@ impl Mail {
             Self::NewKey(_) => NEW_KEY,
             Self::KeyExpiring(_) => KEY_EXPIRING,
             Self::NewNetwork(_) => NEW_NETWORK,
+            Self::SecondFactor(_) => SECOND_FACTOR,
         }
     }
 
@@ -133,6 +147,7 @@ impl Mail {
             NEW_KEY => content(text).map(Self::NewKey),
             KEY_EXPIRING => content(text).map(Self::KeyExpiring),
             NEW_NETWORK => content(text).map(Self::NewNetwork),
+            SECOND_FACTOR => content(text).map(Self::SecondFactor),
             _ => Err(Error::Internal("mail is of an unknown kind")),
         }
     }
@@ -223,6 +238,7 @@ impl Core {
             Mail::NewNetwork(NetworkMail { key, address, user_agent, at, last_for_now }) => {
                 Some(MailContent::NewNetwork { key: self.shown(key), address, user_agent, at, last_for_now })
             }
+            Mail::SecondFactor(SecondFactorMail { event, address, user_agent, at }) => Some(MailContent::SecondFactor { event, address, user_agent, at }),
         })
     }
 

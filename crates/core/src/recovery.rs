@@ -22,7 +22,7 @@ use keywright_protocol::{
 use keywright_store::{
     catalogs, changes, custom_roles,
     managed_keys::{self, KeyRole},
-    recovery, settings,
+    recovery, second_factors, settings,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, path::Path, sync::Arc};
@@ -117,8 +117,21 @@ pub struct UserState {
     pub deleted: bool,
     /// SHA-256 of his password's hash with its salt, in hexadecimal: it tells whether the password is another one, and nothing else.
     pub password: Option<String>,
+    /// His second factor, if it is asked for. Files of earlier releases do not say.
+    #[serde(default)]
+    pub second_factor: Option<SecondFactorState>,
     /// His live direct memberships, everywhere.
     pub memberships: Vec<MembershipState>,
+}
+
+/// A second factor that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecondFactorState {
+    /// SHA-256 of its sealed secret, in hexadecimal: it tells whether it is another one, and nothing else. `None` if it was lost.
+    pub secret: Option<String>,
+    /// SHA-256 of the digests of its recovery codes that are not used, in hexadecimal.
+    pub codes: Vec<String>,
 }
 
 /// A live direct membership.
@@ -299,14 +312,21 @@ async fn user_state(tx: &mut Tx, id: UserId) -> Result<Option<UserState>, Error>
         id,
         disabled: row.disabled_at.is_some(),
         deleted: row.deleted_at.is_some(),
-        password: row.password_hash.as_deref().map(fingerprint),
+        password: row.password_hash.as_deref().map(|hash| fingerprint(hash.as_bytes())),
+        second_factor: second_factor_state(tx, id).await?,
         memberships: memberships.map(|it| MembershipState { id: it.id, organization_id: it.organization_id, root_id: it.root_id, roles: it.roles }).collect(),
     }))
 }
 
-/// The hash has a random salt in it, so that nobody finds it by guessing passwords.
-fn fingerprint(hash: &str) -> String {
-    Hash::of(hash.as_bytes()).to_string()
+async fn second_factor_state(tx: &mut Tx, id: UserId) -> Result<Option<SecondFactorState>, Error> {
+    let Some(row) = second_factors::find(tx, id).await?.filter(|row| row.confirmed_at.is_some()) else { return Ok(None) };
+    let codes = second_factors::list_codes(tx, id).await?;
+    Ok(Some(SecondFactorState { secret: row.sealed.as_deref().map(fingerprint), codes: codes.iter().map(|digest| fingerprint(digest)).collect() }))
+}
+
+/// Of what has something random in it (a salt, a nonce, a secret under the pepper), so that nobody finds it by guessing.
+fn fingerprint(stored: &[u8]) -> String {
+    Hash::of(stored).to_string()
 }
 
 async fn organization_state(tx: &mut Tx, id: OrganizationId) -> Result<Option<OrganizationState>, Error> {

@@ -3,7 +3,7 @@
 use crate::{Error, Refusal, chance};
 use aws_lc_rs::hmac;
 use keywright_protocol::{
-    KeyId, KeyKind, OrganizationId, Time,
+    KeyId, KeyKind, OrganizationId, Time, UserId,
     secret::{self, Shape},
 };
 use zeroize::Zeroizing;
@@ -74,6 +74,16 @@ impl Pepper {
         context.update(b"_");
         context.update(shape.body.as_bytes());
         KeyDigest(to_array(&context.sign()))
+    }
+
+    /// The digest of a recovery code of a person, as it is stored.
+    #[must_use]
+    pub fn recovery_digest(&self, user: UserId, code: &str) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(b"keywright recovery code\0");
+        context.update(user.as_uuid().as_bytes());
+        context.update(code.as_bytes());
+        to_array(&context.sign())
     }
 
     /// Binds a digest to its key, organization and times: a row that somebody planted or moved in the database does not

@@ -16,6 +16,7 @@ use crate::{
     names,
     narrowing::Wanted,
     passwords,
+    second_factor::{Asked, GivenCode, Verdict, passed},
     secret::{self, KeyDigest, KeySecret},
 };
 use keywright_db::{Committed, Tx};
@@ -53,6 +54,16 @@ pub struct SignIn {
     pub organization: Option<OrganizationId>,
     /// A password to have from now on.
     pub new_password: Option<Zeroizing<String>>,
+    /// A code of his second factor, or a recovery code. Without a second factor nobody looks at it.
+    pub code: Option<Zeroizing<String>>,
+}
+
+/// What becomes of an account whose password was right.
+struct Begin {
+    new: NewSession,
+    asked: Option<OrganizationId>,
+    new_hash: Option<String>,
+    given: Option<GivenCode>,
 }
 
 /// A secret that opens a session from now on.
@@ -65,23 +76,35 @@ pub struct SessionSecret {
 
 impl Core {
     /// Signs a person in; the session is fresh. With a new password that is set at once, and his other sessions end. Unknown address,
-    /// wrong password, disabled account and account without a password are one answer, after the same work.
+    /// wrong password, disabled account and account without a password are one answer, after the same work. Of a second factor only whoever
+    /// gave the right password learns anything.
     ///
     /// # Errors
-    /// [`Error::Limited`]; [`Error::WrongPassword`]; [`Error::PasswordMustChange`] for a one-time password without a new one; [`Error::NotFound`] for an
-    /// organization that is not his; [`Error::Invalid`]; [`Error::Busy`].
+    /// [`Error::Limited`]; [`Error::WrongPassword`]; [`Error::PasswordMustChange`] for a one-time password without a new one;
+    /// [`Error::SecondFactorRequired`] and [`Error::WrongSecondFactor`]; [`Error::Forbidden`] for a second factor that was lost;
+    /// [`Error::NotFound`] for an organization that is not his; [`Error::Invalid`]; [`Error::Busy`].
     pub async fn sign_in(self: &Arc<Self>, ctx: &Context, attempt: SignIn) -> Result<Committed<SessionSecret>, Error> {
         self.limits.sign_in(ctx.client_ip)?;
-        let SignIn { email, password, organization, new_password } = attempt;
-        let email = names::email(&email)?;
-        if let Some(new) = &new_password {
-            check_other("newPassword", &password, new)?;
+        let email = names::email(&attempt.email)?;
+        if let Some(new) = &attempt.new_password {
+            check_other("newPassword", &attempt.password, new)?;
         }
+        let given = attempt.code.as_ref().map(|code| GivenCode::parse(code)).transpose()?;
         let (account, place) = self.find_account(ctx, email.clone()).await?;
-        let attempt = self.limits.attempt(&email, ctx.client_ip, place)?;
-        let checked = self.hashing.check(password, account.as_ref().and_then(|account| account.password_hash.clone())).await;
-        let account = account.filter(|account| account.user.disabled_at.is_none()).ok_or(Error::WrongPassword);
-        let account = attempt.settle(checked.and(account))?;
+        // What it costs is given back in the end alone: a wrong code costs what a wrong password does.
+        let paid = self.limits.attempt(&email, ctx.client_ip, place)?;
+        paid.settle(self.sign_in_to(ctx, account, attempt, given).await)
+    }
+
+    async fn sign_in_to(
+        self: &Arc<Self>,
+        ctx: &Context,
+        account: Option<Credentials>,
+        SignIn { password, organization, new_password, .. }: SignIn,
+        given: Option<GivenCode>,
+    ) -> Result<Committed<SessionSecret>, Error> {
+        self.hashing.check(password, account.as_ref().and_then(|account| account.password_hash.clone())).await?;
+        let account = account.filter(|account| account.user.disabled_at.is_none()).ok_or(Error::WrongPassword)?;
         let new_hash = match new_password {
             None if account.one_time_since.is_some() => return Err(Error::PasswordMustChange),
             None => None,
@@ -98,9 +121,39 @@ impl Core {
             address: ctx.address_text(),
             user_agent: ctx.user_agent_text(),
         };
-        let (expires_at, ctx) = (new.expires_at, ctx.clone());
-        let begun = self.write(move |tx| Box::pin(async move { begin(tx, &ctx, &account, new, organization, new_hash).await })).await?;
-        Ok(Committed { value: SessionSecret { secret, expires_at }, position: begun.position })
+        let (expires_at, core, ctx) = (new.expires_at, Arc::clone(self), ctx.clone());
+        let begin = Begin { new, asked: organization, new_hash, given };
+        let begun = self.write(move |tx| Box::pin(async move { core.begin(tx, &ctx, &account, begin).await })).await;
+        Ok(Committed { value: SessionSecret { secret, expires_at }, position: passed(begun)?.position })
+    }
+
+    /// Writes a session that is signed in. Between the check of the password and this moment the account may have changed.
+    async fn begin(&self, tx: &mut Tx, ctx: &Context, account: &Credentials, begin: Begin) -> Result<Verdict, Error> {
+        let user = &account.user;
+        unchanged(tx, account).await?;
+        let place = match begin.asked {
+            Some(id) => reached(tx, id, user.id).await?,
+            None => first_reached(tx, user.id).await?,
+        };
+        let at = place.as_ref().map_or(Where::Installation, Where::In);
+        let asked = Asked { user: user.id, email: &user.email, at };
+        if let Verdict::Refused(error) = self.ask_second_factor(tx, ctx, &asked, begin.given.as_ref()).await? {
+            return Ok(Verdict::Refused(error));
+        }
+        if begin.asked.is_some() && place.is_none() {
+            return Err(ORGANIZATION);
+        }
+        let by = By::Person { id: user.id, confirmed_at: Some(ctx.now) };
+        let told = || (user.email.clone(), String::new());
+        if let Some(hash) = begin.new_hash {
+            passwords::replace(tx, user.id, &hash, ctx.now).await?;
+            sessions::end_of_user(tx, user.id, ctx.now).await?;
+            end_tokens(tx, user.id, ctx.now).await?;
+            log::change(tx, ctx, &by, at, Action::PasswordChange, told()).await?;
+        }
+        sessions::insert(tx, &NewSession { organization_id: place.as_ref().map(|place| place.id), ..begin.new }).await?;
+        log::change(tx, ctx, &by, at, Action::Login, told()).await?;
+        Ok(Verdict::Passed)
     }
 
     /// The account of an address, and whether its person works where this request comes from. What is asked of the database is the same
@@ -299,10 +352,7 @@ impl Core {
             let read = self.db.read(move |tx| {
                 Box::pin(async move {
                     let session = live_session(tx, held, now).await?;
-                    let place = match session.organization_id {
-                        Some(id) => organizations::find(tx, id).await?,
-                        None => None,
-                    };
+                    let place = place_of(tx, &session).await?;
                     let issued = core.token_in(tx, &session, (place.as_ref(), audience.as_deref()), now).await;
                     Ok::<_, Error>((session, place, changes::position(tx).await?, issued))
                 })
@@ -406,34 +456,6 @@ pub(crate) async fn end_tokens(tx: &mut Tx, user: UserId, now: Time) -> Result<(
     Ok(())
 }
 
-/// Writes a session that is signed in. Between the check of the password and this moment the account may have changed.
-async fn begin(
-    tx: &mut Tx,
-    ctx: &Context,
-    account: &Credentials,
-    new: NewSession,
-    asked: Option<OrganizationId>,
-    new_hash: Option<String>,
-) -> Result<(), Error> {
-    let user = &account.user;
-    unchanged(tx, account).await?;
-    let place = match asked {
-        Some(id) => Some(reached(tx, id, user.id).await?.ok_or(ORGANIZATION)?),
-        None => first_reached(tx, user.id).await?,
-    };
-    let by = By::Person { id: user.id, confirmed_at: Some(ctx.now) };
-    let told = || (user.email.clone(), String::new());
-    let at = place.as_ref().map_or(Where::Installation, Where::In);
-    if let Some(hash) = new_hash {
-        passwords::replace(tx, user.id, &hash, ctx.now).await?;
-        sessions::end_of_user(tx, user.id, ctx.now).await?;
-        end_tokens(tx, user.id, ctx.now).await?;
-        log::change(tx, ctx, &by, at, Action::PasswordChange, told()).await?;
-    }
-    sessions::insert(tx, &NewSession { organization_id: place.as_ref().map(|place| place.id), ..new }).await?;
-    log::change(tx, ctx, &by, at, Action::Login, told()).await
-}
-
 /// What the log is told of the use of a session. One that is in no organization is the installation's.
 pub(crate) fn session_use(session: SessionRow, place: Option<OrganizationRow>, position: Position) -> Use {
     let nil = OrganizationId::from(uuid::Uuid::nil());
@@ -479,13 +501,18 @@ fn by(session: &SessionRow) -> By {
 }
 
 /// Notes something about a session in the log of its organization's root.
-async fn note(tx: &mut Tx, ctx: &Context, session: &SessionRow, action: Action, reason: &str) -> Result<(), Error> {
-    let place = match session.organization_id {
-        Some(id) => organizations::find(tx, id).await?,
-        None => None,
-    };
+pub(crate) async fn note(tx: &mut Tx, ctx: &Context, session: &SessionRow, action: Action, reason: &str) -> Result<(), Error> {
+    let place = place_of(tx, session).await?;
     let at = place.as_ref().map_or(Where::Installation, Where::In);
     log::change(tx, ctx, &by(session), at, action, (session.email.clone(), reason.to_owned())).await
+}
+
+/// The organization that a session is in.
+pub(crate) async fn place_of(tx: &mut Tx, session: &SessionRow) -> Result<Option<OrganizationRow>, Error> {
+    match session.organization_id {
+        Some(id) => Ok(organizations::find(tx, id).await?),
+        None => Ok(None),
+    }
 }
 
 fn with_secret(committed: Committed<Time>, secret: KeySecret) -> Committed<SessionSecret> {

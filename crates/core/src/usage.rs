@@ -4,6 +4,7 @@
 //! it but say by which way it came in (`access_log.rs`).
 
 mod networks;
+mod old_ways;
 mod report;
 mod retention;
 mod way;
@@ -17,6 +18,7 @@ use keywright_db::Tx;
 use keywright_protocol::{KeyId, Time};
 use keywright_store::usage;
 use networks::Sightings;
+use old_ways::OldWays;
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 /// What uses are counted together by.
@@ -109,6 +111,7 @@ impl Seen {
 pub(crate) struct Gathered {
     uses: ByHour,
     networks: Sightings,
+    old_ways: OldWays,
 }
 
 impl Gathered {
@@ -119,6 +122,7 @@ impl Gathered {
             if let Some(last) = &uses.last {
                 gathered.networks.add(of.key, last);
             }
+            gathered.old_ways.add_counted(*of, uses);
         }
         gathered
     }
@@ -127,6 +131,7 @@ impl Gathered {
     pub(crate) fn add(&mut self, of: Of, seen: Seen, refused: Option<&'static str>) {
         if refused.is_none() {
             self.networks.add(of.key, &seen);
+            self.old_ways.add(of, &seen);
         }
         self.uses.entry(of).or_default().add(seen, refused);
     }
@@ -162,6 +167,7 @@ impl Core {
             let (key_id, client) = (news.key, news.address);
             tx.on_commit(move || tracing::info!(%key_id, %client, "a key was used from a new network"));
         }
+        gathered.old_ways.note(tx).await?;
         usage::add(tx, &gathered.rows().collect::<Vec<_>>()).await?;
         Ok(usage::add_counts(tx, &gathered.counts().collect::<Vec<_>>()).await?)
     }

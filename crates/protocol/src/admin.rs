@@ -70,6 +70,11 @@ pub enum AdminRequest {
         /// Which.
         user: UserId,
     },
+    /// Turns a user's second factor off, whose device and recovery codes are lost.
+    ResetSecondFactor {
+        /// His address.
+        email: String,
+    },
     /// The direct members of an organization.
     ListMembers {
         /// Of which.

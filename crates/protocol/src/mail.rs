@@ -89,6 +89,17 @@ pub enum MailContent {
         /// Whether this is the last one for a while: further networks of this hour are not told of one by one.
         last_for_now: bool,
     },
+    /// Something happened to a second factor.
+    SecondFactor {
+        /// What.
+        event: SecondFactorEvent,
+        /// From which address; empty if that is not known.
+        address: String,
+        /// What the client calls itself; empty if it does not say.
+        user_agent: String,
+        /// When.
+        at: Time,
+    },
     /// It was given up, and what it said is of no use any more.
     OutOfDate,
     /// The row was altered in the database, or sealed by another key file.
@@ -123,13 +134,34 @@ pub enum NewSecret {
     OfRotation,
 }
 
+/// What happened to a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum SecondFactorEvent {
+    /// Its owner turned it on.
+    TurnedOn,
+    /// Its owner turned it off.
+    TurnedOff,
+    /// An administrator on the host turned it off.
+    Reset,
+    /// A recovery code was used.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: u32,
+    },
+    /// New recovery codes took the place of the old ones.
+    NewRecoveryCodes,
+    /// Somebody who knows the password gave as many wrong codes as are taken.
+    GuessesUsedUp,
+}
+
 impl MailContent {
     /// The secret of the link; empty if there is none, or it cannot be read.
     #[must_use]
     pub fn token(&self) -> &str {
         match self {
             Self::Invitation { token, .. } | Self::PasswordReset { token, .. } => token,
-            Self::NewKey { .. } | Self::KeyExpiring { .. } | Self::NewNetwork { .. } | Self::OutOfDate | Self::Unreadable => "",
+            Self::NewKey { .. } | Self::KeyExpiring { .. } | Self::NewNetwork { .. } | Self::SecondFactor { .. } | Self::OutOfDate | Self::Unreadable => "",
         }
     }
 
@@ -142,6 +174,7 @@ impl MailContent {
             Self::NewKey { .. } => "new-key",
             Self::KeyExpiring { .. } => "key-expiring",
             Self::NewNetwork { .. } => "new-network",
+            Self::SecondFactor { .. } => "second-factor",
             Self::OutOfDate => "out-of-date",
             Self::Unreadable => "unreadable",
         }

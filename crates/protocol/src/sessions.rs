@@ -36,6 +36,10 @@ pub struct SignInBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, required = false))]
     pub new_password: Option<Zeroizing<String>>,
+    /// For an account with a second factor: the six digits that the authenticator app shows, or a recovery code. Nobody looks at it otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, required = false))]
+    pub code: Option<Zeroizing<String>>,
 }
 
 /// A session that has just been given a secret.

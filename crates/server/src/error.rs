@@ -59,7 +59,7 @@ impl ApiError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Core(error) => match error {
-                Error::Refused(_) | Error::WrongPassword => StatusCode::UNAUTHORIZED,
+                Error::Refused(_) | Error::WrongPassword | Error::SecondFactorRequired | Error::WrongSecondFactor => StatusCode::UNAUTHORIZED,
                 Error::OutOfReach | Error::NothingGranted | Error::HostOnly | Error::Forbidden(_) | Error::NotFresh(_) | Error::PasswordMustChange => {
                     StatusCode::FORBIDDEN
                 }

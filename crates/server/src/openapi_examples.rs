@@ -8,6 +8,12 @@ pub(crate) const FITTING: &[Fitting] = &[
     // 400
     (&["acceptInvitation"], "400", BAD, "password: must have at least 12 characters, and 256 bytes at most"),
     (&["lookUpInvitation"], "400", BAD, r#"missing field `token`; send an object such as {"token": "..."}"#),
+    (
+        &["confirmSecondFactor", "removeSecondFactor", "createRecoveryCodes"],
+        "400",
+        BAD,
+        "code: this code is wrong, or was used already: send the one that your authenticator app shows now, or a recovery code that was not used yet",
+    ),
     (&["explainPermission"], "400", BAD, "say which permission is meant, for example ?permission=organization.member.view"),
     (&["createOperatorKey", "updateOrganization", "renamePersonalAccessKey"], "400", BAD, "name: must have 1 to 128 characters, this has 0"),
     (&["rotateOperatorKey"], "400", BAD, "overlapSeconds: must be 2592000 at most, which is 30 days"),
@@ -196,6 +202,9 @@ pub(crate) const FRESH: &[(&[&str], &str)] = &[
     (&["suspendOrganization"], "suspending an organization"),
     (&["resumeOrganization"], "resuming an organization"),
     (&["setLimits"], "setting limits"),
+    (&["beginSecondFactor"], "setting up a second factor"),
+    (&["removeSecondFactor"], "removing the second factor"),
+    (&["createRecoveryCodes"], "making new recovery codes"),
     (&["createOperatorKey"], "making an operator key"),
     (&["listOperatorKeys"], "looking at operator keys"),
     (&["rotateOperatorKey"], "rotating an operator key"),

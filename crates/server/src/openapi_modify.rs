@@ -39,7 +39,8 @@ pub(crate) struct Common;
 impl Modify for Common {
     fn modify(&self, document: &mut OpenApi) {
         for (path, item) in &mut document.paths.paths {
-            let (identity, sessions) = (path.starts_with("/identity/"), path.starts_with("/auth/v1/sessions"));
+            let (identity, sessions) =
+                (path.starts_with("/identity/"), ["/auth/v1/sessions", "/auth/v1/second-factor"].iter().any(|own| path.starts_with(own)));
             for (kind, operation) in operations(item) {
                 match kind {
                     _ if operation.security.is_none() => {}

@@ -4,6 +4,7 @@
 //! an `Option`, `get` fails with `NotFound`, `list`, `insert`, `update`, `revoke`, `delete`.
 
 pub mod access_log;
+pub mod attention;
 pub mod brought_in;
 pub mod catalogs;
 pub mod changes;
@@ -29,6 +30,7 @@ pub mod policies;
 pub mod recovery;
 pub mod reminders;
 pub mod root_organizations;
+pub mod second_factors;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
@@ -103,6 +105,11 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0010_custom_roles.sql"),
         postgres: include_str!("../migrations/postgres/0010_custom_roles.sql"),
     },
+    Migration {
+        name: "second factor and old ways",
+        sqlite: include_str!("../migrations/sqlite/0011_second_factor_and_old_ways.sql"),
+        postgres: include_str!("../migrations/postgres/0011_second_factor_and_old_ways.sql"),
+    },
 ];
 
 /// Defines the statements of one file and the list of them, so that a test can prepare each on both engines.
@@ -120,6 +127,7 @@ use statements;
 pub fn all_statements() -> impl Iterator<Item = &'static str> {
     [
         access_log::STATEMENTS,
+        attention::STATEMENTS,
         brought_in::STATEMENTS,
         catalogs::STATEMENTS,
         changes::STATEMENTS,
@@ -144,6 +152,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         recovery::STATEMENTS,
         reminders::STATEMENTS,
         root_organizations::STATEMENTS,
+        second_factors::STATEMENTS,
         sessions::STATEMENTS,
         settings::STATEMENTS,
         signing_keys::STATEMENTS,

@@ -4,6 +4,8 @@
 
 #![expect(clippy::expect_used, reason = "a test's support fails the test")]
 
+pub mod device;
+
 use keywright_core::{Context, Core, demo, demo::DemoWorld};
 use keywright_distribution::{Distribution, demo::DemoOrganizations};
 use keywright_protocol::{Clock, Time, auth::TokenResponse, paths};

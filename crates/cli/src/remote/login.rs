@@ -18,6 +18,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 const PASSWORD_MUST_CHANGE: &str = "password_must_change";
+const SECOND_FACTOR_REQUIRED: &str = "second_factor_required";
 
 /// What login takes. The secret itself is no argument: arguments stand in the list of processes and in the shell's history.
 #[derive(Debug, Args)]
@@ -33,7 +34,8 @@ pub struct LoginArgs {
     /// Read the key from standard input
     #[arg(long, conflicts_with = "email")]
     key_stdin: bool,
-    /// Read the password from standard input; a second line is the password to have instead of a one-time password
+    /// Read the password from standard input; a second line is the password to have instead of a one-time password, a third one the code of a
+    /// second factor
     #[arg(long, requires = "email")]
     password_stdin: bool,
     /// Work in this organization, by its id or its name; without it in the first of one's own
@@ -120,27 +122,43 @@ fn key(args: &LoginArgs, environment: &Environment) -> Result<Zeroizing<String>,
     }
 }
 
-/// The password, and the one to have from now on if it was given too.
-fn passwords(args: &LoginArgs) -> Result<(Zeroizing<String>, Option<Zeroizing<String>>), Failure> {
+/// What a person gives to sign in.
+struct Given {
+    password: Zeroizing<String>,
+    /// The one to have from now on.
+    new: Option<Zeroizing<String>>,
+    /// Of the second factor.
+    code: Option<Zeroizing<String>>,
+}
+
+fn given(args: &LoginArgs) -> Result<Given, Failure> {
     if !args.password_stdin {
-        return Ok((secrets::ask("Password", secrets::From::Prompt, "give it with --password-stdin")?, None));
+        return Ok(Given { password: secrets::ask("Password", secrets::From::Prompt, "give it with --password-stdin")?, new: None, code: None });
     }
     let text = secrets::standard_input("password")?;
     let mut lines = text.lines().map(|line| Some(line).filter(|line| !line.is_empty()).map(|line| Zeroizing::new(line.to_owned())));
     let password = lines.next().flatten().ok_or_else(|| Failure::usage("the password is empty"))?;
-    Ok((password, lines.next().flatten()))
+    Ok(Given { password, new: lines.next().flatten(), code: lines.next().flatten() })
 }
 
-/// Signs a person in. A one-time password is changed on the way.
+/// Signs a person in. A one-time password is changed on the way, and the code of a second factor is asked for when there is one.
 async fn sign_in(client: &keywright_client::Client, email: &str, args: &LoginArgs) -> Result<Credential, Failure> {
-    let (password, new) = passwords(args)?;
-    let attempt = async |new: Option<&str>| client.sign_in(SignIn { email, password: &password, organization: None, new_password: new }).await;
-    let begun = match attempt(new.as_deref().map(String::as_str)).await {
-        Err(error) if error.code() == Some(PASSWORD_MUST_CHANGE) && !args.password_stdin => {
-            let new = secrets::ask("New password", secrets::From::Prompt, "")?;
-            attempt(Some(&new)).await?
+    let mut given = given(args)?;
+    let begun = loop {
+        let new_password = given.new.as_deref().map(String::as_str);
+        let who = SignIn { email, password: &given.password, organization: None, new_password, code: given.code.as_deref().map(String::as_str) };
+        match client.sign_in(who).await {
+            Err(error) if error.code() == Some(PASSWORD_MUST_CHANGE) && !args.password_stdin && given.new.is_none() => {
+                given.new = Some(secrets::ask("New password", secrets::From::Prompt, "")?);
+            }
+            Err(error) if error.code() == Some(SECOND_FACTOR_REQUIRED) && given.code.is_none() => {
+                if args.password_stdin {
+                    return Err(Failure::from(error).hinting("with --password-stdin the code is the third line; leave the second one empty"));
+                }
+                given.code = Some(secrets::ask("Code", secrets::From::Prompt, "")?);
+            }
+            begun => break begun?,
         }
-        begun => begun?,
     };
     let lives = Duration::from_secs(begun.expires_in.try_into().unwrap_or_default());
     Ok(Credential::Session { secret: begun.session_token, expires_at: Clock::System.now().plus(lives) })

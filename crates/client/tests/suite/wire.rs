@@ -101,7 +101,7 @@ async fn what_must_not_be_sent_again_is_not() {
     let one = |attempts: usize, server: &Server| assert_eq!(server.heard().len(), attempts, "{:?}", server.heard());
 
     let server = Server::answering(&[limited(0), limited(0)]).await;
-    let who = SignIn { email: "owner@acme.example", password: "guess", organization: None, new_password: None };
+    let who = SignIn { email: "owner@acme.example", password: "guess", organization: None, new_password: None, code: None };
     assert_eq!(Client::new(&server.url).unwrap().sign_in(who).await.err().and_then(|error| error.status()), Some(429));
     one(1, &server);
 

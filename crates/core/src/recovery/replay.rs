@@ -1,7 +1,7 @@
 //! A restored database is told what was taken away after its backup, or that nobody knows.
 
 use super::{
-    KeyState, OrganizationState, Section, State, Subject, UserState, fingerprint,
+    KeyState, OrganizationState, SecondFactorState, Section, State, Subject, UserState, fingerprint,
     membership::{Catalogs, Left, Seat, Seats, left, less},
     roles::CustomRoles,
 };
@@ -11,6 +11,7 @@ use crate::{
     chance, keyring,
     keys::addresses::AddressList,
     log::{self, Action, Where},
+    second_factor::totp::step_of,
     secret::{Bound, OperatorBound, Pepper},
     start::check_key_file,
 };
@@ -25,7 +26,7 @@ use keywright_store::{
     managed_keys::{self, VersionRow},
     memberships,
     recovery::{self, KeyRow, OrganizationRow, UserRow},
-    settings, signing_keys,
+    second_factors, settings, signing_keys,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -172,6 +173,8 @@ impl Replay {
                 for kid in recovery::list_signing_keys(tx).await? {
                     signing_keys::revoke(tx, &kid, self.now).await?;
                 }
+                // Which of them were used since nobody knows.
+                second_factors::end_all_codes(tx, self.now).await?;
                 "what was taken away since is not known; the signing keys are revoked".to_owned()
             }
         };
@@ -179,6 +182,7 @@ impl Replay {
             signing_keys::retire(tx, purpose, self.now).await?;
         }
         keyring::ensure(tx, &self.key_file, self.algorithm, self.now).await?;
+        second_factors::end_passing_things(tx, step_of(self.now).saturating_add(1)).await?;
         recovery::end_passing_things(tx, self.now, "the database was restored from a backup").await?;
         recovery::skip_indices(tx, INDICES_LEFT_OUT, self.now.as_seconds().saturating_mul(INDICES_A_SECOND)).await?;
         let (ctx, told) = (Context::system(self.now)?, (self.backup.to_string(), reason));
@@ -361,7 +365,7 @@ impl Replay {
     async fn user(&self, tx: &mut Tx, later: UserState, (catalogs, roles): Worth<'_>) -> Result<bool, Error> {
         let Some(before) = recovery::find_user(tx, later.id).await? else { return Ok(false) };
         let since = |at: Option<Time>, is_so: bool| at.or(is_so.then_some(self.now));
-        let same_password = before.password_hash.as_deref().map(fingerprint) == later.password;
+        let same_password = before.password_hash.as_deref().map(|hash| fingerprint(hash.as_bytes())) == later.password;
         let after = UserRow {
             disabled_at: since(before.disabled_at, later.disabled),
             deleted_at: since(before.deleted_at, later.deleted),
@@ -372,6 +376,7 @@ impl Replay {
         if narrowed {
             recovery::narrow_user(tx, &after).await?;
         }
+        narrowed |= self.second_factor(tx, later.id, later.second_factor).await?;
         let mut trees: HashMap<OrganizationId, (Seats, Seats)> = HashMap::new();
         for row in recovery::list_memberships(tx, later.id).await? {
             trees.entry(row.root_id).or_default().0.insert(row.organization_id, Seat { id: row.id, roles: row.roles });
@@ -391,6 +396,23 @@ impl Replay {
             generations::end_of_user(tx, later.id, self.now).await?;
         }
         Ok(narrowed)
+    }
+
+    /// What is asked for in either is asked for. Another one came since: the old one must not open anything any more, and the new one is not
+    /// known, so that nobody can give it until the host resets it.
+    async fn second_factor(&self, tx: &mut Tx, user: UserId, later: Option<SecondFactorState>) -> Result<bool, Error> {
+        let Some(later) = later else { return Ok(false) };
+        let before = second_factors::find(tx, user).await?.filter(|row| row.confirmed_at.is_some());
+        let secret = before.and_then(|row| row.sealed).as_deref().map(fingerprint);
+        if secret.is_none() || secret != later.secret {
+            second_factors::lose(tx, user, self.now).await?;
+            return Ok(true);
+        }
+        let mut any = false;
+        for digest in second_factors::list_codes(tx, user).await?.into_iter().filter(|digest| !later.codes.contains(&fingerprint(digest))) {
+            any |= second_factors::use_code(tx, user, &digest, self.now).await?;
+        }
+        Ok(any)
     }
 
     /// Writes what is left. A membership that ended since stays dead, with its keys: what is left of it is another one.

@@ -82,6 +82,12 @@ impl Way {
         }
     }
 
+    /// Whether it has a successor, to which whoever comes by it should go.
+    #[must_use]
+    pub const fn is_old(self) -> bool {
+        matches!(self, Self::V1(_) | Self::V2(_))
+    }
+
     /// Whether a key is only judged, and no token made.
     #[must_use]
     pub const fn is_check(self) -> bool {

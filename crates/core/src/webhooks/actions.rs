@@ -53,6 +53,11 @@ pub const fn name_of(action: Action) -> &'static str {
         Action::Logout => "Session|Logout",
         Action::SwitchOrganization => "Session|SwitchOrganization",
         Action::PasswordChange => "Session|PasswordChange",
+        Action::SecondFactorEnable => "SecondFactor|Enable",
+        Action::SecondFactorDisable => "SecondFactor|Disable",
+        Action::SecondFactorReset => "SecondFactor|Reset",
+        Action::RecoveryCodesCreate => "RecoveryCodes|Create",
+        Action::RecoveryCodeUse => "RecoveryCodes|Use",
         Action::TokenExchange => "Token|Exchange",
         Action::KeyCheck => "Key|Check",
         Action::TokenRevoke => "Token|Revoke",
@@ -73,6 +78,7 @@ pub const fn is_heard(action: Action) -> bool {
         | Action::UserCreate
         | Action::UserDisable
         | Action::UserEnable
+        | Action::SecondFactorReset
         | Action::CatalogApply
         | Action::SigningKeyRotate
         | Action::SigningKeyRevoke
@@ -115,6 +121,10 @@ pub const fn is_heard(action: Action) -> bool {
         | Action::Logout
         | Action::SwitchOrganization
         | Action::PasswordChange
+        | Action::SecondFactorEnable
+        | Action::SecondFactorDisable
+        | Action::RecoveryCodesCreate
+        | Action::RecoveryCodeUse
         | Action::TokenRevoke
         | Action::LogPrune => true,
     }

@@ -5,11 +5,16 @@ mod access_log;
 #[cfg(test)]
 mod activity;
 #[cfg(test)]
+mod attention;
+#[cfg(test)]
 mod catalog;
 #[cfg(test)]
 mod catalog_preset;
 #[cfg(test)]
 mod custom_roles;
+#[cfg(test)]
+#[path = "../../../testkit/src/device.rs"]
+pub mod device;
 #[cfg(test)]
 mod exchange;
 #[cfg(test)]
@@ -48,6 +53,8 @@ mod races;
 mod recovery;
 #[cfg(test)]
 mod reminders;
+#[cfg(test)]
+mod second_factor;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

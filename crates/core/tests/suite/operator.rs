@@ -61,6 +61,7 @@ impl World {
             password: Zeroizing::new(one_time_password),
             organization: None,
             new_password: Some(Zeroizing::new(PASSWORD.into())),
+            code: None,
         };
         let session = self.core.sign_in(&self.anonymous(), attempt).await.unwrap().value.secret.reveal().to_owned();
         Operator { organization: organization_id, owner: user_id, session }

@@ -261,7 +261,8 @@ async fn a_one_time_password_is_changed_at_the_first_sign_in(db: Db) {
     let bootstrap = AdminRequest::Bootstrap { owner_email: "first@example.com".to_owned() };
     let AdminReply::Bootstrapped { one_time_password, organization_id, .. } = world.core.administer(&world.host(), bootstrap).await else { unreachable!() };
     let sign_in = async |password: &str, new: Option<&str>| {
-        let attempt = SignIn { email: "first@example.com".to_owned(), password: secret(password), organization: None, new_password: new.map(secret) };
+        let attempt =
+            SignIn { email: "first@example.com".to_owned(), password: secret(password), organization: None, new_password: new.map(secret), code: None };
         world.core.sign_in(&world.anonymous(), attempt).await
     };
     assert_eq!(code(sign_in(&one_time_password, None).await), "password_must_change");
@@ -395,7 +396,7 @@ async fn a_session_moves_between_organizations_of_its_own(db: Db) {
     let (acme, mobile, globex) = (world.demo.acme.id, world.demo.mobile.id, world.demo.globex.id);
     let user = &world.demo.users["manager"];
     let sign_in = async |organization| {
-        let attempt = SignIn { email: user.email.clone(), password: user.password.clone(), organization, new_password: None };
+        let attempt = SignIn { email: user.email.clone(), password: user.password.clone(), organization, new_password: None, code: None };
         world.core.sign_in(&world.anonymous(), attempt).await
     };
     let at = async |session: &Committed<SessionSecret>| world.core.current_session(&world.holder(shown(session)).await.unwrap()).await.unwrap().organization_id;
@@ -429,7 +430,7 @@ async fn sign_ins_are_in_the_log(db: Db) {
     let world = world(db.clone()).await;
     let (acme, globex) = (world.demo.acme.id, world.demo.globex.id);
     let (user, old) = (&world.demo.users["manager"], world.demo.users["manager"].password.clone());
-    let attempt = SignIn { email: user.email.clone(), password: old.clone(), organization: Some(acme), new_password: None };
+    let attempt = SignIn { email: user.email.clone(), password: old.clone(), organization: Some(acme), new_password: None, code: None };
     let begun = world.core.sign_in(&world.anonymous(), attempt).await.unwrap();
     let ctx = world.holder(shown(&begun)).await.unwrap();
     world.core.switch_organization(&ctx, globex).await.unwrap();

@@ -46,7 +46,7 @@ impl World {
     }
 
     pub(crate) async fn try_sign_in(&self, email: &str, password: &str) -> Result<String, Error> {
-        let attempt = SignIn { email: email.to_owned(), password: Zeroizing::new(password.to_owned()), organization: None, new_password: None };
+        let attempt = SignIn { email: email.to_owned(), password: Zeroizing::new(password.to_owned()), organization: None, new_password: None, code: None };
         Ok(self.core.sign_in(&self.anonymous(), attempt).await?.value.secret.reveal().to_owned())
     }
 
@@ -60,7 +60,7 @@ impl World {
     /// A person with a session, who gave his password `ago` seconds before now.
     pub(crate) async fn person(&self, part: &str, ago: i64) -> Context {
         let user = &self.demo.users[part];
-        let attempt = SignIn { email: user.email.clone(), password: user.password.clone(), organization: None, new_password: None };
+        let attempt = SignIn { email: user.email.clone(), password: user.password.clone(), organization: None, new_password: None, code: None };
         let then = Context { now: Time::from_millis(self.clock.now().as_millis() - ago * 1000), ..self.anonymous() };
         let signed_in = self.core.sign_in(&then, attempt).await.unwrap().value;
         self.holder(signed_in.secret.reveal()).await.unwrap()

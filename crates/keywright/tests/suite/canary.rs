@@ -162,6 +162,7 @@ async fn live(place: &Place, base: &str, one_time: &str) -> (Secrets, String, St
     let by_name = form(base, paths::API_KEY_TOKEN, &[("name", "nightly"), ("secret", &secrets["a rotated API Key"])]).await;
     secrets.insert("an API Key's access token", crate::http::token_of(&by_name));
     secrets.insert("a session", session.clone());
+    secrets.insert("a second factor's secret", text(&post("/auth/v1/second-factor", &session, json!({})).await, "secret"));
     (secrets, organization, session)
 }
 

@@ -18,7 +18,7 @@ async fn what_the_commands_do_not_use_works_too() {
     let client = Client::new(&demo.base).unwrap();
     let root = demo.id("rootOrganization").parse().unwrap();
     let password = text(&demo.credentials["users"]["owner"], "password");
-    let who = SignIn { email: "owner@acme.example", password: &password, organization: Some(root), new_password: None };
+    let who = SignIn { email: "owner@acme.example", password: &password, organization: Some(root), new_password: None, code: None };
     let session = client.sign_in(who).await.unwrap();
     let caller = client.with_token(&session.session_token);
 

@@ -3,10 +3,12 @@
 use crate::{
     admin::OwnerKey,
     demo::Demo,
+    device::Device,
     http::{claims, client, get_with, userinfo},
     process::{BOUND, Ended, ISSUER, Place, Program, mode, text, until},
 };
 use keywright_db::{Db, Location, Writes};
+use keywright_protocol::Clock;
 use serde_json::{Value, json};
 use std::{fs, io::pipe, os::unix::fs::PermissionsExt as _, process::Stdio};
 use tokio::io::AsyncWriteExt as _;
@@ -20,6 +22,13 @@ struct Shell {
 impl Shell {
     async fn open() -> Self {
         Self::with(&[]).await
+    }
+
+    /// In the data folder of the place, so that its host can be asked too.
+    async fn open_with_data() -> Self {
+        let place = Place::new();
+        let demo = Demo::start(&place, &["--data-dir", &place.data()]).await;
+        Self { place, demo }
     }
 
     async fn with(more: &[&str]) -> Self {
@@ -585,4 +594,35 @@ async fn shells_are_told_how_to_complete() {
     let help = place.run(&["--help"], &[]).await.succeeded();
     assert!(help.contains("Exit codes: 0 done"), "{help}");
     assert_eq!(place.run(&["whoami", "--output", "yaml"], &[]).await.code, Some(2));
+}
+
+/// Reddens when the code is not asked for, when standard input is asked for it in another place, or when the host cannot take it back.
+#[tokio::test]
+async fn a_second_factor_is_given_at_login_and_reset_on_the_host() {
+    let shell = Shell::open_with_data().await;
+    shell.sign_in("owner", &[]).await.succeeded();
+    let session = shell.kept("default");
+    let post = async |path: &str, body: Value| {
+        let request = client().post(format!("{}{path}", shell.demo.base)).header("authorization", &session).json(&body);
+        request.send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    let begun = post("/auth/v1/second-factor", json!({})).await;
+    let code = Device::of(&text(&begun, "secret")).code(Clock::System.now());
+    let on = post("/auth/v1/second-factor/confirm", json!({ "code": code })).await;
+    let recovery = on["recoveryCodes"][0].as_str().unwrap().to_owned();
+
+    let refused = shell.sign_in("owner", &[]).await;
+    assert!(refused.code == Some(3) && refused.log.contains("second factor") && refused.log.contains("the third line"), "{refused:?}");
+    let email = text(&shell.demo.credentials["users"]["owner"], "email");
+    let arguments = ["login", "--url", &shell.demo.base, "--email", &email, "--password-stdin"];
+    let with = async |code: &str| shell.run_with(&arguments, &format!("{}\n\n{code}\n", shell.password("owner"))).await;
+    let wrong = with("ABCD-EFGH-IJKL-MNOP").await;
+    assert!(wrong.code == Some(3) && wrong.log.contains("this code is wrong"), "{wrong:?}");
+    with(&recovery).await.succeeded();
+    assert_eq!(with(&recovery).await.code, Some(3), "once");
+    let reset = shell.place.admin(&["user", "reset-second-factor", &email]).await.succeeded();
+    assert!(reset.contains("done, revision"), "{reset}");
+    shell.sign_in("owner", &[]).await.succeeded();
+    let outbox = shell.place.admin(&["outbox"]).await;
+    assert!(!outbox.printed.contains(&recovery), "{outbox:?}");
 }

@@ -19,6 +19,9 @@ mod config;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+#[path = "../../../testkit/src/device.rs"]
+pub mod device;
+#[cfg(test)]
 mod ending;
 #[cfg(test)]
 mod first_start;

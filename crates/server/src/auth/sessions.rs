@@ -33,11 +33,13 @@ use std::sync::Arc;
     operation_id = "signIn",
     tag = "Sign-in",
     summary = "Sign in",
-    description = "Gives a session, which is fresh for five minutes. A one-time password is changed at once by sending `newPassword` besides.",
+    description = "Gives a session, which is fresh for five minutes. A one-time password is changed at once by sending `newPassword` besides. If the account has a second factor and the password is right, `second_factor_required` asks for `code` besides. A code is taken once.",
     request_body(content = SignInBody, examples(
         ("password" = (summary = "With one's own password", value = json!({"email": "owner@acme.example", "password": "a password of your own"}))),
         ("one-time password" = (summary = "With a one-time password, which is changed by it",
             value = json!({"email": "owner@acme.example", "password": "the one-time password", "newPassword": "a password of your own"}))),
+        ("second factor" = (summary = "With a code of one's second factor, or a recovery code",
+            value = json!({"email": "owner@acme.example", "password": "a password of your own", "code": "123456"}))),
         ("organization" = (summary = "In another organization than the first of one's own",
             value = json!({"email": "owner@acme.example", "password": "a password of your own", "organizationId": "6f9619ff-8b86-4011-b42d-00c04fc964ff"}))))),
     responses((status = 200, description = "Signed in.", body = SessionSecretBody,
@@ -46,7 +48,7 @@ use std::sync::Arc;
 pub(crate) async fn sign_in(State(app): State<Arc<App>>, Stranger(ctx): Stranger, request: Request<Body>) -> Result<Response, ApiError> {
     let body: SignInBody = secret_json(request.into_body(), r#"{"email": "...", "password": "..."}"#).await?;
     let organization = body.organization_id.filter(|id| !id.is_empty()).map(|id| guid(&id)).transpose()?;
-    let attempt = SignIn { email: body.email, password: body.password, organization, new_password: body.new_password };
+    let attempt = SignIn { email: body.email, password: body.password, organization, new_password: body.new_password, code: body.code };
     let begun = app.core.sign_in(&ctx, attempt).await?;
     Ok(changed(begun.position, &session_secret(&begun.value, ctx.now)))
 }

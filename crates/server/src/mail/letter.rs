@@ -2,7 +2,7 @@
 
 use keywright_protocol::{
     KeyKind, Time,
-    mail::{MailContent, MailKey, NewSecret},
+    mail::{MailContent, MailKey, NewSecret, SecondFactorEvent},
 };
 
 /// A letter. None of its texts is escaped; all of them may contain what somebody typed.
@@ -38,6 +38,7 @@ impl Letter {
             }
             MailContent::KeyExpiring { key, expires_at } => key_expiring(key, *expires_at),
             MailContent::NewNetwork { key, address, user_agent, at, .. } => new_network(key, (address, user_agent), *at),
+            MailContent::SecondFactor { event, address, user_agent, at } => second_factor(*event, (address, user_agent), *at, issuer),
             MailContent::OutOfDate | MailContent::Unreadable => return None,
         };
         if letter.call.as_ref().is_some_and(|call| call.line.contains("$SESSION")) {
@@ -142,6 +143,48 @@ fn new_network(key: &MailKey, (address, user_agent): (&str, &str), at: Time) -> 
         before: vec!["This key was used from a network where it has not been used in the last 90 days.".to_owned()],
         facts,
         call: Some(revoke(key, "If you expected this, there is nothing for you to do. If not, revoke the key:")),
+        after: Vec::new(),
+    }
+}
+
+fn second_factor(event: SecondFactorEvent, (address, user_agent): (&str, &str), at: Time, issuer: &str) -> Letter {
+    let if_not = |what: &str| {
+        format!("If it was you, there is nothing for you to do. If not, somebody {what}: choose a new password now, which ends all of your sessions:")
+    };
+    let (subject, said, call) = match event {
+        SecondFactorEvent::TurnedOn => {
+            let said = "From now on a code of your authenticator app is asked for at each sign-in. Your other sessions have ended. Keep your recovery codes where you find them without that device.";
+            ("Your second factor is on", said.to_owned(), if_not("was signed in as you"))
+        }
+        SecondFactorEvent::TurnedOff => {
+            let said = "Signing in takes your password alone from now on. The old device and the old recovery codes open nothing any more.";
+            ("Your second factor is off", said.to_owned(), if_not("was signed in as you and had a code of yours"))
+        }
+        SecondFactorEvent::Reset => {
+            let said = "An administrator of this service turned your second factor off. Signing in takes your password alone; set another one up soon.";
+            let call = "If you asked for this, there is nothing else for you to do. If not, tell the administrator, and choose a new password:";
+            ("Your second factor was reset", said.to_owned(), call.to_owned())
+        }
+        SecondFactorEvent::RecoveryCodeUsed { left } => {
+            let said = format!("A recovery code was used in the place of your authenticator app. {left} are left; when few are, make new ones.");
+            ("A recovery code of yours was used", said, if_not("knows your password and has your recovery codes"))
+        }
+        SecondFactorEvent::NewRecoveryCodes => {
+            let said = "There are new recovery codes in the place of the old ones, which open nothing any more.";
+            ("You have new recovery codes", said.to_owned(), if_not("was signed in as you and had a code of yours"))
+        }
+        SecondFactorEvent::GuessesUsedUp => {
+            let said = "Somebody gave your password, which was right, and then wrong codes, as often as they are taken. He did not get in. For some hours no code of your authenticator app is taken; your recovery codes are.";
+            ("Somebody knows your password", said.to_owned(), if_not("knows your password"))
+        }
+    };
+    let facts = [("At", shown(at)), ("From", address.to_owned()), ("Client", user_agent.to_owned())];
+    Letter {
+        subject: subject.to_owned(),
+        title: subject.to_owned(),
+        before: vec![said],
+        facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
+        call: Some(Call { what: call, line: format!(r#"curl {issuer}/auth/v1/password-resets --json '{{"email": "..."}}'"#) }),
         after: Vec::new(),
     }
 }

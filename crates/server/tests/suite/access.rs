@@ -55,6 +55,8 @@ const EXCHANGE: Statuses = [400; 9];
 const NO_BODY: Statuses = [400; 9];
 /// A session is no business of an access token, whoever holds it.
 const SESSION: Statuses = [403, 401, 403, 403, 403, 403, 401, 200, 200];
+/// The same, by a person who gave his password just now.
+const FRESH_SESSION: Statuses = [403, 401, 403, 403, 403, 403, 401, 200, 403];
 /// The same, without the body that it takes.
 const SESSION_BODY: Statuses = [403, 401, 403, 403, 403, 403, 401, 400, 400];
 /// The same, of a session that nobody has.
@@ -95,7 +97,7 @@ const OPERATORS: Statuses = [403, 401, 403, 403, 403, 403, 401, 403, 403];
 const FROM_ABOVE: Statuses = [403, 401, 404, 403, 404, 403, 401, 403, 403];
 
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-pub(crate) const TABLE: [(&str, &str, Statuses); 117] = [
+pub(crate) const TABLE: [(&str, &str, Statuses); 128] = [
     ("post", "/oauth/token", NO_BODY),
     ("post", "/oauth/introspect", ASKS),
     ("post", "/oauth/revoke", NO_BODY),
@@ -121,6 +123,11 @@ pub(crate) const TABLE: [(&str, &str, Statuses); 117] = [
     ("post", "/auth/v1/password", SESSION_BODY),
     ("post", "/auth/v1/password-resets", NO_BODY),
     ("post", "/auth/v1/password-resets/confirm", NO_BODY),
+    ("get", "/auth/v1/second-factor", SESSION),
+    ("post", "/auth/v1/second-factor", FRESH_SESSION),
+    ("post", "/auth/v1/second-factor/confirm", SESSION_BODY),
+    ("post", "/auth/v1/second-factor/remove", SESSION_BODY),
+    ("post", "/auth/v1/second-factor/recovery-codes", SESSION_BODY),
     ("get", "/.well-known/jwks.json", PUBLIC),
     ("get", "/.well-known/jwks.pem", PUBLIC),
     ("get", "/.well-known/keywright-catalog", PUBLIC),
@@ -153,6 +160,7 @@ pub(crate) const TABLE: [(&str, &str, Statuses); 117] = [
     ("put", "/identity/v1/organizations/{id}/policy", REVIVE),
     ("get", "/identity/v1/organizations/{id}/api-keys/{key}/brought-in", ADMINISTER),
     ("get", "/identity/v1/organizations/{id}/users/export", ADMINISTER),
+    ("get", "/identity/v1/organizations/{id}/attention", ADMINISTER),
     ("get", "/identity/v1/organizations/{id}/activity", SEE_MEMBERS),
     ("get", "/identity/v1/organizations/{id}/activity/export", SEE_MEMBERS),
     ("get", "/identity/v1/organizations/{id}/activity/head", ADMINISTER),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The identity API; an operator key is in no organization, so it is nobody in particular at `me`.
-const IDENTITY: [(&str, &str, u16); 69] = [
+const IDENTITY: [(&str, &str, u16); 75] = [
     ("get", "/identity/v1/me", 403),
     ("get", "/identity/v1/me/explain", 400),
     ("get", "/identity/v1/organizations", 200),
@@ -23,6 +23,7 @@ const IDENTITY: [(&str, &str, u16); 69] = [
     // A policy, and everything at once, are for the organization's own people.
     ("put", "/identity/v1/organizations/{id}/policy", 403),
     ("post", "/identity/v1/organizations/{id}/revoke-all", 403),
+    ("get", "/identity/v1/organizations/{id}/attention", 200),
     ("get", "/identity/v1/organizations/{id}/api-keys/{key}/brought-in", 200),
     ("get", "/identity/v1/organizations/{id}/users/export", 200),
     // So is what happened there.

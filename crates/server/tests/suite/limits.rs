@@ -207,6 +207,9 @@ async fn every_route_of_people_costs_its_address_a_sign_in() {
         (RESET, json!({ "token": link, "newPassword": "another password of mine" })),
         (LOOKUP, json!({ "token": link })),
         (ACCEPT, json!({ "token": link, "password": wrong })),
+        ("/auth/v1/second-factor/confirm", json!({ "code": "000000" })),
+        ("/auth/v1/second-factor/remove", json!({ "code": "000000" })),
+        ("/auth/v1/second-factor/recovery-codes", json!({ "code": "000000" })),
     ];
     for (path, body) in &calls {
         for left in ["r=1", "r=0;t=10"] {

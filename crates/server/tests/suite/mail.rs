@@ -1,10 +1,10 @@
 //! Mail against a mail server that nobody here wrote, and into a folder without one.
 
 use crate::python::Python;
-use keywright_core::{Context, Credential};
+use keywright_core::{Context, Credential, PersonActor, second_factor::GUESSES_AT_ONCE, sessions::SignIn};
 use keywright_protocol::{OrganizationId, admin::RolesIn, mail::MailContent};
 use keywright_server::config::{Config, Mail};
-use keywright_testkit::{Actor, TestServer};
+use keywright_testkit::{Actor, TestServer, device::Device};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -104,7 +104,7 @@ fn show(name: &str, text: &str, html: &str) {
 /// A kind of mail, its recipient, its subject, and what both parts say.
 type Expected = (&'static str, &'static str, &'static str, Vec<String>);
 
-fn expected(server: &TestServer, tokens: &[String]) -> [Expected; 5] {
+fn expected(server: &TestServer, tokens: &[String]) -> [Expected; 7] {
     let (base, acme, key) = (&server.base, server.demo.acme.id, server.demo.api_keys["acme-ci"].id);
     [
         (
@@ -141,6 +141,13 @@ fn expected(server: &TestServer, tokens: &[String]) -> [Expected; 5] {
                 format!("curl -X DELETE {base}/identity/v1/organizations/{acme}/api-keys/{key} -H \"Authorization: $SESSION\""),
             ],
         ),
+        ("second-factor", "manager@acme.example", "Your second factor is on", vec!["Keep your recovery codes".to_owned()]),
+        (
+            "second-factor",
+            "manager@acme.example",
+            "Somebody knows your password",
+            vec!["198.51.100.9".to_owned(), "<i>x</i>".to_owned(), format!("curl {base}/auth/v1/password-resets --json '{{\"email\": \"...\"}}'")],
+        ),
         (
             "key-expiring",
             "owner@acme.example",
@@ -148,6 +155,28 @@ fn expected(server: &TestServer, tokens: &[String]) -> [Expected; 5] {
             vec!["/rotate -H \"Authorization: $SESSION\" --json '{\"expiresAt\": \"...\"}'".to_owned()],
         ),
     ]
+}
+
+/// Somebody who knows the manager's password tries codes.
+async fn guess(server: &TestServer) {
+    let manager = &server.demo.users["manager"];
+    let core = &server.core;
+    let session = core.find_session(server.clock.now(), &server.session("manager").await).await.unwrap();
+    let person = PersonActor { user_id: session.user_id, session_id: session.id, confirmed_at: session.confirmed_at };
+    let ctx = Context { actor: keywright_core::Actor::Person(person), ..server.host() };
+    let device = Device::of(&core.begin_second_factor(&ctx).await.unwrap().value.secret);
+    core.confirm_second_factor(&ctx, &device.code(server.clock.now())).await.unwrap();
+    let from = Context {
+        actor: keywright_core::Actor::Anonymous,
+        client_ip: Some("198.51.100.9".parse().unwrap()),
+        user_agent: Some("<i>x</i>".into()),
+        ..server.host()
+    };
+    for _ in 0..GUESSES_AT_ONCE {
+        let code = Some("000000".to_owned().into());
+        let attempt = SignIn { email: manager.email.clone(), password: manager.password.clone(), organization: None, new_password: None, code };
+        assert!(core.sign_in(&from, attempt).await.is_err());
+    }
 }
 
 /// Reddens when a kind of mail does not arrive, lacks a part, says what is wrong, or takes a name for markup.
@@ -177,10 +206,11 @@ async fn each_mail_arrives_in_html_and_text() {
         server.core.exchange(&from, key, None).await.unwrap();
         server.core.flush_access_log(server.clock.now()).await.unwrap();
     }
+    guess(&server).await;
     let tokens: Vec<String> = server.core.list_outbox(&server.host()).await.unwrap().iter().map(|mail| mail.content.token().to_owned()).collect();
     server.courier.deliver().await.unwrap();
     let mut seen = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..6 {
         seen.push(mail_server.mail().await);
     }
     server.clock.advance(HOUR * 24 * 24);

@@ -637,6 +637,8 @@ fn class(error: &Error) -> Option<No> {
         | Error::Crowded
         | Error::Behind(_)
         | Error::Unavailable
+        | Error::SecondFactorRequired
+        | Error::WrongSecondFactor
         | Error::Internal(_) => None,
     }
 }

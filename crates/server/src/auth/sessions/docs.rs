@@ -58,11 +58,20 @@ pub(crate) enum Nowhere {
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "documents answers that are rendered elsewhere")]
 pub(crate) enum SignInRefusals {
-    /// Address and password do not belong together, or the account is disabled; which of these is not said.
-    #[response(status = 401, example = json!({"error": "invalid_credentials",
-        "error_description": "e-mail address or password is wrong", "message": "e-mail address or password is wrong"}))]
+    /// Address and password do not belong together, or the account is disabled; which of these is not said (`invalid_credentials`). Or they do,
+    /// and the account has a second factor: `code` is not there (`second_factor_required`), or wrong or used already (`wrong_second_factor`).
+    #[response(status = 401, examples(
+        ("invalid_credentials" = (summary = "Address or password is wrong", value = json!({"error": "invalid_credentials",
+            "error_description": "e-mail address or password is wrong", "message": "e-mail address or password is wrong"}))),
+        ("second_factor_required" = (summary = "A code is needed besides", value = json!({"error": "second_factor_required",
+            "error_description": "this account has a second factor: send the same again with code besides, the six digits that your authenticator app shows or a recovery code",
+            "message": "this account has a second factor: send the same again with code besides, the six digits that your authenticator app shows or a recovery code"}))),
+        ("wrong_second_factor" = (summary = "The code is wrong or was used", value = json!({"error": "wrong_second_factor",
+            "error_description": "this code is wrong, or was used already: send the one that your authenticator app shows now, or a recovery code that was not used yet",
+            "message": "this code is wrong, or was used already: send the one that your authenticator app shows now, or a recovery code that was not used yet"})))))]
     Unauthorized(ErrorBody),
-    /// The password is right and was made for the first sign-in alone.
+    /// The password is right and was made for the first sign-in alone; or the second factor was lost when a backup was restored
+    /// (`insufficient_permission`).
     #[response(status = 403, example = json!({"error": "password_must_change",
         "error_description": "this password was made for the first sign-in alone: send the same again with newPassword besides, a password of your own of at least 12 characters",
         "message": "this password was made for the first sign-in alone: send the same again with newPassword besides, a password of your own of at least 12 characters"}))]

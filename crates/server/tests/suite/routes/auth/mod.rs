@@ -1,6 +1,7 @@
 //! The auth API.
 
 mod api_key_token;
+mod second_factor;
 mod sessions;
 mod userinfo;
 mod v1_v2_token;
