@@ -88,6 +88,23 @@ impl Core {
             .await
     }
 
+    /// Keys and names of the custom roles that can be held in an organization, for everybody who has business there.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn custom_role_names(self: &Arc<Self>, ctx: &Context, organization: OrganizationId) -> Result<Vec<(String, String)>, Error> {
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        self.db
+            .read(move |tx| {
+                Box::pin(async move {
+                    let authority = core.authority(tx, &ctx, organization).await?;
+                    let rows = custom_roles::list(tx, authority.place.root_id).await?;
+                    Ok(rows.into_iter().map(|row| (row.role.key, row.name)).collect())
+                })
+            })
+            .await
+    }
+
     /// One of them.
     ///
     /// # Errors

@@ -117,7 +117,7 @@ async fn operator(core: &Arc<Core>) -> anyhow::Result<DemoPerson> {
     };
     let password = passwords::generate()?;
     let anybody = Context { actor: Actor::Anonymous, ..host };
-    let attempt = SignIn { email: EMAIL.to_owned(), password: one_time_password.into(), organization: None, new_password: Some(password.clone()) };
+    let attempt = SignIn { email: EMAIL.to_owned(), password: one_time_password.into(), organization: None, new_password: Some(password.clone()), code: None };
     // The session is nobody's: it ends unused.
     drop(core.sign_in(&anybody, attempt).await?);
     Ok(DemoPerson { part: "operator".to_owned(), email: EMAIL.to_owned(), password })

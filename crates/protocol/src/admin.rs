@@ -552,6 +552,7 @@ pub struct HeldRole {
 
 /// A role of an organization's own, with ids of permissions that only one of two catalogs has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CustomRoleDiff {
     /// The root organization that made it.

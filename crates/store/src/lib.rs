@@ -106,6 +106,7 @@ pub const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../migrations/postgres/0010_custom_roles.sql"),
     },
     Migration {
+        version: 11,
         name: "second factor and old ways",
         sqlite: include_str!("../migrations/sqlite/0011_second_factor_and_old_ways.sql"),
         postgres: include_str!("../migrations/postgres/0011_second_factor_and_old_ways.sql"),

@@ -16,7 +16,7 @@ use axum::{
     routing::{get, post},
 };
 use http::StatusCode;
-use keywright_core::sessions::SessionRow;
+use keywright_core::{second_factor::SecondFactor, sessions::SessionRow};
 use keywright_protocol::SessionId;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -42,6 +42,7 @@ struct SessionsPage {
 struct AccountPage {
     frame: Frame,
     name: String,
+    second_factor: &'static str,
 }
 
 #[derive(Template)]
@@ -79,8 +80,13 @@ pub(super) async fn desk(visitor: Visitor) -> Result<Desk, Trouble> {
 }
 
 async fn account(visitor: Visitor, query: Query) -> Result<Response, Trouble> {
+    let second_factor = match visitor.app.core.second_factor(&visitor.ctx).await? {
+        SecondFactor::On { .. } => "On",
+        SecondFactor::Off | SecondFactor::Pending { .. } => "Off",
+        SecondFactor::Lost => "Lost",
+    };
     let desk = desk(visitor).await?;
-    let page = AccountPage { frame: desk.frame("Your account", "account").with_done(done(&query)), name: desk.me.name.clone() };
+    let page = AccountPage { frame: desk.frame("Your account", "account").with_done(done(&query)), name: desk.me.name.clone(), second_factor };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
 

@@ -6,7 +6,7 @@ mod making;
 use super::{
     page::{Desk, Frame, html},
     trouble::Trouble,
-    view::{Badge, Ending, When, ending, role_names, state, when},
+    view::{Badge, Ending, When, ending, state, when},
 };
 use crate::{app::App, console::key_usage::Bars, identity::call::Query};
 use askama::Template;
@@ -119,8 +119,7 @@ async fn find(desk: &Desk, id: KeyId) -> Result<ApiKey, Trouble> {
 
 fn card(desk: &Desk, key: &ApiKey) -> KeyCard {
     let (record, now) = (&key.record, desk.visitor.ctx.now);
-    let catalog = desk.visitor.app.core.catalog();
-    let grant = |of: &RolesIn| Grant { place: desk.name_of(of.organization_id), roles: role_names(catalog.catalog.document(), &of.roles) };
+    let grant = |of: &RolesIn| Grant { place: desk.name_of(of.organization_id), roles: desk.role_names(&of.roles) };
     KeyCard {
         id: record.id,
         name: record.name.clone(),

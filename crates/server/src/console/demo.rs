@@ -82,7 +82,7 @@ async fn sign_in(headers: HeaderMap, Post { who: mut guest, form }: Post<Guest>)
 
 fn attempt(demo: &Demo, form: &Form) -> Option<SignIn> {
     let person = demo.people.iter().find(|person| person.part == form.get("part"))?;
-    Some(SignIn { email: person.email.clone(), password: person.password.clone(), organization: None, new_password: None })
+    Some(SignIn { email: person.email.clone(), password: person.password.clone(), organization: None, new_password: None, code: None })
 }
 
 async fn switch(headers: HeaderMap, Post { who: desk, form }: Post<Desk>) -> Result<Response, Trouble> {

@@ -45,7 +45,12 @@ pub(super) fn router() -> Router<Arc<App>> {
 fn page<'a>(guest: &Guest, (code, name): (&'a str, &'a str), offer: Option<Offer>, problem: Option<Problem>) -> Response {
     let catalog = guest.app.core.catalog();
     let shown = offer.map(|offer| Shown {
-        places: offer.organizations.into_iter().zip(offer.grants).map(|(place, grant)| (place, role_names(catalog.catalog.document(), &grant.roles))).collect(),
+        places: offer
+            .organizations
+            .into_iter()
+            .zip(offer.grants)
+            .map(|(place, grant)| (place, role_names(catalog.catalog.document(), &[], &grant.roles)))
+            .collect(),
         email: offer.email,
         until: when(offer.expires_at),
         has_account: offer.has_account,

@@ -8,6 +8,7 @@ mod activity;
 mod api_keys;
 mod assets;
 mod cookies;
+mod custom_roles;
 mod dangers;
 mod demo;
 mod doors;
@@ -15,11 +16,13 @@ mod form;
 mod installation;
 mod invitation;
 mod key_usage;
+mod overview;
 mod page;
 mod personal_keys;
 mod places;
 mod receipt;
 mod roles;
+mod second_factor;
 mod sign_in;
 mod team;
 mod trouble;
@@ -46,6 +49,9 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .merge(doors::router())
         .merge(invitation::router())
         .merge(account::router())
+        .merge(second_factor::router())
+        .merge(overview::router())
+        .merge(custom_roles::router())
         .merge(places::router())
         .merge(dangers::router())
         .merge(personal_keys::router())

@@ -1,6 +1,10 @@
 //! What all pages have: their frame, and the headers they are sent with.
 
-use super::{trouble::Trouble, visitor::Visitor};
+use super::{
+    trouble::Trouble,
+    view::{self, Owners, TickGroup},
+    visitor::Visitor,
+};
 use crate::app::App;
 use askama::Template;
 use axum::{
@@ -71,6 +75,8 @@ pub(crate) struct Desk {
     pub(crate) me: Me,
     choices: Vec<Organization>,
     is_operator: bool,
+    /// Keys and names of the organization's own roles.
+    custom: Vec<(String, String)>,
 }
 
 impl FromRequestParts<Arc<App>> for Desk {
@@ -99,7 +105,8 @@ impl Desk {
         };
         let choices = core.list_organizations(&visitor.ctx).await?;
         let is_operator = core.is_operator_organization(id).await?;
-        Ok(Self { visitor, me, choices, is_operator })
+        let custom = core.custom_role_names(&visitor.ctx, id).await?;
+        Ok(Self { visitor, me, choices, is_operator, custom })
     }
 
     /// The organization's id.
@@ -121,6 +128,22 @@ impl Desk {
     pub(crate) fn subs(&self) -> impl Iterator<Item = &Organization> {
         let own = &self.me.organization.row;
         self.choices.iter().filter(move |of| own.is_root() && of.row.root_id == own.id && of.row.id != own.id)
+    }
+
+    /// Roles as people read them.
+    pub(crate) fn role_names(&self, roles: &[String]) -> Vec<String> {
+        view::role_names(self.visitor.app.core.catalog().catalog.document(), &self.custom, roles)
+    }
+
+    /// All roles to choose from, with those ticked that are held.
+    pub(crate) fn ticks(&self, held: &[String], owners: Owners) -> Vec<TickGroup> {
+        view::ticks(self.visitor.app.core.catalog().catalog.document(), &self.custom, held, owners)
+    }
+
+    /// Keys and names of all roles but Owner.
+    pub(crate) fn all_roles(&self) -> Vec<(String, String)> {
+        let groups = self.ticks(&[], Owners::Without).into_iter();
+        groups.flat_map(|group| group.ticks.into_iter().map(move |tick| (tick.key, format!("{}: {}", group.title, tick.name)))).collect()
     }
 
     /// The name of one of his organizations.

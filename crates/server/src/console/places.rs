@@ -1,4 +1,4 @@
-//! An organization itself: its first page, profile, sub-organizations and policy.
+//! An organization itself: profile, sub-organizations and policy.
 
 use super::{
     account::desk,
@@ -21,12 +21,6 @@ use keywright_protocol::OrganizationId;
 use std::{sync::Arc, time::Duration};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-#[derive(Template)]
-#[template(path = "console/overview.html")]
-struct OverviewPage {
-    frame: Frame,
-}
 
 #[derive(Template)]
 #[template(path = "console/profile.html")]
@@ -57,7 +51,6 @@ struct Shown {
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/console", get(first))
-        .route("/console/{organization}", get(overview))
         .route("/console/{organization}/profile", get(profile))
         .route("/console/{organization}/profile/name", post(rename))
         .route("/console/{organization}/sub-organizations", post(create_sub))
@@ -68,15 +61,6 @@ pub(super) fn router() -> Router<Arc<App>> {
 async fn first(visitor: Visitor) -> Result<Response, Trouble> {
     let desk = desk(visitor).await?;
     Ok(desk.visitor.see(&format!("/console/{}", desk.id())))
-}
-
-async fn overview(desk: Desk) -> Result<Response, Trouble> {
-    // Where he is now is where he comes back to.
-    if desk.visitor.session.organization_id != Some(desk.id()) {
-        desk.visitor.app.core.switch_organization(&desk.visitor.ctx, desk.id()).await?;
-    }
-    let page = OverviewPage { frame: desk.frame("Overview", "overview") };
-    Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
 
 fn profile_page(desk: &Desk, new_name: String) -> ProfilePage {

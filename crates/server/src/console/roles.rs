@@ -1,10 +1,14 @@
 //! What each role may do: one table a module.
 
-use super::page::{Desk, Frame, html};
-use crate::app::App;
+use super::{
+    page::{Desk, Frame, html},
+    trouble::Trouble,
+};
+use crate::{app::App, identity::call::Query};
 use askama::Template;
 use axum::{Router, response::Response, routing::get};
 use http::StatusCode;
+use keywright_core::{Error, custom_roles::Role};
 use keywright_protocol::{
     Catalog,
     catalog::{OWNER, PermissionSet},
@@ -26,10 +30,21 @@ struct Table {
     rows: Vec<Row>,
 }
 
+/// A role of the organization's own.
+struct Custom {
+    key: String,
+    name: String,
+    description: String,
+    permissions: Vec<String>,
+    held: String,
+}
+
 #[derive(Template)]
 #[template(path = "console/roles.html")]
 struct RolesPage {
     frame: Frame,
+    custom: Vec<Custom>,
+    can_make: bool,
     tables: Vec<Table>,
 }
 
@@ -53,8 +68,32 @@ fn tables(catalog: &Catalog, own: &[String]) -> Vec<Table> {
     role_groups(document).into_iter().map(table).collect()
 }
 
-async fn show(desk: Desk) -> Response {
-    let catalog = desk.visitor.app.core.catalog();
-    let page = RolesPage { frame: desk.frame("Roles", "roles"), tables: tables(&catalog.catalog, &desk.me.roles) };
-    desk.visitor.answer(html(StatusCode::OK, &page))
+async fn show(desk: Desk, query: Query) -> Result<Response, Trouble> {
+    let core = &desk.visitor.app.core;
+    let done = match query.get("done") {
+        Some("made") => Some("The role is made. Give it to members and keys."),
+        Some("changed") => Some("The role is changed. Tokens that may do more than it permits now are taken back."),
+        Some("deleted") => Some("The role is deleted."),
+        _ => None,
+    };
+    let custom = match core.list_custom_roles(&desk.visitor.ctx, desk.id()).await {
+        Ok(roles) => roles,
+        Err(Error::Forbidden(_)) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let custom = custom.into_iter().map(|Role { row, held }| Custom {
+        key: row.role.key,
+        name: row.name,
+        description: row.description,
+        permissions: row.role.permissions,
+        held: format!("{} members, {} keys", held.memberships, held.keys),
+    });
+    let catalog = core.catalog();
+    let page = RolesPage {
+        custom: custom.collect(),
+        can_make: desk.is_owner() && desk.me.organization.row.is_root(),
+        tables: tables(&catalog.catalog, &desk.me.roles),
+        frame: desk.frame("Roles", "roles").with_done(done),
+    };
+    Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }

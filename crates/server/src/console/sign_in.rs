@@ -27,6 +27,7 @@ struct SignInPage<'a> {
     form_token: String,
     email: &'a str,
     to: &'a str,
+    asks_code: bool,
     asks_new: bool,
     problem: Option<String>,
     done: Option<&'static str>,
@@ -50,6 +51,7 @@ async fn show(guest: Guest, query: Query, request: Request) -> Response {
         form_token: guest.form_token(),
         email: "",
         to: within_console(query.get("to").unwrap_or_default()),
+        asks_code: false,
         asks_new: false,
         problem: None,
         done,
@@ -61,7 +63,7 @@ async fn show(guest: Guest, query: Query, request: Request) -> Response {
 async fn sign_in(Post { who: mut guest, form }: Post<Guest>) -> Result<Response, Trouble> {
     let secret = |name: &str| Some(form.exact(name)).filter(|value| !value.is_empty()).map(|value| Zeroizing::new(value.to_owned()));
     let (email, new_password) = (form.get("email"), secret("new_password"));
-    let attempt = SignIn { email: email.to_owned(), password: secret("password").unwrap_or_default(), organization: None, new_password };
+    let attempt = SignIn { email: email.to_owned(), password: secret("password").unwrap_or_default(), organization: None, new_password, code: secret("code") };
     let core = Arc::clone(&guest.app.core);
     match core.sign_in(&guest.ctx, attempt).await {
         Ok(begun) => {
@@ -69,6 +71,7 @@ async fn sign_in(Post { who: mut guest, form }: Post<Guest>) -> Result<Response,
             Ok(guest.see(within_console(form.get("to"))))
         }
         Err(error) => {
+            let asks_code = matches!(error, Error::SecondFactorRequired | Error::WrongSecondFactor) || form.has("code");
             let asks_new = error == Error::PasswordMustChange || form.has("new_password");
             let problem = Problem::about_form(error)?;
             let page = SignInPage {
@@ -76,6 +79,7 @@ async fn sign_in(Post { who: mut guest, form }: Post<Guest>) -> Result<Response,
                 form_token: guest.form_token(),
                 email,
                 to: within_console(form.get("to")),
+                asks_code,
                 asks_new,
                 problem: Some(problem.sentence),
                 done: None,

@@ -6,7 +6,7 @@ use super::{
     form::Post,
     page::{Desk, Frame, html},
     trouble::{Problem, Trouble},
-    view::{Owners, TickGroup, role_names, ticks},
+    view::{Owners, TickGroup},
 };
 use crate::{
     app::App,
@@ -80,7 +80,6 @@ pub(super) fn router() -> Router<Arc<App>> {
 }
 
 fn line(desk: &Desk, member: &Member) -> MemberLine {
-    let catalog = desk.visitor.app.core.catalog();
     MemberLine {
         id: member.user.id,
         name: member.user.name.clone(),
@@ -88,7 +87,7 @@ fn line(desk: &Desk, member: &Member) -> MemberLine {
         is_inherited: member.own.as_ref().is_none_or(Vec::is_empty) && member.inherited.is_some(),
         is_disabled: member.user.disabled_at.is_some(),
         is_self: member.user.id == desk.visitor.session.user_id,
-        roles: role_names(catalog.catalog.document(), member.effective_roles()),
+        roles: desk.role_names(member.effective_roles()),
     }
 }
 
@@ -133,8 +132,7 @@ async fn find(desk: &Desk, user: UserId) -> Result<Member, Trouble> {
 }
 
 fn member_page(desk: &Desk, member: &Member, held: &[String]) -> MemberPage {
-    let catalog = desk.visitor.app.core.catalog();
-    MemberPage { frame: desk.frame(&member.user.name, "team"), member: line(desk, member), groups: ticks(catalog.catalog.document(), held, Owners::With) }
+    MemberPage { frame: desk.frame(&member.user.name, "team"), member: line(desk, member), groups: desk.ticks(held, Owners::With) }
 }
 
 async fn member(desk: Desk, Path((_, user)): Path<(OrganizationId, UserId)>) -> Result<Response, Trouble> {

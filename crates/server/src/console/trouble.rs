@@ -101,6 +101,8 @@ impl Problem {
             | Error::Conflict(_)
             | Error::NotFresh(_)
             | Error::WrongPassword
+            | Error::SecondFactorRequired
+            | Error::WrongSecondFactor
             | Error::PasswordMustChange
             | Error::Forbidden(_)
             | Error::Repeated(_)
@@ -132,6 +134,7 @@ pub(crate) fn sentence(error: &Error) -> String {
     match error {
         Error::NotFresh(_) => "You gave your password more than five minutes ago. Give it once more with this form.".to_owned(),
         Error::PasswordMustChange => "This password was made for your first sign-in. Choose one of your own, of at least 12 characters.".to_owned(),
+        Error::SecondFactorRequired => "Your account has a second factor: give your password once more, and the code.".to_owned(),
         Error::Repeated(_) => "This form was sent before and has been carried out. Look at what is there now before you send it again.".to_owned(),
         Error::KeyReused => "This form was sent before with something else in it. Load the page anew and send it again.".to_owned(),
         Error::Internal(_) => "Something went wrong here. If it happens again, tell whoever runs this server.".to_owned(),

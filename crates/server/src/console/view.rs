@@ -81,18 +81,20 @@ pub(crate) enum Owners {
     Without,
 }
 
-/// The catalog's roles to choose from, with those ticked that are held.
-pub(crate) fn ticks(catalog: &Document, held: &[String], owners: Owners) -> Vec<TickGroup> {
+/// The roles to choose from: the organization's own (`custom`) and the catalog's, with those ticked that are held.
+pub(crate) fn ticks(catalog: &Document, custom: &[(String, String)], held: &[String], owners: Owners) -> Vec<TickGroup> {
     let tick = |key: &str, name: &str| Tick { key: key.to_owned(), name: name.to_owned(), ticked: held.iter().any(|role| role == key) };
     let owner = (owners == Owners::With).then(|| TickGroup { title: "Everything".to_owned(), ticks: vec![tick(OWNER, "Owner")] });
     let groups = role_groups(catalog)
         .into_iter()
         .map(|group| TickGroup { title: group.title.to_string(), ticks: group.roles.iter().map(|role| tick(&role.key, &role.name)).collect() });
-    owner.into_iter().chain(groups).collect()
+    let own =
+        (!custom.is_empty()).then(|| TickGroup { title: "Roles of your own".to_owned(), ticks: custom.iter().map(|(key, name)| tick(key, name)).collect() });
+    owner.into_iter().chain(own).chain(groups).collect()
 }
 
 /// Roles as people read them: `Manager in Build and CodePush`. What the catalog does not know is shown by its key.
-pub(crate) fn role_names(catalog: &Document, roles: &[String]) -> Vec<String> {
+pub(crate) fn role_names(catalog: &Document, custom: &[(String, String)], roles: &[String]) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
     let mut by_name: Vec<(String, Vec<String>)> = Vec::new();
     let groups = role_groups(catalog);
@@ -100,7 +102,7 @@ pub(crate) fn role_names(catalog: &Document, roles: &[String]) -> Vec<String> {
         let found = groups.iter().find_map(|group| group.roles.iter().find(|known| known.key == *role).map(|known| (&group.title, &known.name)));
         match found {
             _ if role == OWNER => told.push("Owner".to_owned()),
-            None => told.push(role.clone()),
+            None => told.push(custom.iter().find(|(key, _)| key == role).map_or_else(|| role.clone(), |(_, name)| name.clone())),
             Some((module, name)) => match by_name.iter_mut().find(|(known, _)| known == name) {
                 Some((_, modules)) => modules.push(module.clone()),
                 None => by_name.push((name.clone(), vec![module.clone()])),

@@ -6,7 +6,7 @@ use crate::{
         form::{Form, Post},
         page::{Desk, Frame, html},
         trouble::{Problem, Trouble},
-        view::{Owners, TickGroup, day, ticks},
+        view::{Owners, TickGroup, day},
     },
     identity::call::Query,
 };
@@ -91,7 +91,6 @@ pub(super) fn router() -> Router<Arc<App>> {
 
 /// The organizations that a key made here can have roles in: this one and those below.
 pub(super) fn places(desk: &Desk, held: &[RolesIn]) -> Vec<PlaceTicks> {
-    let catalog = desk.visitor.app.core.catalog();
     let own = (desk.id(), desk.me.organization.row.name.clone());
     let subs = desk.subs().map(|of| (of.row.id, of.row.name.clone()));
     [own]
@@ -99,7 +98,7 @@ pub(super) fn places(desk: &Desk, held: &[RolesIn]) -> Vec<PlaceTicks> {
         .chain(subs)
         .map(|(id, name)| {
             let roles = held.iter().find(|grant| grant.organization_id == id).map(|grant| grant.roles.as_slice()).unwrap_or_default();
-            PlaceTicks { id, name, any: !roles.is_empty(), groups: ticks(catalog.catalog.document(), roles, Owners::Without) }
+            PlaceTicks { id, name, any: !roles.is_empty(), groups: desk.ticks(roles, Owners::Without) }
         })
         .collect()
 }

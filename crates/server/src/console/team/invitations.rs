@@ -5,7 +5,7 @@ use crate::console::{
     page::{Desk, Frame, html},
     team::team_page,
     trouble::{Problem, Trouble},
-    view::{Badge, Owners, TickGroup, When, role_names, ticks, when},
+    view::{Badge, Owners, TickGroup, When, when},
 };
 use askama::Template;
 use axum::response::Response;
@@ -39,21 +39,19 @@ struct InvitePage {
 
 impl InvitationLine {
     pub(super) fn of(desk: &Desk, invitation: Invitation) -> Self {
-        let catalog = desk.visitor.app.core.catalog();
         let state =
             if invitation.row.expires_at <= desk.visitor.ctx.now { Badge { word: "Expired", tone: "critical" } } else { Badge { word: "Waiting", tone: "" } };
-        let grants = invitation.grants.iter().map(|grant| (desk.name_of(grant.organization_id), role_names(catalog.catalog.document(), &grant.roles)));
+        let grants = invitation.grants.iter().map(|grant| (desk.name_of(grant.organization_id), desk.role_names(&grant.roles)));
         Self { grants: grants.collect(), email: invitation.row.email, state, until: when(invitation.row.expires_at) }
     }
 }
 
 fn page(desk: &Desk, email: &str, held: &[RolesIn]) -> InvitePage {
-    let catalog = desk.visitor.app.core.catalog();
     let owners = if desk.is_owner() { Owners::With } else { Owners::Without };
     let own = (desk.id(), desk.me.organization.row.name.clone());
     let places = [own].into_iter().chain(desk.subs().map(|of| (of.row.id, of.row.name.clone()))).map(|(id, name)| {
         let roles = held.iter().find(|grant| grant.organization_id == id).map(|grant| grant.roles.as_slice()).unwrap_or_default();
-        Place { id, name, any: !roles.is_empty(), groups: ticks(catalog.catalog.document(), roles, owners) }
+        Place { id, name, any: !roles.is_empty(), groups: desk.ticks(roles, owners) }
     });
     InvitePage { frame: desk.frame("Invite somebody", "team"), email: email.to_owned(), places: places.collect() }
 }
