@@ -110,7 +110,7 @@ async fn run(args: VerifierArgs) -> anyhow::Result<()> {
         metrics,
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
-        documentation: Documentation::new(format!("{issuer}{}", paths::OPENAPI_PAGE), "auth"),
+        documentation: Documentation::Guide { issuer: issuer.clone() },
     });
     let mut signals = tasks::EndSignals::take().context("signals cannot be taken over")?;
     let (stop, sign) = tasks::Stop::new();

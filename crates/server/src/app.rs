@@ -6,7 +6,7 @@ use crate::{
     auth,
     config::{self, ConfigError, LegacyEndpoints},
     error::ApiError,
-    gateway, health, idempotency, identity, oauth,
+    gateway, guide, health, idempotency, identity, oauth,
     openapi::{self, Spec, SpecAt},
     status,
     webhooks::Outbound,
@@ -105,7 +105,7 @@ impl App {
         {
             resources = resources.merge(gateway::envoy::router(self));
         }
-        finish(router.merge(openapi::router(&specs)).with_state(Arc::clone(self)).merge(resources))
+        finish(router.merge(openapi::router(&specs)).merge(guide::router(self.core.issuer())).with_state(Arc::clone(self)).merge(resources))
     }
 }
 
