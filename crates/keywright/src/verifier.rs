@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use keywright_protocol::{Clock, paths};
+use keywright_protocol::Clock;
 use keywright_server::{Metrics, config::Config, documentation::Documentation, gateway::Gateway, listen, logging, outer::Outer, sidecar::Sidecar, tasks};
 use keywright_verify::{Feed, HttpOptions, HttpSource, Need, Source as _, StatusPolicy, Transport};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, str::FromStr, sync::Arc, time::Duration};

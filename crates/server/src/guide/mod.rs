@@ -238,7 +238,7 @@ mod tests {
                 assert!(between(&page.html, "<", '>').iter().all(|tag| !format!("<{tag}").contains(forbidden)), "{}: {forbidden}", page.slug);
             }
         }
-        assert!(guide().pages().iter().any(|page| page.html.contains(&format!("curl {ISSUER}/oauth/token"))));
+        assert!(guide().pages().iter().any(|page| page.html.contains(&format!("curl -sS {ISSUER}/oauth/token"))));
     }
 
     #[test]

@@ -38,7 +38,8 @@ fn explained() -> &'static BTreeSet<String> {
     static PLACES: OnceLock<BTreeSet<String>> = OnceLock::new();
     PLACES.get_or_init(|| {
         let guide = Guide::new("");
-        let places = |page: &Page| page.html.split(" id=\"").skip(1).map(|rest| format!("{}#{}", page.path(), rest.split('"').next().unwrap())).collect::<Vec<_>>();
+        let places =
+            |page: &Page| page.html.split(" id=\"").skip(1).map(|rest| format!("{}#{}", page.path(), rest.split('"').next().unwrap())).collect::<Vec<_>>();
         guide.pages().iter().flat_map(places).collect()
     })
 }

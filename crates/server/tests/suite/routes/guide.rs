@@ -88,7 +88,11 @@ async fn an_error_leads_to_its_code_and_a_standards_word_to_the_reason() {
     ] {
         assert_eq!(doc(&server.get(Actor::Anonymous, path).await), there(code), "{path}");
     }
-    for (form, code) in [("pat=x", "malformed_key".to_owned()), ("", "invalid_request".to_owned()), (&format!("pat={}&subOrganization=x", server.key("owner")), slug(GUID_SENTENCE))] {
+    for (form, code) in [
+        ("pat=x", "malformed_key".to_owned()),
+        ("", "invalid_request".to_owned()),
+        (&format!("pat={}&subOrganization=x", server.key("owner")), slug(GUID_SENTENCE)),
+    ] {
         assert_eq!(doc(&server.form(TOKEN_V3, form).await), there(&code));
     }
     let refused = server.form(OAUTH_TOKEN, "grant_type=client_credentials&client_id=x&client_secret=x").await;
@@ -136,7 +140,12 @@ fn every_code_has_its_place_in_the_guide_and_no_other_has_one() {
 #[test]
 fn a_code_is_found_wherever_it_is_said() {
     let found = |text: &str| codes(text).map(|codes| codes.into_iter().collect::<Vec<_>>().join(" "));
-    for text in ["ErrorBody::new(\"a_b\", x)", "Refused::forbidden(\n    \"a_b\",\n x)", "Told { reason: \"a_b\".to_owned() }", "    fn code(&self) {\n        X => \"a_b\",\n    }\n"] {
+    for text in [
+        "ErrorBody::new(\"a_b\", x)",
+        "Refused::forbidden(\n    \"a_b\",\n x)",
+        "Told { reason: \"a_b\".to_owned() }",
+        "    fn code(&self) {\n        X => \"a_b\",\n    }\n",
+    ] {
         assert_eq!(found(text).as_deref(), Ok("a_b"), "{text}");
     }
     assert_eq!(found("ErrorBody::new(other(), x)").unwrap_err(), "other()");
