@@ -1,7 +1,7 @@
 //! From Markdown to HTML. What is no Markdown stays text: no page can bring a tag, a style or a script of its own.
 
 use keywright_protocol::paths;
-use pulldown_cmark::{CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 use std::collections::BTreeSet;
 
 /// What became of a text.
@@ -32,14 +32,14 @@ pub(super) fn anchor(text: &str) -> String {
 }
 
 /// Tags as text, and links to other pages by their path here.
-fn own(event: Event<'_>) -> Event<'_> {
-    match event {
-        Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
-        Event::Start(Tag::Link { link_type: link_type @ (LinkType::Inline | LinkType::Autolink), dest_url, title, id }) => {
-            Event::Start(Tag::Link { link_type, dest_url: destination(dest_url), title, id })
-        }
-        other => other,
+fn own(mut event: Event<'_>) -> Event<'_> {
+    if let Event::Html(text) | Event::InlineHtml(text) = event {
+        return Event::Text(text);
     }
+    if let Event::Start(Tag::Link { dest_url, .. }) = &mut event {
+        *dest_url = destination(std::mem::replace(dest_url, CowStr::Borrowed("")));
+    }
+    event
 }
 
 /// `api-keys.md#rotating` is `/docs/api-keys#rotating` here.

@@ -4,7 +4,7 @@ use crate::{access_operator::operator_key, support::fails};
 use keywright_protocol::OperatorScope;
 use keywright_testkit::{Actor, TestServer};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const API_KEYS: &str = "/identity/v1/organizations/current/api-keys";
 const SESSIONS: &str = "/auth/v1/sessions";
