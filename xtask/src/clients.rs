@@ -16,6 +16,8 @@ use std::{
 };
 
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// What the demonstration prints, in its folder.
+pub(crate) const DEMO_LOG: &str = "log";
 const CLIENT_LIMIT: Duration = Duration::from_secs(120);
 /// The crate's examples, and what is spoken with each.
 const EXAMPLES: [(&str, &str); 3] = [("axum", "http"), ("hyper", "http"), ("tonic", "grpc")];
@@ -162,13 +164,13 @@ impl Stage<'_> {
 pub(crate) fn start_demo(command: &mut Command, folder: &Path) -> anyhow::Result<(Server, PathBuf)> {
     let credentials = folder.join("credentials.json");
     command.current_dir(folder).args(["demo", "--listen", "127.0.0.1:0", "--credentials-file"]).arg(&credentials);
-    let mut demo = Server::start("keywright demo", command, &folder.join("log"), Signal::Terminate)?;
+    let mut demo = Server::start("keywright demo", command, &folder.join(DEMO_LOG), Signal::Terminate)?;
     demo.await_answer(START_LIMIT, || Ok(auth_url(&credentials).map(drop)))?;
     Ok((demo, credentials))
 }
 
 /// The issuer, once the file is complete.
-fn auth_url(credentials: &Path) -> Option<String> {
+pub(crate) fn auth_url(credentials: &Path) -> Option<String> {
     let text = fs::read_to_string(credentials).unwrap_or_default();
     let value = serde_json::from_str::<serde_json::Value>(&text).ok()?;
     value.get("authUrl")?.as_str().map(str::to_owned)

@@ -1,11 +1,10 @@
-//! The page that takes a stranger from an empty folder to a protected API, done as he would: its shell blocks in their order, in one shell, in
-//! an empty folder, with the built binary.
+//! The guide, done as a reader would: the shell blocks of each page in their order, in one shell, in an empty folder, with the built binary.
 //!
 //! A block ```` ```sh ```` is run. A block ```` ```text ```` says what the one before it prints: each of its lines, in their order, `...`
-//! standing for anything.
+//! standing for anything. The pages speak to one demonstration, whose own line sets their variables.
 
 use crate::{
-    openapi,
+    clients, openapi,
     process::{Folder, run as run_to_end, run_group_within},
 };
 use anyhow::{Context as _, bail, ensure};
@@ -20,11 +19,17 @@ use std::{
     time::Duration,
 };
 
-const PAGE: &str = "docs/guide/protect-your-api.md";
-/// Where the page has its programs listen. Others are taken here, as these may be in use.
-const ADDRESSES: [&str; 2] = ["127.0.0.1:8080", "127.0.0.1:8090"];
-/// For all blocks together, a first build of what they compile included.
-const LIMIT: Duration = Duration::from_secs(10 * 60);
+const FOLDER: &str = "docs/guide";
+/// The page that compiles a service, in a package of this name.
+const COMPILES: (&str, &str) = ("protect-your-api.md", "invoices");
+/// Where pages have their programs listen. Others are taken here, as these may be in use.
+const ADDRESSES: [&str; 3] = ["127.0.0.1:8080", "127.0.0.1:8090", "127.0.0.1:8181"];
+/// What stands for the server, which puts its own address there when it serves the page.
+const PLACEHOLDER: &str = "https://auth.example.com";
+/// For all blocks of a page together.
+const LIMIT: Duration = Duration::from_secs(60);
+/// The same with a first build of what is compiled.
+const LIMIT_WITH_BUILD: Duration = Duration::from_secs(10 * 60);
 const ANYTHING: &str = "...";
 
 /// A block that is run.
@@ -37,37 +42,90 @@ struct Block {
     prints: Vec<String>,
 }
 
-/// Runs the page. What it compiles is kept for the next run.
-pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
+/// What all pages have in common.
+struct Guide<'a> {
+    root: &'a Path,
+    /// Where the built programs are.
+    programs: &'a Path,
+    folder: Folder,
+    issuer: String,
+    /// The line that sets the variables.
+    variables: String,
+}
+
+/// Runs the page of this name, or all of them. What is compiled on the way is kept for the next run.
+pub(crate) fn run(root: &Path, only: Option<&str>) -> anyhow::Result<()> {
+    let mut pages = fs::read_dir(root.join(FOLDER))
+        .context(FOLDER)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    pages.retain(|page| only.is_none_or(|only| page.strip_suffix(".md") == Some(only)));
+    ensure!(!pages.is_empty(), "there is no such page in {FOLDER}");
+    pages.sort();
     let binary = openapi::debug_binary(root)?;
-    let page = fs::read_to_string(root.join(PAGE)).context(PAGE)?;
-    let blocks = blocks(&elsewhere(page)?).context(PAGE)?;
     let folder = Folder::create(&env::temp_dir(), "keywright-guide")?;
-    let [work, output] = ["work", "output"].map(|name| folder.path().join(name));
-    fs::create_dir(&work)?;
-    fs::create_dir(&output)?;
-    // So that the same versions are compiled as everywhere else.
-    fs::copy(root.join("Cargo.lock"), work.join("Cargo.lock"))?;
-    let with_environment = |program: &str| -> anyhow::Result<Command> {
-        let mut command = Command::new(program);
-        command.current_dir(&work).env("KEYWRIGHT", root);
-        // Kept for the next run, and without what nobody looks at here.
-        command.env("CARGO_TARGET_DIR", root.join("target/guide")).env("CARGO_INCREMENTAL", "0").env("CARGO_PROFILE_DEV_DEBUG", "false");
-        command.env("PATH", path_with(binary.parent().context("the binary stands in no folder")?)?);
-        Ok(command)
-    };
-    let script = folder.path().join("script");
-    fs::write(&script, one_script(&blocks, &output)?)?;
-    let ran = run_group_within(with_environment("sh")?.arg(&script), LIMIT);
-    let checked = blocks.iter().enumerate().try_for_each(|(at, block)| block.check(&fs::read_to_string(output.join(at.to_string())).unwrap_or_default()));
-    // Of the service alone, which is compiled in another folder each time.
-    let cleaned = run_to_end(with_environment("cargo")?.args(["clean", "--quiet", "--package", "invoices"]));
-    if ran.is_err() {
-        print!("{}", said(&work, &output));
+    let demo_folder = folder.path().join("demo");
+    fs::create_dir(&demo_folder)?;
+    let (mut demo, credentials) = clients::start_demo(&mut Command::new(&binary), &demo_folder)?;
+    let issuer = clients::auth_url(&credentials).context("the demonstration's credentials name no authUrl")?;
+    let log = demo_folder.join(clients::DEMO_LOG);
+    let variables = demo.await_answer(LIMIT, || Ok(variables(&fs::read_to_string(&log)?)))?;
+    let programs = binary.parent().context("the binary stands in no folder")?;
+    let guide = Guide { root, programs, folder, issuer, variables };
+    pages.iter().try_for_each(|page| guide.page(page).with_context(|| format!("{FOLDER}/{page}")))?;
+    let status = demo.end()?;
+    ensure!(status.success(), "the demonstration did not end well when it was asked to: {status}");
+    Ok(())
+}
+
+/// The finished line of the demonstration that sets what the pages take.
+fn variables(printed: &str) -> Option<String> {
+    let (line, _) = printed.split_once("\nexport ")?.1.split_once('\n')?;
+    Some(format!("export {line}"))
+}
+
+impl Guide<'_> {
+    /// Runs a page, if there is something to run.
+    fn page(&self, name: &str) -> anyhow::Result<()> {
+        let text = fs::read_to_string(self.root.join(FOLDER).join(name))?.replace(PLACEHOLDER, &self.issuer);
+        let blocks = blocks(&elsewhere(text)?)?;
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        println!("--- {name}");
+        let folder = self.folder.path().join(name);
+        let [work, output] = ["work", "output"].map(|part| folder.join(part));
+        fs::create_dir_all(&work)?;
+        fs::create_dir(&output)?;
+        let script = folder.join("script");
+        fs::write(&script, one_script(name, &self.variables, &blocks, &output)?)?;
+        let compiles = name == COMPILES.0;
+        if compiles {
+            // So that the same versions are compiled as everywhere else.
+            fs::copy(self.root.join("Cargo.lock"), work.join("Cargo.lock"))?;
+        }
+        let ran = run_group_within(self.command("sh", &work)?.arg(&script), if compiles { LIMIT_WITH_BUILD } else { LIMIT });
+        let checked = blocks.iter().enumerate().try_for_each(|(at, block)| block.check(&fs::read_to_string(output.join(at.to_string())).unwrap_or_default()));
+        if compiles {
+            // Of the service alone, which is compiled in another folder each time.
+            run_to_end(self.command("cargo", &work)?.args(["clean", "--quiet", "--package", COMPILES.1]))?;
+        }
+        if ran.is_err() {
+            print!("{}", said(&work, &output));
+        }
+        ran.context("does not work as it stands")?;
+        checked
     }
-    ran.with_context(|| format!("{PAGE} does not work as it stands"))?;
-    checked.context(PAGE)?;
-    cleaned
+
+    /// A program in a page's folder, with the built ones at hand.
+    fn command(&self, program: &str, work: &Path) -> anyhow::Result<Command> {
+        let mut command = Command::new(program);
+        command.current_dir(work).env("KEYWRIGHT", self.root);
+        // Kept for the next run, and without what nobody looks at here.
+        command.env("CARGO_TARGET_DIR", self.root.join("target/guide")).env("CARGO_INCREMENTAL", "0").env("CARGO_PROFILE_DEV_DEBUG", "false");
+        command.env("PATH", path_with(self.programs)?);
+        Ok(command)
+    }
 }
 
 /// The page with addresses that nobody uses.
@@ -75,7 +133,6 @@ fn elsewhere(mut page: String) -> anyhow::Result<String> {
     // All are held until each is known, so that they differ.
     let mut held = Vec::new();
     for address in ADDRESSES {
-        ensure!(page.contains(address), "{PAGE} does not listen on {address} any more");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         page = page.replace(address, &listener.local_addr()?.to_string());
         held.push(listener);
@@ -97,15 +154,14 @@ fn blocks(page: &str) -> anyhow::Result<Vec<Block>> {
             _ => bail!("line {line}: a block is `sh`, which is run, or `text`, which the one before it prints"),
         }
     }
-    ensure!(!blocks.is_empty(), "there is no block to run");
     Ok(blocks)
 }
 
 /// One script of all blocks, which ends where one fails. What each prints goes into a file with its number.
-fn one_script(blocks: &[Block], output: &Path) -> anyhow::Result<String> {
-    let mut script = "set -eu\n".to_owned();
+fn one_script(page: &str, variables: &str, blocks: &[Block], output: &Path) -> anyhow::Result<String> {
+    let mut script = format!("set -eu\n{variables}\n");
     for (at, Block { line, script: block, .. }) in blocks.iter().enumerate() {
-        write!(script, "echo '--- {PAGE}:{line}'\n{{\n{block}\n}} > '{}'\n", output.join(at.to_string()).display())?;
+        write!(script, "echo '--- {page}:{line}'\n{{\n{block}\n}} > '{}'\n", output.join(at.to_string()).display())?;
     }
     Ok(script)
 }
@@ -139,7 +195,7 @@ fn path_with(folder: &Path) -> anyhow::Result<OsString> {
 /// What the last block printed, and what the page's servers said.
 fn said(work: &Path, output: &Path) -> String {
     let last = (0..).map(|at: usize| output.join(at.to_string())).take_while(|path| path.exists()).last();
-    let files = last.into_iter().chain(["keywright.log", "invoices.log"].map(|name| work.join(name)));
+    let files = last.into_iter().chain(["keywright.log", "invoices.log", "verifier.log"].map(|name| work.join(name)));
     files.filter_map(|path| Some(format!("{}:\n{}\n", path.display(), fs::read_to_string(&path).ok()?))).collect()
 }
 
@@ -153,9 +209,17 @@ mod tests {
         let block =
             |line, script: &str, prints: &[&str]| Block { line, script: script.to_owned(), prints: prints.iter().map(|line| (*line).to_owned()).collect() };
         assert_eq!(read, [block(2, "a\n\nb", &["x ..."]), block(11, "c", &[])]);
-        for wrong in ["", "```text\nx\n```", "```sh\na\n```\n```text\nx\n```\n```text\nx\n```", "```rust\nx\n```", "```\nx\n```"] {
+        assert_eq!(blocks("# Title\n").unwrap(), []);
+        for wrong in ["```text\nx\n```", "```sh\na\n```\n```text\nx\n```\n```text\nx\n```", "```rust\nx\n```", "```\nx\n```"] {
             assert!(blocks(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn the_variables_are_those_of_a_finished_line() {
+        assert_eq!(variables("x\nexport KEY='a' ORG='b'\ny").as_deref(), Some("export KEY='a' ORG='b'"));
+        assert_eq!(variables("x\nexport KEY='a'"), None);
+        assert_eq!(variables("x\n"), None);
     }
 
     #[test]

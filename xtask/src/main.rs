@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `clients`, `gateways`, `tidy`, `openapi`, `bench`, `faults`.
+//! The project's own commands: `cargo xtask test`, `clients`, `gateways`, `guide`, `tidy`, `openapi`, `bench`, `faults`.
 //!
 //! Each is a plain program over the tools that the project needs anyway; `test` brings what a fresh machine lacks.
 
@@ -35,8 +35,11 @@ enum Task {
     Clients(Length),
     /// Of `test` the gateways alone, with what they need.
     Gateways(Length),
-    /// Of `test` the page docs/guide/protect-your-api.md alone: its shell blocks, run as a reader would.
-    Guide,
+    /// Of `test` the guide alone: the shell blocks of docs/guide, run as a reader would.
+    Guide {
+        /// Which page, such as api-keys; without it, all.
+        page: Option<String>,
+    },
     /// The rules of the house that no compiler checks: arrows between crates, budgets, words, tracked files.
     Tidy,
     /// Writes docs/openapi/*.json from the binary.
@@ -93,7 +96,7 @@ fn run(root: &Path) -> anyhow::Result<()> {
         Task::Test(length) => test::run(root, length.extent()),
         Task::Clients(length) => tools::ensure_all(root, length.extent()).and_then(|()| clients::run(root, length.extent())),
         Task::Gateways(length) => tools::ensure_all(root, length.extent()).and_then(|()| gateways::run(root, length.extent())),
-        Task::Guide => guide::run(root),
+        Task::Guide { page } => guide::run(root, page.as_deref()),
         Task::Tidy => tidy::run(root),
         Task::Openapi { check } => openapi::run(root, if check { openapi::Mode::Compare } else { openapi::Mode::Write }),
         Task::Faults { name, scale } => faults::run(root, name.as_deref(), scale),

@@ -165,6 +165,21 @@ fn credentials(base: &str, world: &DemoWorld) -> Value {
     })
 }
 
+/// What the guide's lines take.
+fn variables(world: &DemoWorld) -> String {
+    let (owner, ci) = (world.users.get("owner"), world.api_keys.get("acme-ci"));
+    let values = [
+        ("KEY", world.personal_access_keys.get("owner").map_or("", |key| key.as_str()).to_owned()),
+        ("SECRET", ci.map_or("", |key| key.secret.as_str()).to_owned()),
+        ("EMAIL", owner.map_or("", |user| user.email.as_str()).to_owned()),
+        ("PASSWORD", owner.map_or("", |user| user.password.as_str()).to_owned()),
+        ("ORG", world.acme.id.to_string()),
+        ("SUB", world.mobile.id.to_string()),
+        ("VIEWER", world.users.get("viewer").map(|user| user.id.to_string()).unwrap_or_default()),
+    ];
+    values.iter().fold("export".to_owned(), |line, (name, value)| format!("{line} {name}='{value}'"))
+}
+
 fn introduction(base: &str, world: &DemoWorld, folder: &std::path::Path, verifiers: &[(&str, SocketAddr)]) -> String {
     let key = |label: &str| world.personal_access_keys.get(label).map_or("", |key| key.as_str());
     let api_key = |label: &str| world.api_keys.get(label).map_or("", |key| key.secret.as_str());
@@ -201,6 +216,9 @@ keywright whoami
 
 Console: {base}/console (sign in as the owner by one click)
 API documentation: {base}/openapi/index.html
+The guide: {base}/docs
+Its lines can be pasted after this one:
+{variables}
 
 Organizations:
   {acme}  {acme_id}
@@ -213,6 +231,7 @@ Personal Access Keys:
         email = owner.map_or("", |user| user.email.as_str()),
         password = owner.map_or("", |user| user.password.as_str()),
         ci = api_key("acme-ci"),
+        variables = variables(world),
         sub = world.mobile.id,
         acme = world.acme.name,
         acme_id = world.acme.id,

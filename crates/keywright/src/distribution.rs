@@ -85,7 +85,7 @@ pub(crate) async fn run(args: DistributionArgs) -> anyhow::Result<()> {
         metrics,
         trusted_proxies: Vec::new(),
         cors_origins: origins,
-        documentation: Documentation::new(format!("http://{address}/openapi/index.html"), "distribution"),
+        documentation: Documentation::api_page(&format!("http://{address}/openapi/index.html"), "distribution"),
     });
     let mut signals = tasks::EndSignals::take().context("signals cannot be taken over")?;
     let (stop, sign) = tasks::Stop::new();

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use keywright_protocol::{Clock, paths};
+use keywright_protocol::Clock;
 use keywright_server::{Metrics, config::Config, documentation::Documentation, gateway::Gateway, listen, logging, outer::Outer, sidecar::Sidecar, tasks};
 use keywright_verify::{Feed, HttpOptions, HttpSource, Need, Source as _, StatusPolicy, Transport};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, str::FromStr, sync::Arc, time::Duration};
@@ -110,7 +110,7 @@ async fn run(args: VerifierArgs) -> anyhow::Result<()> {
         metrics,
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
-        documentation: Documentation::new(format!("{issuer}{}", paths::OPENAPI_PAGE), "auth"),
+        documentation: Documentation::Guide { issuer: issuer.clone() },
     });
     let mut signals = tasks::EndSignals::take().context("signals cannot be taken over")?;
     let (stop, sign) = tasks::Stop::new();

@@ -50,3 +50,5 @@ pub const READY: &str = "/readyz";
 pub const METRICS: &str = "/metrics";
 /// The API documentation page.
 pub const OPENAPI_PAGE: &str = "/openapi/index.html";
+/// The guide; the names of its pages follow.
+pub const GUIDE: &str = "/docs";

@@ -7,7 +7,7 @@ use crate::{
     config::{self, ConfigError, LegacyEndpoints},
     console,
     error::ApiError,
-    gateway, health, idempotency, identity, oauth,
+    gateway, guide, health, idempotency, identity, oauth,
     openapi::{self, Spec, SpecAt},
     status,
     webhooks::Outbound,
@@ -129,7 +129,8 @@ impl App {
         {
             resources = resources.merge(gateway::envoy::router(self));
         }
-        finish(router.merge(openapi::router(&specs)).with_state(Arc::clone(self)).merge(resources)).fallback(console::nothing)
+        let router = router.merge(openapi::router(&specs)).merge(guide::router(self.core.issuer())).with_state(Arc::clone(self));
+        finish(router.merge(resources)).fallback(console::nothing)
     }
 }
 

@@ -15,6 +15,7 @@ pub mod data_dir;
 pub mod documentation;
 mod error;
 pub mod gateway;
+pub mod guide;
 mod health;
 mod idempotency;
 mod identity;

@@ -74,7 +74,7 @@ pub struct Outer {
     pub trusted_proxies: Vec<IpNet>,
     /// Origins whose pages may call this server.
     pub cors_origins: Vec<String>,
-    /// Where the API documentation is; stands in every error body.
+    /// Where errors are documented; stands in every error body.
     pub documentation: Documentation,
 }
 
@@ -88,7 +88,7 @@ impl Outer {
             *request.uri_mut() = uri;
         }
         let allow_origin = if by_gateway { None } else { self.allow_origin(&request) };
-        let (method, spec) = (request.method().clone(), self.documentation.spec_of(request.uri().path()));
+        let method = request.method().clone();
         let Ok(request_id) = request_id(request.headers()) else {
             return ApiError::Broken.into_response();
         };
@@ -107,7 +107,7 @@ impl Outer {
         if by_gateway {
             gateway::answer::plain(&mut response);
         } else {
-            self.document(&mut response, &method, spec);
+            self.document(&mut response, &method);
         }
         dress(&mut response, info.request_id, allow_origin);
         if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
@@ -130,14 +130,15 @@ impl Outer {
     }
 
     /// Says in an error where it is documented, and which methods a path takes instead.
-    fn document(&self, response: &mut Response, method: &Method, spec: &str) {
+    fn document(&self, response: &mut Response, method: &Method) {
         let Some(mut body) = response.extensions_mut().remove::<ErrorBody>() else { return };
         if response.status() == StatusCode::METHOD_NOT_ALLOWED
             && let Some(allow) = response.headers().get(ALLOW).and_then(|allow| allow.to_str().ok())
         {
             body = no_such_method(method, allow);
         }
-        *response.body_mut() = render(StatusCode::OK, &body.with_doc(self.documentation.url(spec))).into_body();
+        let doc = self.documentation.url(&body);
+        *response.body_mut() = render(StatusCode::OK, &body.with_doc(doc)).into_body();
         // The router wrote the length of the body before.
         response.headers_mut().remove(CONTENT_LENGTH);
     }

@@ -7,13 +7,13 @@ use crate::{
     documentation::Documentation,
     limits, listen,
     mail::{Courier, Outgoing},
-    openapi::{self, Spec, SpecAt},
+    openapi::{Spec, SpecAt},
     outer::Outer,
     tasks::{self, EndSignals, Stop, StopHandle},
     webhooks::{Messenger, Names, Outbound, SystemNames},
 };
 use keywright_core::{Core, StartError};
-use keywright_protocol::{Clock, paths};
+use keywright_protocol::Clock;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpListener;
 
@@ -104,18 +104,12 @@ impl Prepared {
     pub fn start(self, mounted: Vec<Mounted>) -> Result<Running, RunError> {
         let path = self.data_dir.socket();
         let socket = admin_socket::open(&path).map_err(|error| RunError::Socket { path: path.clone(), error })?;
-        let page = format!("{}{}", self.core.issuer(), paths::OPENAPI_PAGE);
-        let identity = Spec { name: "identity".to_owned(), at: SpecAt::Here(Box::new(openapi::identity())) };
-        let oauth = Spec { name: "oauth".to_owned(), at: SpecAt::Here(Box::new(openapi::oauth())) };
-        let gateway = Spec { name: "gateway".to_owned(), at: SpecAt::Here(Box::new(openapi::gateway())) };
-        let own = Documentation::new(page, "auth").with(&identity).with(&oauth).with(&gateway);
-        let documentation = mounted.iter().fold(own, |documentation, resource| documentation.with(&resource.spec));
         let outer = Arc::new(Outer {
             router: self.app.router(mounted, remote_specs(&self.config)),
             metrics: Arc::clone(&self.app.metrics),
             trusted_proxies: self.config.trusted_proxies.clone(),
             cors_origins: self.config.cors.origins.clone(),
-            documentation,
+            documentation: Documentation::Guide { issuer: self.core.issuer().to_owned() },
         });
         let (stop, sign) = Stop::new();
         let socket = tasks::spawn(admin_socket::serve(socket, path, Arc::clone(&self.core), sign.clone()));

@@ -1,7 +1,7 @@
 //! Two verifiers beside the demo, so that a receipt has somebody to tell of. The console stops and starts them.
 
 use anyhow::Context as _;
-use keywright_protocol::{Clock, paths};
+use keywright_protocol::Clock;
 use keywright_server::{Metrics, config::Config, documentation::Documentation, listen, outer::Outer, sidecar::Sidecar, tasks};
 use keywright_verify::{Feed, HttpOptions, HttpSource, Need, Source as _, StatusPolicy, Transport};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -69,7 +69,7 @@ async fn start(issuer: &str, name: &str, listener: TcpListener) -> anyhow::Resul
         metrics,
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
-        documentation: Documentation::new(format!("{issuer}{}", paths::OPENAPI_PAGE), "auth"),
+        documentation: Documentation::Guide { issuer: issuer.to_owned() },
     });
     let (stop, sign) = tasks::Stop::new();
     drop(tasks::spawn(async move { listen::serve(listener, &Config::default(), outer, sign).await }));

@@ -54,6 +54,7 @@ async fn it_says_what_the_api_should_answer() {
         let (status, body, _) = ask(&beside.base, &question).await;
         assert_eq!(status, 400, "{body}");
         assert!(body["message"].as_str().unwrap().contains(part), "{body}");
+        assert_eq!(body["doc"], format!("{}/docs/errors#invalid_request", demo.base), "the issuer's guide");
     }
     assert_eq!(get(&beside.base, "/readyz").await.status, 200);
     assert_eq!(get(&beside.base, "/verify").await.status, 405);

@@ -30,6 +30,9 @@ async fn the_same_lines_work_with_the_host_replaced() {
     assert_eq!(names(&shell(&call.replace("<the token>", &token)).await), of_acme());
     let in_sub = token_of(&exchange_for(&demo.base, &demo.key("owner"), &demo.id("subOrganization")).await);
     assert_eq!(names(&get_with(&beside.base, PROFILES, &in_sub).await.text).len(), 1);
+    let refused = get_with(&beside.base, PROFILES, "x").await;
+    let page = format!("\"doc\":\"{}/openapi/index.html?urls.primaryName=distribution\"", beside.base);
+    assert!(refused.text.contains(&page), "it has no guide: {}", refused.text);
     beside.end().await;
 
     // Once more on the same folder: the profiles are there already, and the lines still work.

@@ -2,8 +2,10 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use keywright_protocol::{KeyId, KeyKind, secret};
+use keywright_server::guide::{Guide, Page, url_of_code};
 use keywright_testkit::{Answer, TestServer};
 use serde_json::Value;
+use std::{collections::BTreeSet, sync::OnceLock};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
@@ -22,10 +24,24 @@ pub(crate) fn fails(answer: &Answer, status: u16, code: &str) -> String {
     let sentence = body["message"].as_str().expect("message is a string");
     assert_eq!(body["error_description"], sentence, "{body}");
     assert!(sentence.len() > 20, "a sentence: {sentence}");
+    let said = body["reason"].as_str().unwrap_or(code);
+    let leads = body["doc"].as_str().is_some_and(|doc| doc.ends_with(&url_of_code("", said)));
+    assert!(leads && explained().contains(&url_of_code("", said)), "the guide has nothing on it: {body}");
     if status == 401 {
         assert!(answer.header("www-authenticate").starts_with("Bearer"), "401 has its challenge");
     }
     sentence.to_owned()
+}
+
+/// Where the guide explains something: the paths of its pages with each of their headings.
+fn explained() -> &'static BTreeSet<String> {
+    static PLACES: OnceLock<BTreeSet<String>> = OnceLock::new();
+    PLACES.get_or_init(|| {
+        let guide = Guide::new("");
+        let places =
+            |page: &Page| page.html.split(" id=\"").skip(1).map(|rest| format!("{}#{}", page.path(), rest.split('"').next().unwrap())).collect::<Vec<_>>();
+        guide.pages().iter().flat_map(places).collect()
+    })
 }
 
 /// Asserts a successful exchange as clients read it, and answers the token.

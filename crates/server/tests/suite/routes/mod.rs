@@ -4,6 +4,7 @@ mod activity;
 mod auth;
 mod gateway;
 mod governance;
+mod guide;
 mod health;
 mod idempotency;
 mod identity;
