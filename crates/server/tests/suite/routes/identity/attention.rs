@@ -40,8 +40,10 @@ async fn every_list_has_its_facts() {
     assert_eq!(refused["lastRefusedAddress"], "127.0.0.1");
     let at_old = &found["oldEndpoints"]["data"][0];
     assert_eq!((&at_old["uses"], &at_old["userEmail"]), (&json!(3), &json!("owner@acme.example")));
-    let client = |endpoint: &str, uses: i64| json!({ "endpoint": endpoint, "field": "pat", "address": "127.0.0.1", "userAgent": "old/1", "uses": uses,
-        "lastUsedAt": server.clock.now() });
+    let client = |endpoint: &str, uses: i64| {
+        json!({ "endpoint": endpoint, "field": "pat", "address": "127.0.0.1", "userAgent": "old/1", "uses": uses,
+        "lastUsedAt": server.clock.now() })
+    };
     assert_eq!(at_old["clients"], json!([client("/auth/v1/token", 2), client("/auth/v2/token", 1)]));
     assert!(!answer.text.contains(key.secret.reveal()) && !answer.text.contains(server.key("owner")));
     server.end().await;
