@@ -12,7 +12,7 @@ use crate::{
 };
 use keywright_db::Committed;
 use keywright_protocol::{
-    KeyId, Time,
+    KeyId, OrganizationId, Time,
     admin::{AdminReply, AdminRequest, KeyRow, MemberRow, OperatorKeyRow, OrganizationRow, UserRow},
     catalog::OWNER,
 };
@@ -41,13 +41,7 @@ impl Core {
                 let rows = self.list_organizations(ctx).await?.into_iter();
                 Ok(AdminReply::Organizations { organizations: rows.map(|organization| organization_row(organization.row)).collect() })
             }
-            AdminRequest::CreateOrganization { name, parent } => {
-                let row = match parent {
-                    None => self.create_root(ctx, &name).await?,
-                    Some(parent) => self.create_sub_organization(ctx, parent, &name).await?.value,
-                };
-                Ok(AdminReply::Organization(organization_row(row)))
-            }
+            AdminRequest::CreateOrganization { name, parent } => self.make_organization(ctx, &name, parent).await,
             AdminRequest::SuspendOrganization { organization } => self.suspend_organization(ctx, organization).await.map(done),
             AdminRequest::ResumeOrganization { organization } => self.resume_organization(ctx, organization).await.map(done),
             AdminRequest::ListUsers => Ok(AdminReply::Users { users: self.list_users(ctx).await?.into_iter().map(user_row).collect() }),
@@ -104,6 +98,14 @@ impl Core {
             AdminRequest::RotateSigningKeys { purpose } => Ok(AdminReply::SigningKeys { keys: self.rotate_signing_keys(ctx, purpose).await?.value }),
             AdminRequest::RevokeSigningKey { kid } => self.revoke_signing_key(ctx, &kid).await.map(done),
         }
+    }
+
+    async fn make_organization(self: &Arc<Self>, ctx: &Context, name: &str, parent: Option<OrganizationId>) -> Result<AdminReply, Error> {
+        let row = match parent {
+            None => self.create_root(ctx, name).await?,
+            Some(parent) => self.create_sub_organization(ctx, parent, name).await?.value,
+        };
+        Ok(AdminReply::Organization(organization_row(row)))
     }
 
     /// Whether the operator organization stands.

@@ -25,7 +25,7 @@ pub(super) const fn kept(period: Period) -> Duration {
 enum Old {
     Counts(Period, Time),
     Networks(Time),
-    OldWays(Time),
+    Clients(Time),
 }
 
 impl Core {
@@ -37,7 +37,7 @@ impl Core {
     pub async fn prune_usage(&self, now: Time) -> Result<u64, Error> {
         let counts = Period::ALL.map(|period| Old::Counts(period, now.minus(kept(period))));
         let mut deleted = 0;
-        for old in counts.into_iter().chain([Old::Networks(now.minus(NETWORKS_KEPT)), Old::OldWays(Period::Day.beginning(now.minus(OLD_ENDPOINTS_WITHIN)))]) {
+        for old in counts.into_iter().chain([Old::Networks(now.minus(NETWORKS_KEPT)), Old::Clients(Period::Day.beginning(now.minus(OLD_ENDPOINTS_WITHIN)))]) {
             while self.has(old).await? {
                 deleted += self.delete(old).await?;
             }
@@ -51,7 +51,7 @@ impl Core {
                 match old {
                     Old::Counts(period, before) => usage::has_counts_before(tx, period, before).await,
                     Old::Networks(before) => usage::has_networks_before(tx, before).await,
-                    Old::OldWays(before) => attention::has_old_uses_before(tx, before).await,
+                    Old::Clients(before) => attention::has_old_uses_before(tx, before).await,
                 }
             })
         });
@@ -64,7 +64,7 @@ impl Core {
                 match old {
                     Old::Counts(period, before) => usage::delete_counts_before(tx, period, before, ROWS).await,
                     Old::Networks(before) => usage::delete_networks_before(tx, before, ROWS).await,
-                    Old::OldWays(before) => attention::delete_old_uses_before(tx, before, ROWS).await,
+                    Old::Clients(before) => attention::delete_old_uses_before(tx, before, ROWS).await,
                 }
             })
         });

@@ -37,7 +37,7 @@ enum NoSecondFactor {
     tag = "Sign-in",
     summary = "How one's second factor stands",
     security(("token" = [])),
-    responses((status = 200, description = "It.", body = SecondFactorBody,
+    responses((status = 200, description = "Its state.", body = SecondFactorBody,
         example = json!({"state": "on", "since": "2026-11-24T09:00:00.000Z", "confirmUntil": null, "recoveryCodesLeft": 10})), SessionRefusals)
 )]
 pub(crate) async fn get(State(app): State<Arc<App>>, Person(ctx): Person) -> Result<Response, ApiError> {

@@ -14,13 +14,15 @@ pub(super) struct Letter {
     pub(super) before: Vec<String>,
     /// Names and values.
     pub(super) facts: Vec<(&'static str, String)>,
-    /// What may be done.
+    /// What may be done, on a page.
+    pub(super) link: Option<Call>,
+    /// The same in a terminal.
     pub(super) call: Option<Call>,
     /// Paragraphs below.
     pub(super) after: Vec<String>,
 }
 
-/// A line to paste into a terminal.
+/// A line to follow, or to paste into a terminal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Call {
     pub(super) what: String,
@@ -31,8 +33,8 @@ impl Letter {
     /// What a piece of mail says; `None` for what is not to be sent at all.
     pub(super) fn of(content: &MailContent, issuer: &str) -> Option<Self> {
         let mut letter = match content {
-            MailContent::Invitation { organization, token, expires_at, accept_at } => invitation(organization, token, *expires_at, accept_at),
-            MailContent::PasswordReset { token, expires_at, confirm_at } => password_reset(token, *expires_at, confirm_at),
+            MailContent::Invitation { organization, token, expires_at, accept_at } => invitation(organization, (token, accept_at), *expires_at, issuer),
+            MailContent::PasswordReset { token, expires_at, confirm_at } => password_reset((token, confirm_at), *expires_at, issuer),
             MailContent::NewKey { key, made, made_by, address, at, expires_at, .. } => {
                 new_key(key, (*made, made_by), &[("At", shown(*at)), ("From", address.clone()), ("Expires", shown(*expires_at))])
             }
@@ -55,13 +57,14 @@ impl Letter {
     }
 }
 
-fn invitation(organization: &str, token: &str, expires_at: Time, accept_at: &str) -> Letter {
+fn invitation(organization: &str, (token, accept_at): (&str, &str), expires_at: Time, issuer: &str) -> Letter {
     Letter {
         subject: format!("Invitation to {organization}"),
         title: format!("You are invited to {organization}"),
+        link: Some(Call { what: "To accept, open this page:".to_owned(), line: format!("{issuer}/console/invitation#token={token}") }),
         call: Some(Call {
-            what: "To accept, run this line in a terminal, with your name and a password in place of the dots. If you have an account here already, give its \
-                   password."
+            what: "Or without a browser: run this line in a terminal, with your name and a password in place of the dots. If you have an account here \
+                   already, give its password."
                 .to_owned(),
             line: format!(r#"curl {accept_at} --json '{{"token": "{token}", "name": "...", "password": "..."}}'"#),
         }),
@@ -73,13 +76,14 @@ fn invitation(organization: &str, token: &str, expires_at: Time, accept_at: &str
     }
 }
 
-fn password_reset(token: &str, expires_at: Time, confirm_at: &str) -> Letter {
+fn password_reset((token, confirm_at): (&str, &str), expires_at: Time, issuer: &str) -> Letter {
     Letter {
         subject: "Choose a new password".to_owned(),
         title: "Choose a new password".to_owned(),
         before: vec!["Somebody asked for a new password for the account with this address.".to_owned()],
+        link: Some(Call { what: "If it was you, open this page:".to_owned(), line: format!("{issuer}/console/new-password#token={token}") }),
         call: Some(Call {
-            what: "If it was you, run this line in a terminal, with the new password in place of the dots:".to_owned(),
+            what: "Or without a browser: run this line in a terminal, with the new password in place of the dots:".to_owned(),
             line: format!(r#"curl {confirm_at} --json '{{"token": "{token}", "newPassword": "..."}}'"#),
         }),
         after: vec![
@@ -108,7 +112,8 @@ fn new_key(key: &MailKey, (made, made_by): (NewSecret, &str), more: &[(&'static 
         subject,
         before: vec![said.to_owned()],
         facts,
-        call: Some(revoke(key, "If you expected this, there is nothing for you to do. If not, revoke the key, and change your password:")),
+        link: Some(page(key, "If you expected this, there is nothing for you to do. If not, revoke the key here, and change your password:")),
+        call: Some(revoke(key, "Or in a terminal:")),
         after: Vec::new(),
     }
 }
@@ -118,19 +123,28 @@ fn key_expiring(key: &MailKey, expires_at: Time) -> Letter {
     let mut facts = about(key);
     facts.push(("Expires", shown(expires_at)));
     let call = if key.kind == KeyKind::PersonalAccessKey {
-        Call {
-            what: "If you still need it, make another one and put that in its place:".to_owned(),
-            line: format!(r#"curl {} -H "Authorization: $SESSION" --json '{{"name": "..."}}'"#, key.manage_at),
-        }
+        Call { what: "Or in a terminal:".to_owned(), line: format!(r#"curl {} -H "Authorization: $SESSION" --json '{{"name": "..."}}'"#, key.manage_at) }
     } else {
         Call {
-            what: "If it is still needed, give it a new secret and a later expiry. The old secret goes on for a day, or as long as you say by overlapSeconds:"
-                .to_owned(),
+            what: "Or in a terminal; the old secret goes on for a day, or as long as you say by overlapSeconds:".to_owned(),
             line: format!(r#"curl {}/rotate -H "Authorization: $SESSION" --json '{{"expiresAt": "..."}}'"#, key.manage_at),
         }
     };
     let before = vec!["Whatever uses this key stops working when it expires.".to_owned()];
-    Letter { title: subject.clone(), subject, before, facts, call: Some(call), after: Vec::new() }
+    let what = if key.kind == KeyKind::PersonalAccessKey {
+        "If you still need it, make another one here and put that in its place:"
+    } else {
+        "If it is still needed, rotate it here: it gets a new secret and a later expiry:"
+    };
+    Letter { title: subject.clone(), subject, before, facts, link: Some(page(key, what)), call: Some(call), after: Vec::new() }
+}
+
+/// The key's page of the console: where the API has it, the console has it too.
+fn page(key: &MailKey, what: &str) -> Call {
+    let line = key.manage_at.replacen("/identity/v1/organizations/", "/console/", 1).replacen("/personal-access-keys", "/personal-keys", 1);
+    let line =
+        if key.kind == KeyKind::PersonalAccessKey { line.split("/personal-keys").next().unwrap_or_default().to_owned() + "/personal-keys" } else { line };
+    Call { what: what.to_owned(), line }
 }
 
 fn new_network(key: &MailKey, (address, user_agent): (&str, &str), at: Time) -> Letter {
@@ -142,7 +156,8 @@ fn new_network(key: &MailKey, (address, user_agent): (&str, &str), at: Time) -> 
         subject,
         before: vec!["This key was used from a network where it has not been used in the last 90 days.".to_owned()],
         facts,
-        call: Some(revoke(key, "If you expected this, there is nothing for you to do. If not, revoke the key:")),
+        link: Some(page(key, "If you expected this, there is nothing for you to do. If not, revoke the key here:")),
+        call: Some(revoke(key, "Or in a terminal:")),
         after: Vec::new(),
     }
 }
@@ -184,7 +199,8 @@ fn second_factor(event: SecondFactorEvent, (address, user_agent): (&str, &str), 
         title: subject.to_owned(),
         before: vec![said],
         facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
-        call: Some(Call { what: call, line: format!(r#"curl {issuer}/auth/v1/password-resets --json '{{"email": "..."}}'"#) }),
+        link: Some(Call { what: call, line: format!("{issuer}/console/password-reset") }),
+        call: Some(Call { what: "Or in a terminal:".to_owned(), line: format!(r#"curl {issuer}/auth/v1/password-resets --json '{{"email": "..."}}'"#) }),
         after: Vec::new(),
     }
 }
