@@ -33,7 +33,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 impl World {
-    async fn make(&self, name: &str, life: Duration) -> CreatedKey {
+    async fn make_to_notice(&self, name: &str, life: Duration) -> CreatedKey {
         let grants = [RolesIn { organization_id: self.demo.acme.id, roles: vec!["view-build".to_owned()] }];
         self.core.create_api_key(&self.host(), self.demo.acme.id, name, &grants, Some(self.clock.now().plus(life))).await.unwrap()
     }
@@ -63,12 +63,12 @@ fn ids<'a>(keys: impl Iterator<Item = &'a NoticedKey>) -> Vec<KeyId> {
 async fn keys_that_end_within_thirty_days_are_listed(db: Db) {
     let world = world(db).await;
     let (critical, soon, last, later) = (
-        world.make("critical", 7 * DAY).await,
-        world.make("soon", 7 * DAY + MILLISECOND).await,
-        world.make("last", 30 * DAY).await,
-        world.make("later", 30 * DAY + MILLISECOND).await,
+        world.make_to_notice("critical", 7 * DAY).await,
+        world.make_to_notice("soon", 7 * DAY + MILLISECOND).await,
+        world.make_to_notice("last", 30 * DAY).await,
+        world.make_to_notice("later", 30 * DAY + MILLISECOND).await,
     );
-    let (suspended, revoked, over) = (world.make("suspended", DAY).await, world.make("revoked", DAY).await, world.make("over", HOUR).await);
+    let (suspended, revoked, over) = (world.make_to_notice("suspended", DAY).await, world.make_to_notice("revoked", DAY).await, world.make_to_notice("over", HOUR).await);
     world.core.suspend_api_key(&world.host(), world.demo.acme.id, suspended.id).await.unwrap();
     world.core.revoke_key(&world.host(), revoked.id).await.unwrap();
     let found = world.looks().await.expiring;
@@ -83,7 +83,7 @@ async fn keys_that_end_within_thirty_days_are_listed(db: Db) {
 /// Reddens when an edge is another one, or a refusal is taken for a use.
 async fn keys_that_nobody_uses_are_listed(db: Db) {
     let world = world(db).await;
-    let (used, never) = (world.make("used", 365 * DAY).await, world.make("never", 365 * DAY).await);
+    let (used, never) = (world.make_to_notice("used", 365 * DAY).await, world.make_to_notice("never", 365 * DAY).await);
     assert_eq!(world.use_key(&used, None).await, "accepted");
     assert_eq!(world.use_key(&never, Some(world.demo.globex.id)).await, "organization_out_of_reach");
     let never_used = async || ids(world.looks().await.never_used.rows.iter());
@@ -106,7 +106,7 @@ async fn keys_that_nobody_uses_are_listed(db: Db) {
 /// Reddens when nine are enough, or ten of long ago.
 async fn keys_that_are_refused_often_are_listed(db: Db) {
     let world = world(db).await;
-    let key = world.make("wrong", 365 * DAY).await;
+    let key = world.make_to_notice("wrong", 365 * DAY).await;
     for _ in 0..9 {
         assert_eq!(world.use_key(&key, Some(world.demo.globex.id)).await, "organization_out_of_reach");
     }
@@ -123,7 +123,7 @@ async fn keys_that_are_refused_often_are_listed(db: Db) {
 /// Reddens when a secret is listed that nobody has used since, or that is over.
 async fn old_secrets_are_listed_as_long_as_somebody_uses_them(db: Db) {
     let world = world(db).await;
-    let key = world.make("nightly", 365 * DAY).await;
+    let key = world.make_to_notice("nightly", 365 * DAY).await;
     assert_eq!(world.use_key(&key, None).await, "accepted");
     world.clock.advance(HOUR);
     world.core.rotate_api_key(&world.host(), world.demo.acme.id, key.id, Rotation { overlap: DAY, expires_at: None }).await.unwrap();
@@ -202,7 +202,7 @@ async fn keys_of_makers_who_left_are_listed(db: Db) {
         world.core.create_api_key(&ctx, place, name, &grants, None).await.unwrap().id
     };
     let (here, below) = (make(acme, "here").await, make(mobile, "below").await);
-    world.make("of the host", DAY).await;
+    world.make_to_notice("of the host", DAY).await;
     let found = async |place: OrganizationId| {
         let found = world.core.attention(&world.host(), place).await.unwrap().orphans;
         assert_eq!(i64::try_from(found.rows.len()).unwrap(), found.total);
@@ -245,7 +245,7 @@ async fn everybody_is_told_what_he_may_see(db: Db) {
 async fn a_list_has_a_bound_and_says_how_many_there_are(db: Db) {
     let world = world(db).await;
     for number in 0..105 {
-        world.make(&format!("key {number}"), DAY).await;
+        world.make_to_notice(&format!("key {number}"), DAY).await;
     }
     let found = world.looks().await;
     assert_eq!((found.expiring.total, found.expiring.rows.len()), (105, 100));
