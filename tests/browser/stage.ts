@@ -42,7 +42,7 @@ function needed(name: string): string {
 }
 
 /** The repository. */
-export const root = needed('KEYWRIGHT_ROOT');
+export const root = needed('PROJECT');
 const binary = needed('KEYWRIGHT');
 
 /** Makes the same numbers each time, so that what fails once fails again (mulberry32). */
@@ -193,12 +193,13 @@ export class Api {
     this.#token = token;
   }
 
-  /** What is answered, whatever it is. */
-  async ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: any }> {
+  /** What is answered, whatever it is; of a change the revision too. */
+  async ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: any; revision: string }> {
     const headers = { authorization: this.#token, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
     const answer = await fetch(`${this.#base}/identity/v1${path}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
     const text = await answer.text();
-    return { status: answer.status, body: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text };
+    const revision = answer.headers.get('keywright-revision') ?? '';
+    return { status: answer.status, body: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text, revision };
   }
 
   /** The same, which must go well. */
@@ -246,10 +247,13 @@ export class Stage {
   server!: Server;
   #browser!: Browser;
 
-  /** To be called once at the beginning of a file. */
-  static forThisFile(): Stage {
+  /** To be called once at the beginning of a file; `prepare` makes what its tests need. */
+  static forThisFile(prepare: () => Promise<void> = async () => {}): Stage {
     const stage = new Stage();
-    before(async () => { await stage.open(); });
+    before(async () => {
+      await stage.open();
+      await prepare();
+    });
     after(async () => { await stage.close(); });
     return stage;
   }

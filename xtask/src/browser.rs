@@ -47,7 +47,7 @@ fn node(root: &Path, folder: &Path) -> anyhow::Result<Command> {
     let mut command = Command::new(tools::node(root)?);
     // It says of SQLite, by which the tests look at the server's data, that it may change.
     command.arg("--disable-warning=ExperimentalWarning").current_dir(tools::browser_folder(root));
-    command.env("KEYWRIGHT", binary).env("KEYWRIGHT_ROOT", root).env("TMPDIR", folder);
+    command.env("KEYWRIGHT", binary).env("PROJECT", root).env("TMPDIR", folder);
     Ok(command)
 }
 
