@@ -13,6 +13,7 @@ mod form;
 mod invitation;
 mod key_usage;
 mod page;
+mod path;
 mod personal_keys;
 mod places;
 mod receipt;

@@ -2,12 +2,13 @@
 
 use super::{
     page::{Desk, Frame, html},
+    path::Path,
     trouble::Trouble,
     view::{When, when},
 };
 use crate::app::App;
 use askama::Template;
-use axum::{Router, extract::Path, response::Response, routing::get};
+use axum::{Router, response::Response, routing::get};
 use http::StatusCode;
 use keywright_protocol::{
     OrganizationId, Position,
