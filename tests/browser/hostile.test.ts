@@ -93,6 +93,24 @@ async function sendForm(action: string, fields: Record<string, string>): Promise
   ]);
 }
 
+test('what would run, or stand where it should not, is seen', async () => {
+  const faulty: [string, RegExp, Record<string, string>][] = [
+    ['<img src=x onerror=canary()>', /the canary ran/, {}],
+    ['<p onfocus=canary()>x</p>', /elements that nobody put there/, {}],
+    ['<script>canary()</script>', /policy violated/, { 'content-security-policy': "script-src 'self'" }],
+    ['<script>alert(1)</script>', /a dialog/, {}],
+    ['<img src="https://evil.example/x.png">', /a request to elsewhere/, {}],
+    [`<p>${'x'.repeat(200)}</p>`, /wider than the screen/, {}],
+    ['<p>another text</p>', /does not stand there/, {}],
+  ];
+  for (const [body, complaint, headers] of faulty) {
+    await page.route('**/console/faulty', (route) => route.fulfill({ contentType: 'text/html', body, headers }));
+    await assert.rejects(look('/console/faulty', 'what was written'), complaint, body);
+    await page.unroute('**/console/faulty');
+  }
+  complaints.length = 0;
+});
+
 test('names and descriptions of keys', async () => {
   const personal = await owner.done('POST', `${home}/personal-access-keys`, { name: 'by many names' });
   const grants = [{ organizationId: names.organization, roles: ['view-organization'] }];
@@ -157,8 +175,11 @@ test('what stands in addresses', async () => {
     await look(`/console/${names.organization}/api-keys/new/roles?name=${value(text)}&description=${value(text)}&expires=${value(text)}`);
     await look(`/console/sign-in?to=${value(text)}&done=${value(text)}`);
     await look(`/console/invitation#token=${value(text)}`);
+    // What names nothing is not shown again: these need no browser.
     for (const route of routes.filter((route) => route.methods.has('get') && route.path.includes('{') && !NO_PAGES.includes(route.path))) {
-      await look(route.path.replace(/\{\w+\}/g, (name) => (name === '{organization}' ? names.organization : value(text))));
+      const path = route.path.replace(/\{\w+\}/g, (name) => (name === '{organization}' ? names.organization : value(text)));
+      const answer = await page.context().request.get(path);
+      assert.ok(answer.status() < 500 && answer.headers()['content-type'].startsWith('text/html'), `${path} is no page: ${answer.status()}`);
     }
   });
 });

@@ -80,7 +80,7 @@ enum Task {
 /// How much is done.
 #[derive(Args, Clone, Copy)]
 struct Length {
-    /// Twenty times as many generated cases, the long runs at full length, and the clients in Go and Java.
+    /// Twenty times as many generated cases, the long runs at full length, all hostile strings, and the clients in Go and Java.
     #[arg(long)]
     full: bool,
 }

@@ -8,7 +8,7 @@ use std::{path::Path, process::Command};
 pub(crate) enum Extent {
     /// What every change must pass.
     Short,
-    /// Twenty times as many generated cases, the long runs at full length, and the clients in Go and Java.
+    /// Twenty times as many generated cases, the long runs at full length, all hostile strings, and the clients in Go and Java.
     Full,
 }
 
