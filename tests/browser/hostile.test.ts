@@ -34,6 +34,8 @@ const kept = (text: string): string => text.replace(/^\p{White_Space}+|\p{White_
 const routes = consoleRoutes();
 /** Every tenth, for what takes longer. */
 const SOME = CHOSEN.filter((_, at) => at % 10 === 0);
+/** Whether a string goes to a further place of a kind: in the short form few do. */
+const further = (text: string): boolean => isFull || SOME.includes(text);
 
 /** What stands on a page as text or in its fields, and how wide it is. */
 async function read(): Promise<{ text: string; fields: string[]; wide: boolean; injected: number }> {
@@ -122,13 +124,13 @@ test('names and descriptions of keys', async () => {
     if (answer.status < 300) {
       taken += 1;
       await look(`/console/${names.organization}/personal-keys/${personal.id}/delete`, kept(text));
-      await look(`/console/${names.organization}/personal-keys`, kept(text));
+      if (further(text)) await look(`/console/${names.organization}/personal-keys`, kept(text));
     }
     const described = await owner.ask('PATCH', `${home}/api-keys/${api.id}`, { name: text, description: text });
     assert.ok(described.status === 400 || described.status < 300, `${described.status}`);
     if (described.status < 300) {
-      await look(`/console/${names.organization}/api-keys/${api.id}`, kept(text));
       await look(`/console/${names.organization}/api-keys/${api.id}/settings`, kept(text));
+      if (further(text)) await look(`/console/${names.organization}/api-keys/${api.id}`, kept(text));
     }
   });
   assert.ok(taken > CHOSEN.length / 2, `${taken} of ${CHOSEN.length} are names`);
@@ -149,6 +151,7 @@ test('forms that are refused show again what was typed', async () => {
     const shown = kept(line.toWellFormed().replaceAll('\u0000', '\uFFFD'));
     await sendForm(`/console/${names.organization}/personal-keys/new`, { name: line, expires: '2001-01-01' });
     await judge('a new key', shown);
+    if (!further(text)) return;
     await sendForm(`/console/${names.organization}/policy`, { days: 'x', addresses: line });
     await judge('the policy', shown);
   });
@@ -169,7 +172,7 @@ test('what stands in addresses', async () => {
   await each(CHOSEN, async (text) => {
     const all = ['name', 'description', 'addresses', 'expires', 'not_before'].map((field) => `${field}=${value(text)}`).join('&');
     await look(`/console/${names.organization}/api-keys/new?${all}`);
-    await look(`/console/${names.organization}/team?done=${value(text)}&page=${value(text)}`);
+    if (further(text)) await look(`/console/${names.organization}/team?done=${value(text)}&page=${value(text)}`);
   });
   await each(SOME, async (text) => {
     await look(`/console/${names.organization}/api-keys/new/roles?name=${value(text)}&description=${value(text)}&expires=${value(text)}`);
@@ -185,14 +188,18 @@ test('what stands in addresses', async () => {
 });
 
 test('names of organizations, on every page', async () => {
-  const texts = isFull ? SOME : [];
-  await each([...texts, '<img src=x onerror=canary()>', 'W'.repeat(128), `a${'\u00A0a'.repeat(60)}`], async (text) => {
-    const answers = await Promise.all([names.organization, names.sub].map((id) => owner.ask('PATCH', `/organizations/${id}`, { name: text })));
-    if (answers.some((answer) => answer.status >= 300)) return;
+  // Two at once: the one of the root stands on its own pages, that of the sub-organization in lists.
+  const pairs = [['W'.repeat(128), '"><img src=x onerror=canary()>'], ...(isFull ? SOME.map((text) => [text, `a${'\u00A0a'.repeat(60)}`]) : [])];
+  const faults: string[] = [];
+  for (const [text, below] of pairs) {
+    const answers = await Promise.all([[names.organization, text], [names.sub, below]].map(([id, name]) => owner.ask('PATCH', `/organizations/${id}`, { name })));
+    if (answers.some((answer) => answer.status >= 300)) continue;
     for (const place of PLACES.filter((place) => (place.who ?? 'owner') === 'owner' && !place.then && place.path.startsWith('/console/{'))) {
-      await look(filled(place.path, names), ...(place.status === 404 ? [] : [kept(text)]));
+      const shown = place.status === 404 ? [] : [kept(text), kept(below)];
+      await look(filled(place.path, names), ...shown).catch((error: Error) => { faults.push(error.message.slice(0, 600)); });
     }
-  });
+  }
+  assert.deepEqual(faults, []);
 });
 
 test('names of people, and addresses of mail', async () => {
