@@ -72,6 +72,22 @@ async function formsOf(page: Page, html: string, address: string): Promise<Pick<
   }, [html, address]);
 }
 
+/** A form as somebody fills it, so that it would do what it is for. */
+function completed(form: Pick<Form, 'path' | 'fields'>): [string, string][] {
+  const { users, apiKeys } = stage.server.credentials;
+  const texts: Record<string, string> = {
+    name: 'Another name', sub_name: 'Another one', days: '300', description: 'another', confirm_name: apiKeys['acme-ci'].name, part: 'owner',
+    code: names.code, new_password: 'another four words in a row', password: users.owner.password,
+    email: form.path === '/console/sign-in' || form.path === '/console/password-reset' ? users.owner.email : 'somebody@example.com',
+  };
+  // Whom an invitation is about stands there already; passwords that are changed would end what comes after.
+  const keeps = (name: string, value: string): boolean => name === 'email' && value !== '';
+  const fields = form.fields.map(([name, value]) => [name, keeps(name, value) ? value : texts[name] ?? value] as [string, string]);
+  if (form.path === '/console/demo') fields.push(['part', 'owner']);
+  if (/\/(api-keys|roles|invitations\/new)$/.test(form.path)) fields.push([`role:${names.organization}`, 'view-organization']);
+  return fields;
+}
+
 /** Every form that stands on a page. */
 async function collect(): Promise<Form[]> {
   const found = new Map<string, Form>();
@@ -90,19 +106,21 @@ async function collect(): Promise<Form[]> {
       for (const form of here) {
         const route = routeOf(routes, form.path);
         assert.ok(route?.methods.has('post'), `${place.path} has a form for ${form.path}, which takes none`);
-        if (!found.has(route.path)) found.set(route.path, { ...form, cookie: await cookieOf(page.context()), otherToken });
+        if (!found.has(route.path)) found.set(route.path, { path: form.path, fields: completed(form), cookie: await cookieOf(page.context()), otherToken });
       }
     }
   }
-  return [...found.values()];
+  // What ends the session or the membership comes last.
+  const ends = (form: Form): number => ['sessions/end-others', '/end', '/leave', '/sign-out'].findIndex((end) => form.path.endsWith(end));
+  return [...found.values()].sort((one, other) => ends(one) - ends(other));
 }
 
 function encoded(fields: [string, string][]): string {
   return new URLSearchParams(fields).toString();
 }
 
-/** Ways to send a form that is not one's own. */
-function attacks(form: Form): { name: string; send: () => Promise<Answer> }[] {
+/** Ways to send a form that is not one's own. `signsIn`: who has no session is sent to get one. */
+function attacks(form: Form): { name: string; send: () => Promise<Answer>; signsIn?: true }[] {
   const own = { origin: stage.base, cookie: form.cookie, 'content-type': 'application/x-www-form-urlencoded' };
   const token = (value: string): [string, string][] => form.fields.map(([name, old]) => [name, name === TOKEN ? value : old]);
   const without = form.fields.filter(([name]) => name !== TOKEN);
@@ -121,8 +139,8 @@ function attacks(form: Form): { name: string; send: () => Promise<Answer> }[] {
     { name: 'the origin null', send: post({ ...own, origin: 'null' }) },
     { name: 'two origins', send: post({ ...own, origin: [stage.base, 'https://evil.example'] }) },
     { name: 'no origin', send: post(noOrigin) },
-    { name: 'no cookie', send: post(noCookie) },
-    { name: 'the cookie twice', send: post({ ...own, cookie: `${form.cookie}; ${first}` }) },
+    { name: 'no cookie', send: post(noCookie), signsIn: true },
+    { name: 'the cookie twice', send: post({ ...own, cookie: `${form.cookie}; ${first}` }), signsIn: true },
     { name: 'plain text', send: post({ ...own, 'content-type': 'text/plain' }) },
     { name: 'JSON', send: () => send('POST', form.path, { ...own, 'content-type': 'application/json' }, JSON.stringify(Object.fromEntries(form.fields))) },
     { name: 'the token in the address', send: () => send('POST', `${form.path}?${encoded(form.fields)}`, own, encoded(without)) },
@@ -139,18 +157,18 @@ test('a form that comes from elsewhere changes nothing', async () => {
   const mails = await stage.server.mails();
   for (const form of forms) {
     for (const attack of attacks(form)) {
-      const before = stage.server.revision();
+      const before = stage.server.state();
       const { status, headers } = await attack.send();
-      const toSignIn = status === 303 && String(headers.location).startsWith('/console/sign-in');
+      const toSignIn = attack.signsIn && status === 303 && String(headers.location).startsWith('/console/sign-in');
       if ((status < 400 || status >= 500) && !toSignIn) faults.push(`${form.path} by ${attack.name}: ${status}`);
-      if (stage.server.revision() !== before) faults.push(`${form.path} by ${attack.name} changed something`);
+      if (stage.server.state() !== before) faults.push(`${form.path} by ${attack.name} changed something`);
     }
     for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'PATCH']) {
-      const before = stage.server.revision();
+      const before = stage.server.state();
       const headers = { origin: stage.base, cookie: form.cookie };
       const { status } = await send(method, `${form.path}?${encoded(form.fields)}`, headers);
       if (status >= 500 || (!['GET', 'HEAD'].includes(method) && status < 400)) faults.push(`${method} ${form.path}: ${status}`);
-      if (stage.server.revision() !== before) faults.push(`${method} ${form.path} changed something`);
+      if (stage.server.state() !== before) faults.push(`${method} ${form.path} changed something`);
     }
   }
   assert.deepEqual(faults, []);
@@ -159,18 +177,16 @@ test('a form that comes from elsewhere changes nothing', async () => {
 
 /** Sends the very form that was refused; what is in it need not be right, but it is looked at. */
 test('the same forms are taken when they come from the page', async () => {
-  // What ends the session or the membership comes last.
-  const ends = (form: Form): number => ['sessions/end-others', '/end', '/leave', '/sign-out'].findIndex((end) => form.path.endsWith(end));
   const faults: string[] = [];
   let changed = 0;
-  for (const form of [...forms].sort((one, other) => ends(one) - ends(other))) {
-    const before = stage.server.revision();
+  for (const form of forms) {
+    const before = stage.server.state();
     const answer = await send('POST', form.path, { origin: stage.base, cookie: form.cookie, 'content-type': 'application/x-www-form-urlencoded' }, encoded(form.fields));
     if (answer.status >= 500 || /did not come from a page|was open for longer/.test(answer.text)) faults.push(`${form.path}: ${answer.status}`);
-    if (stage.server.revision() !== before) changed += 1;
+    if (stage.server.state() !== before) changed += 1;
   }
   assert.deepEqual(faults, []);
-  assert.ok(changed >= 8, `${changed} of ${forms.length} forms changed something, so that a change would have been seen`);
+  assert.ok(changed >= forms.length / 2, `${changed} of ${forms.length} forms changed something, so that a change would have been seen`);
 });
 
 /** Places that a link to the sign-in page might try to send people to. */

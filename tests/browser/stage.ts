@@ -145,9 +145,11 @@ export class Server {
     return await readdir(join(this.#data, 'mail'));
   }
 
-  /** Counts every change of the database. */
-  revision(): number {
-    return this.#database(true, (database) => Number(database.prepare('SELECT n FROM revision').get()?.n));
+  /** Differs after every change that somebody made; what the server does by itself, such as sending mail, is none. */
+  state(): string {
+    const query = `SELECT (SELECT count(*) FROM log_changes) AS changes, (SELECT count(*) FROM password_resets) AS resets,
+      (SELECT count(*) FROM sessions) AS sessions, (SELECT count(*) FROM sessions WHERE ended_at IS NULL) AS alive`;
+    return this.#database(true, (database) => JSON.stringify(database.prepare(query).get()));
   }
 
   /** Makes all sessions older than a form that asks for no password allows: nobody here waits for five minutes. */
