@@ -1,10 +1,11 @@
-//! The project's own commands: `cargo xtask test`, `clients`, `gateways`, `guide`, `tidy`, `openapi`, `bench`, `faults`.
+//! The project's own commands: `cargo xtask test`, `clients`, `gateways`, `browser`, `guide`, `screenshots`, `tidy`, `openapi`, `bench`, `faults`.
 //!
 //! Each is a plain program over the tools that the project needs anyway; `test` brings what a fresh machine lacks.
 
 #![expect(clippy::print_stdout, reason = "a command line tool talks to its user")]
 
 mod bench;
+mod browser;
 mod clients;
 mod faults;
 mod gateways;
@@ -35,6 +36,18 @@ enum Task {
     Clients(Length),
     /// Of `test` the gateways alone, with what they need.
     Gateways(Length),
+    /// Of `test` the console in a browser alone, with what it needs.
+    Browser {
+        /// Which file of tests/browser, such as `people`; without it, all.
+        file: Option<String>,
+        /// Of these only the tests whose names match this pattern.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        length: Length,
+    },
+    /// Writes docs/console/*.jpg, the pictures of the console.
+    Screenshots,
     /// Of `test` the guide alone: the shell blocks of docs/guide, run as a reader would.
     Guide {
         /// Which page, such as api-keys; without it, all.
@@ -70,7 +83,7 @@ enum Task {
 /// How much is done.
 #[derive(Args, Clone, Copy)]
 struct Length {
-    /// Twenty times as many generated cases, the long runs at full length, and the clients in Go and Java.
+    /// Twenty times as many generated cases, the long runs at full length, all hostile strings, and the clients in Go and Java.
     #[arg(long)]
     full: bool,
 }
@@ -96,6 +109,11 @@ fn run(root: &Path) -> anyhow::Result<()> {
         Task::Test(length) => test::run(root, length.extent()),
         Task::Clients(length) => tools::ensure_all(root, length.extent()).and_then(|()| clients::run(root, length.extent())),
         Task::Gateways(length) => tools::ensure_all(root, length.extent()).and_then(|()| gateways::run(root, length.extent())),
+        Task::Browser { file, name, length } => {
+            tools::ensure_all(root, length.extent())?;
+            browser::run(root, length.extent(), file.as_deref(), name.as_deref())
+        }
+        Task::Screenshots => tools::ensure_all(root, test::Extent::Short).and_then(|()| browser::screenshots(root)),
         Task::Guide { page } => guide::run(root, page.as_deref()),
         Task::Tidy => tidy::run(root),
         Task::Openapi { check } => openapi::run(root, if check { openapi::Mode::Compare } else { openapi::Mode::Write }),

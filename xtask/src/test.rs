@@ -1,6 +1,6 @@
 //! Everything that must hold before a change lands, in one run.
 
-use crate::{clients, faults, gateways, guide, openapi, postgres::Postgres, process::run as run_program, steps::Steps, tidy, tools};
+use crate::{browser, clients, faults, gateways, guide, openapi, postgres::Postgres, process::run as run_program, steps::Steps, tidy, tools};
 use std::{path::Path, process::Command};
 
 /// How much is done of what can be done more or less of.
@@ -8,7 +8,7 @@ use std::{path::Path, process::Command};
 pub(crate) enum Extent {
     /// What every change must pass.
     Short,
-    /// Twenty times as many generated cases, the long runs at full length, and the clients in Go and Java.
+    /// Twenty times as many generated cases, the long runs at full length, all hostile strings, and the clients in Go and Java.
     Full,
 }
 
@@ -35,6 +35,7 @@ pub(crate) fn run(root: &Path, extent: Extent) -> anyhow::Result<()> {
     drop(postgres);
     steps.step("clients", || clients::run(root, extent))?;
     steps.step("gateways", || gateways::run(root, extent))?;
+    steps.step("browser", || browser::run(root, extent, None, None))?;
     steps.step("guide", || guide::run(root, None))?;
     steps.step("drills", || faults::run_short(root))?;
     steps.finish();

@@ -41,6 +41,7 @@ const NEEDS: &[Need] = &[
         },
         packages: &["apache2", "libapache2-mod-oauth2", "libapache2-mod-auth-openidc"],
     },
+    Need { what: "Chromium", is_there: || works("/usr/bin/chromium", &["--version"]), packages: &["chromium"] },
     Need { what: "npm", is_there: || works("npm", &["--version"]), packages: &["npm"] },
 ];
 
@@ -64,7 +65,9 @@ pub(crate) fn ensure_all(root: &Path, extent: Extent) -> anyhow::Result<()> {
         run(Command::new("useradd").args(["--system", "--user-group", "--no-create-home", "postgres"]))?;
     }
     components(root)?;
-    node_packages(root)?;
+    node_packages(&root.join("tests/clients"), &clients_folder(root))?;
+    node(root)?;
+    node_packages(&root.join("tests/browser"), &browser_folder(root))?;
     virtual_environment(root)
 }
 
@@ -83,6 +86,11 @@ pub(crate) fn venv_python(root: &Path) -> PathBuf {
 /// Where the client programs run: a copy, so that nothing is installed into the tree.
 pub(crate) fn clients_folder(root: &Path) -> PathBuf {
     root.join("target/tools/clients")
+}
+
+/// Where the tests in a browser run: a copy likewise.
+pub(crate) fn browser_folder(root: &Path) -> PathBuf {
+    root.join("target/tools/browser")
 }
 
 fn install(missing: &[&Need]) -> anyhow::Result<()> {
@@ -146,21 +154,20 @@ fn components(root: &Path) -> anyhow::Result<()> {
     run(Command::new("rustup").current_dir(root).args(["component", "add"]).args(missing))
 }
 
-/// Copies the client programs and installs their packages as the lock says.
-fn node_packages(root: &Path) -> anyhow::Result<()> {
-    let (from, to) = (root.join("tests/clients"), clients_folder(root));
-    fs::create_dir_all(&to)?;
+/// Copies a folder of programs and installs their packages as its lock says.
+fn node_packages(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
     let installed = to.join("node_modules/.package-lock.json").is_file() && is_same(&from.join("package-lock.json"), &to.join("package-lock.json"));
-    for entry in fs::read_dir(&from)? {
+    for entry in fs::read_dir(from)? {
         let entry = entry?;
         if entry.file_type()?.is_file() {
             fs::copy(entry.path(), to.join(entry.file_name()))?;
         }
     }
     if !installed {
-        run(Command::new("npm").current_dir(&to).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]))?;
+        run(Command::new("npm").current_dir(to).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]))?;
     }
-    node(root).map(drop)
+    Ok(())
 }
 
 fn virtual_environment(root: &Path) -> anyhow::Result<()> {

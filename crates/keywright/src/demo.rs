@@ -11,7 +11,7 @@ use keywright_distribution::{
     demo::{DemoOrganizations, seed},
 };
 use keywright_protocol::{
-    Clock,
+    Clock, OrganizationId, UserId,
     admin::{AdminReply, AdminRequest},
 };
 use keywright_server::{
@@ -88,13 +88,14 @@ async fn serve(prepared: run::Prepared, args: &DemoArgs, folder: &Path, signals:
     let mounted = mount(&distribution, &prepared.app)?;
     let person = |(part, user): (&&str, &demo::DemoUser)| DemoPerson { part: (*part).to_owned(), email: user.email.clone(), password: user.password.clone() };
     let mut people: Vec<DemoPerson> = world.users.iter().filter(|(part, _)| SIGNED_IN_BY_ONE_CLICK.contains(part)).map(person).collect();
-    people.push(operator(&prepared.core).await?);
+    let operator = operator(&prepared.core).await?;
+    people.push(DemoPerson { part: operator.1.part.clone(), email: operator.1.email.clone(), password: operator.1.password.clone() });
     let switches = verifiers::switches();
     let verifiers = switches.iter().map(|(name, runs)| DemoVerifier { name: (*name).to_owned(), runs: runs.clone() }).collect();
     prepared.app.offer_demo(Offer { people, verifiers });
     let running = prepared.start(vec![mounted])?;
     if let Some(path) = &args.credentials_file {
-        let text = serde_json::to_string_pretty(&credentials(&base, &world))?;
+        let text = serde_json::to_string_pretty(&credentials(&base, &world, &operator))?;
         data_dir::write_private(path, &text).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     if args.data_dir.is_some() {
@@ -109,10 +110,12 @@ async fn serve(prepared: run::Prepared, args: &DemoArgs, folder: &Path, signals:
 }
 
 /// The first Owner of the operator organization, with a password of his own.
-async fn operator(core: &Arc<Core>) -> anyhow::Result<DemoPerson> {
+async fn operator(core: &Arc<Core>) -> anyhow::Result<((OrganizationId, UserId), DemoPerson)> {
     const EMAIL: &str = "operator@operator.example";
     let host = Context::system(core.clock().now())?;
-    let AdminReply::Bootstrapped { one_time_password, .. } = core.administer(&host, AdminRequest::Bootstrap { owner_email: EMAIL.to_owned() }).await else {
+    let AdminReply::Bootstrapped { organization_id, user_id, one_time_password } =
+        core.administer(&host, AdminRequest::Bootstrap { owner_email: EMAIL.to_owned() }).await
+    else {
         bail!("the operator organization cannot be made");
     };
     let password = passwords::generate()?;
@@ -120,7 +123,7 @@ async fn operator(core: &Arc<Core>) -> anyhow::Result<DemoPerson> {
     let attempt = SignIn { email: EMAIL.to_owned(), password: one_time_password.into(), organization: None, new_password: Some(password.clone()), code: None };
     // The session is nobody's: it ends unused.
     drop(core.sign_in(&anybody, attempt).await?);
-    Ok(DemoPerson { part: "operator".to_owned(), email: EMAIL.to_owned(), password })
+    Ok(((organization_id, user_id), DemoPerson { part: "operator".to_owned(), email: EMAIL.to_owned(), password }))
 }
 
 /// What `keywright serve` needs to go on with a folder that the demo filled.
@@ -142,7 +145,7 @@ enabled = true
 }
 
 /// Everything that was made; this shape is kept stable.
-fn credentials(base: &str, world: &DemoWorld) -> Value {
+fn credentials(base: &str, world: &DemoWorld, operator: &((OrganizationId, UserId), DemoPerson)) -> Value {
     let organization = |of: &demo::DemoOrganization| json!({ "id": of.id, "name": of.name });
     let users: Map<String, Value> = world
         .users
@@ -162,6 +165,7 @@ fn credentials(base: &str, world: &DemoWorld) -> Value {
         "users": users,
         "personalAccessKeys": keys,
         "apiKeys": api_keys,
+        "operator": { "id": operator.0.1, "organizationId": operator.0.0, "email": operator.1.email, "password": operator.1.password.as_str() },
     })
 }
 

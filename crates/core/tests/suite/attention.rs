@@ -68,7 +68,8 @@ async fn keys_that_end_within_thirty_days_are_listed(db: Db) {
         world.make_to_notice("last", 30 * DAY).await,
         world.make_to_notice("later", 30 * DAY + MILLISECOND).await,
     );
-    let (suspended, revoked, over) = (world.make_to_notice("suspended", DAY).await, world.make_to_notice("revoked", DAY).await, world.make_to_notice("over", HOUR).await);
+    let (suspended, revoked, over) =
+        (world.make_to_notice("suspended", DAY).await, world.make_to_notice("revoked", DAY).await, world.make_to_notice("over", HOUR).await);
     world.core.suspend_api_key(&world.host(), world.demo.acme.id, suspended.id).await.unwrap();
     world.core.revoke_key(&world.host(), revoked.id).await.unwrap();
     let found = world.looks().await.expiring;

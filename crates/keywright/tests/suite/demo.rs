@@ -145,7 +145,7 @@ async fn the_credentials_file_has_its_shape_and_is_private() {
 
     let urls = ["authUrl", "apiUrl", "consoleUrl"];
     let organizations = ["rootOrganization", "subOrganization", "otherOrganization"];
-    assert_eq!(members(all), set(&[&urls[..], &organizations, &["users", "personalAccessKeys", "apiKeys"]].concat()));
+    assert_eq!(members(all), set(&[&urls[..], &organizations, &["users", "personalAccessKeys", "apiKeys", "operator"]].concat()));
     assert!(urls.iter().all(|url| all[*url] == demo.base));
     for (organization, name) in organizations.iter().zip(["Acme", "Acme Mobile", "Globex"]) {
         assert_eq!(members(&all[*organization]), set(&["id", "name"]));

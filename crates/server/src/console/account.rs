@@ -3,6 +3,7 @@
 use super::{
     form::Post,
     page::{Desk, Frame, html},
+    path::Path,
     trouble::{Problem, Trouble},
     view::{When, or_dash, when},
     visitor::Visitor,
@@ -11,7 +12,6 @@ use crate::{app::App, identity::call::Query};
 use askama::Template;
 use axum::{
     Router,
-    extract::Path,
     response::Response,
     routing::{get, post},
 };

@@ -5,12 +5,13 @@ mod making;
 
 use super::{
     page::{Desk, Frame, html},
+    path::Path,
     trouble::Trouble,
     view::{Badge, Ending, When, ending, state, when},
 };
 use crate::{app::App, console::key_usage::Bars, identity::call::Query};
 use askama::Template;
-use axum::{Router, extract::Path, response::Response, routing::get};
+use axum::{Router, response::Response, routing::get};
 use http::StatusCode;
 use keywright_core::{
     Error, Part,

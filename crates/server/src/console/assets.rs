@@ -1,9 +1,9 @@
 //! The console's own files. No page loads anything from elsewhere.
 
+use super::path::Path;
 use crate::app::App;
 use axum::{
     Router,
-    extract::Path,
     response::{IntoResponse, Response},
     routing::get,
 };

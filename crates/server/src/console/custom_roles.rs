@@ -3,11 +3,12 @@
 use super::{
     form::{Form, Post},
     page::{Desk, Frame, html},
+    path::Path,
     trouble::{Problem, Trouble},
 };
 use crate::app::App;
 use askama::Template;
-use axum::{Router, extract::Path, response::Response, routing::get};
+use axum::{Router, response::Response, routing::get};
 use http::StatusCode;
 use keywright_core::{
     Error,

@@ -6,6 +6,7 @@ use super::{
     visitor::{Guest, Visitor},
 };
 use crate::{app::App, auth::form::read_body};
+use aws_lc_rs::digest::{Context as Sha256, SHA256};
 use axum::{
     extract::{FromRequest, FromRequestParts as _, Request},
     response::{IntoResponse as _, Response},
@@ -27,6 +28,19 @@ const ROLE: &str = "role:";
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
+    /// What tells a form that is sent again from another one of the same page: everything in it but the password.
+    pub(crate) fn digest(&self, path: &str) -> [u8; 32] {
+        let mut digest = Sha256::new(&SHA256);
+        let fields = self.0.iter().filter(|(name, _)| name != "password").flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+        for text in [path].into_iter().chain(fields) {
+            digest.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+            digest.update(text.as_bytes());
+        }
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest.finish().as_ref());
+        bytes
+    }
+
     /// A field without spaces around; empty if it is not there.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.exact(name).trim()
@@ -115,7 +129,7 @@ impl FromRequest<Arc<App>> for Post<Visitor> {
         let mut who = Visitor::from_request_parts(&mut parts, app).await?;
         let form = read(body, &parts.headers).await.map_err(Trouble::into_response)?;
         require_token(app, &who.form_holder(), &form).map_err(Trouble::into_response)?;
-        who.sent_once(form.get("once"), parts.uri.path());
+        who.sent_once(&form, parts.uri.path());
         Ok(Self { who, form })
     }
 }
@@ -147,7 +161,7 @@ impl FromRequest<Arc<App>> for Post<Guest> {
 async fn read(body: axum::body::Body, headers: &HeaderMap) -> Result<Form, Trouble> {
     let bytes = read_body(headers, body, "name=value", MAX_BODY).await?;
     let fields: Vec<(String, String)> =
-        form_urlencoded::parse(&bytes).take(MAX_FIELDS + 1).into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        form_urlencoded::parse(&bytes).take(MAX_FIELDS + 1).map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
     if fields.len() > MAX_FIELDS {
         return Err(Trouble::bad_request(format!("The form has more than {MAX_FIELDS} fields, which is the limit.")));
     }

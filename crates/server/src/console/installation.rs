@@ -6,6 +6,7 @@ mod operator_keys;
 use super::{
     form::Post,
     page::{Desk, Frame, html},
+    path::Path,
     trouble::{Problem, Trouble},
     view::{Badge, When, when},
 };
@@ -13,7 +14,6 @@ use crate::{app::App, identity::call::Query};
 use askama::Template;
 use axum::{
     Router,
-    extract::Path,
     response::Response,
     routing::{get, post},
 };

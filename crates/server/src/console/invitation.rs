@@ -67,12 +67,12 @@ async fn ask(guest: Guest) -> Response {
 
 /// A link that does not work is no missing page but something about the form.
 fn about_link(error: Error) -> Result<Problem, Trouble> {
-    match error {
-        Error::NotFound(_) | Error::Absent(_) => Ok(Problem::of(
+    if matches!(error, Error::NotFound(_) | Error::Absent(_)) {
+        return Ok(Problem::of(
             "This invitation does not work: it was accepted or withdrawn already, or is older than seven days. Ask whoever invited you for another one.",
-        )),
-        error => Problem::about_form(error),
+        ));
     }
+    Problem::about_form(error)
 }
 
 async fn look(Post { who: guest, form }: Post<Guest>) -> Result<Response, Trouble> {

@@ -2,12 +2,13 @@
 
 use super::{
     page::{Desk, Frame, html},
+    path::Path,
     trouble::Trouble,
     view::{When, or_dash, when},
 };
 use crate::app::App;
 use askama::Template;
-use axum::{Router, extract::Path, response::Response, routing::get};
+use axum::{Router, response::Response, routing::get};
 use http::StatusCode;
 use keywright_core::{
     Error,
@@ -114,10 +115,14 @@ impl Bars {
         let (issued, refused) = days.iter().fold((0, 0), |(issued, refused), day| (issued + day.1, refused + day.2));
         Self {
             bars: days.iter().enumerate().map(bar).collect(),
-            summary: format!("{issued} tokens given, {refused} exchanges refused in 30 days"),
+            summary: format!("{} given, {} refused in 30 days", counted(issued, "token"), counted(refused, "exchange")),
             is_empty: issued + refused == 0,
         }
     }
+}
+
+fn counted(count: i64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 fn way_name(name: &str) -> String {

@@ -18,6 +18,7 @@ mod invitation;
 mod key_usage;
 mod overview;
 mod page;
+mod path;
 mod personal_keys;
 mod places;
 mod receipt;

@@ -3,6 +3,7 @@
 use super::{
     form::Post,
     page::{Desk, Frame, html},
+    path::Path,
     trouble::{Problem, Trouble},
     view::{Badge, Ending, When, day, ending, state, when},
 };
@@ -10,7 +11,6 @@ use crate::{app::App, identity::call::Query};
 use askama::Template;
 use axum::{
     Router,
-    extract::Path,
     response::Response,
     routing::{get, post},
 };

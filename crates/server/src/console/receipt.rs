@@ -3,12 +3,13 @@
 use super::{
     demo::{self, Switch},
     page::{Desk, Frame, html},
+    path::Path,
     trouble::Trouble,
     view::{When, when},
 };
 use crate::app::App;
 use askama::Template;
-use axum::{Router, extract::Path, response::Response, routing::get};
+use axum::{Router, response::Response, routing::get};
 use http::{HeaderMap, StatusCode};
 use keywright_protocol::{
     OrganizationId, Position,

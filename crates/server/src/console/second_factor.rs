@@ -49,6 +49,13 @@ struct CodesPage {
     turned_on: bool,
 }
 
+/// What the recovery codes come of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum After {
+    TurningOn,
+    Renewal,
+}
+
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/console/account/second-factor", get(show))
@@ -120,15 +127,15 @@ fn in_fours(secret: &str) -> String {
     secret.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
 }
 
-async fn codes_page(visitor: Visitor, codes: Vec<Zeroizing<String>>, turned_on: bool) -> Result<Response, Trouble> {
+async fn codes_page(visitor: Visitor, codes: Vec<Zeroizing<String>>, after: After) -> Result<Response, Trouble> {
     let desk = desk(visitor).await?;
     let codes = codes.iter().map(|code| code.to_string()).collect();
-    Ok(desk.visitor.answer(html(StatusCode::OK, &CodesPage { frame: desk.frame("Recovery codes", "account"), codes, turned_on })))
+    Ok(desk.visitor.answer(html(StatusCode::OK, &CodesPage { frame: desk.frame("Recovery codes", "account"), codes, turned_on: after == After::TurningOn })))
 }
 
 async fn confirm(Post { who, form }: Post<Visitor>) -> Result<Response, Trouble> {
     match who.app.core.confirm_second_factor(&who.ctx, form.get("code")).await {
-        Ok(confirmed) => codes_page(who, confirmed.value, true).await,
+        Ok(confirmed) => codes_page(who, confirmed.value, After::TurningOn).await,
         Err(error) => {
             let problem = Problem::about_form(error)?;
             refused(who, Problem::of(format!("{} Begin anew; remove the entry that your app has now.", problem.sentence))).await
@@ -141,7 +148,7 @@ async fn renew(Post { mut who, form }: Post<Visitor>) -> Result<Response, Troubl
         return refused(who, problem).await;
     }
     match who.app.core.renew_recovery_codes(&who.ctx, form.get("code")).await {
-        Ok(renewed) => codes_page(who, renewed.value, false).await,
+        Ok(renewed) => codes_page(who, renewed.value, After::Renewal).await,
         Err(error) => {
             let problem = Problem::about_form(error)?;
             refused(who, problem).await

@@ -5,6 +5,7 @@ mod invitations;
 use super::{
     form::Post,
     page::{Desk, Frame, html},
+    path::Path,
     trouble::{Problem, Trouble},
     view::{Owners, TickGroup},
 };
@@ -15,7 +16,6 @@ use crate::{
 use askama::Template;
 use axum::{
     Router,
-    extract::Path,
     response::Response,
     routing::{get, post},
 };

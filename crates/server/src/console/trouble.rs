@@ -54,10 +54,7 @@ impl Trouble {
 
 impl From<ApiError> for Trouble {
     fn from(error: ApiError) -> Self {
-        let sentence = match &error {
-            ApiError::Core(error) => sentence(error),
-            _ => as_sentence(&error.body().message),
-        };
+        let sentence = if let ApiError::Core(error) = &error { sentence(error) } else { as_sentence(&error.body().message) };
         let status = error.status();
         let retry_after = error.into_response().headers().get(RETRY_AFTER).cloned();
         Self { status, sentence, retry_after }
@@ -143,7 +140,24 @@ pub(crate) fn sentence(error: &Error) -> String {
             let _ = write!(text, "{}: {reason}", in_words(field));
             as_sentence(&text)
         }
-        error => as_sentence(&error.to_string()),
+        Error::Refused(_)
+        | Error::OutOfReach
+        | Error::NothingGranted
+        | Error::Scope(_)
+        | Error::Target(_)
+        | Error::HostOnly
+        | Error::Forbidden(_)
+        | Error::WrongPassword
+        | Error::WrongSecondFactor
+        | Error::Busy
+        | Error::Crowded
+        | Error::Limited(_)
+        | Error::NotFound(_)
+        | Error::Absent(_)
+        | Error::Conflict(_)
+        | Error::Catalog(_)
+        | Error::Behind(_)
+        | Error::Unavailable => as_sentence(&error.to_string()),
     }
 }
 

@@ -84,9 +84,15 @@ impl Visitor {
         self.ctx.now < self.session.confirmed_at.plus(FRESH - MARGIN)
     }
 
-    /// What a form names to be carried out once, however often it is sent.
-    pub(crate) fn sent_once(&mut self, key: &str, path: &str) {
-        self.ctx.once = Asked::new(key, &[path.as_bytes()]).ok().and_then(|asked| self.ctx.by_once(asked));
+    /// A form is carried out once, however often it is sent; another one of the same page is another one.
+    pub(crate) fn sent_once(&mut self, form: &Form, path: &str) {
+        let shown = form.get("once");
+        if shown.is_empty() {
+            return;
+        }
+        let digest = form.digest(path);
+        let key = format!("{shown}.{}", URL_SAFE_NO_PAD.encode(digest));
+        self.ctx.once = Asked::new(&key, &[&digest]).ok().and_then(|asked| self.ctx.by_once(asked));
     }
 
     /// Makes the session fresh if the form brings the password.

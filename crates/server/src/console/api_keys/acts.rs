@@ -9,6 +9,7 @@ use crate::{
     console::{
         form::Post,
         page::{Desk, Frame, html},
+        path::Path,
         trouble::{Problem, Trouble},
         view::{When, when},
     },
@@ -16,7 +17,6 @@ use crate::{
 use askama::Template;
 use axum::{
     Router,
-    extract::Path,
     response::Response,
     routing::{get, post},
 };

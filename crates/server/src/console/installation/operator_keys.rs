@@ -6,6 +6,7 @@ use crate::{
     console::{
         form::Post,
         page::{Desk, Frame, html},
+        path::Path,
         trouble::{Problem, Trouble},
         view::{Badge, When, when},
     },
@@ -13,7 +14,6 @@ use crate::{
 use askama::Template;
 use axum::{
     Router,
-    extract::Path,
     response::Response,
     routing::{get, post},
 };
@@ -69,6 +69,13 @@ struct ActPage {
     frame: Frame,
     name: String,
     rotates: bool,
+}
+
+/// What is done with a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Rotate,
+    Revoke,
 }
 
 pub(super) fn router() -> Router<Arc<App>> {
@@ -176,18 +183,18 @@ async fn create(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Tr
 }
 
 /// The page of an act on one key; whoever is not fresh is sent to the list, which asks for the password.
-async fn ask(desk: Desk, id: KeyId, rotates: bool) -> Result<Response, Trouble> {
+async fn ask(desk: Desk, id: KeyId, act: Act) -> Result<Response, Trouble> {
     let Some(keys) = keys(&desk).await? else { return Ok(desk.visitor.see(&format!("{}/operator-keys", desk.base()))) };
     let key = keys.into_iter().find(|key| key.id == id).ok_or_else(Trouble::no_such_page)?;
-    Ok(desk.visitor.answer(html(StatusCode::OK, &ActPage { frame: desk.frame(&key.name, "operator-keys"), name: key.name, rotates })))
+    Ok(desk.visitor.answer(html(StatusCode::OK, &ActPage { frame: desk.frame(&key.name, "operator-keys"), name: key.name, rotates: act == Act::Rotate })))
 }
 
 async fn ask_rotate(desk: Desk, Path((_, id)): Path<(OrganizationId, KeyId)>) -> Result<Response, Trouble> {
-    ask(desk, id, true).await
+    ask(desk, id, Act::Rotate).await
 }
 
 async fn ask_revoke(desk: Desk, Path((_, id)): Path<(OrganizationId, KeyId)>) -> Result<Response, Trouble> {
-    ask(desk, id, false).await
+    ask(desk, id, Act::Revoke).await
 }
 
 async fn rotate(Path((_, id)): Path<(OrganizationId, KeyId)>, Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Trouble> {
@@ -204,7 +211,7 @@ async fn rotate(Path((_, id)): Path<(OrganizationId, KeyId)>, Post { who: mut de
         },
         Err(problem) => problem,
     };
-    refused(&desk, &problem, true)
+    refused(&desk, &problem, Act::Rotate)
 }
 
 async fn revoke(Path((_, id)): Path<(OrganizationId, KeyId)>, Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Trouble> {
@@ -216,10 +223,10 @@ async fn revoke(Path((_, id)): Path<(OrganizationId, KeyId)>, Post { who: mut de
         },
         Err(problem) => problem,
     };
-    refused(&desk, &problem, false)
+    refused(&desk, &problem, Act::Revoke)
 }
 
-fn refused(desk: &Desk, problem: &Problem, rotates: bool) -> Result<Response, Trouble> {
+fn refused(desk: &Desk, problem: &Problem, act: Act) -> Result<Response, Trouble> {
     let frame = desk.frame("Operator key", "operator-keys").with_problem(Some(&problem.sentence));
-    Ok(desk.visitor.answer(html(problem.status, &ActPage { frame, name: "the key".to_owned(), rotates })))
+    Ok(desk.visitor.answer(html(problem.status, &ActPage { frame, name: "the key".to_owned(), rotates: act == Act::Rotate })))
 }
