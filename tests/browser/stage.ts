@@ -32,6 +32,7 @@ export interface Credentials {
   otherOrganization: Organization;
   personalAccessKeys: Record<string, string>;
   apiKeys: Record<string, { id: string; name: string; secret: string }>;
+  operator: Person & { organizationId: string };
 }
 
 /** Whether everything is done or a tenth of it. */
