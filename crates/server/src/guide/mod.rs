@@ -28,12 +28,14 @@ const ERRORS: &str = "errors";
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The pages in the order of the navigation, by their slugs; the first one stands at `/docs` itself.
-const SOURCES: [(&str, &str); 12] = [
+const SOURCES: [(&str, &str); 14] = [
     ("", include_str!("../../../../docs/guide/index.md")),
     ("authentication", include_str!("../../../../docs/guide/authentication.md")),
     ("personal-access-keys", include_str!("../../../../docs/guide/personal-access-keys.md")),
     ("api-keys", include_str!("../../../../docs/guide/api-keys.md")),
     ("organizations-and-roles", include_str!("../../../../docs/guide/organizations-and-roles.md")),
+    ("signing-in", include_str!("../../../../docs/guide/signing-in.md")),
+    ("console", include_str!("../../../../docs/guide/console.md")),
     ("your-own-permissions", include_str!("../../../../docs/guide/your-own-permissions.md")),
     ("protect-your-api", include_str!("../../../../docs/guide/protect-your-api.md")),
     ("gateways", include_str!("../../../../docs/guide/gateways.md")),
