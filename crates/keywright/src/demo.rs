@@ -5,7 +5,7 @@ mod verifiers;
 use crate::serve::mount;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use keywright_core::{Actor, Context, Core, demo, demo::DemoWorld, passwords, sessions::SignIn};
+use keywright_core::{Actor, Context, Core, PersonActor, demo, demo::DemoWorld, passwords, sessions::SignIn};
 use keywright_distribution::{
     Distribution,
     demo::{DemoOrganizations, seed},
@@ -121,8 +121,11 @@ async fn operator(core: &Arc<Core>) -> anyhow::Result<((OrganizationId, UserId),
     let password = passwords::generate()?;
     let anybody = Context { actor: Actor::Anonymous, ..host };
     let attempt = SignIn { email: EMAIL.to_owned(), password: one_time_password.into(), organization: None, new_password: Some(password.clone()), code: None };
-    // The session is nobody's: it ends unused.
-    drop(core.sign_in(&anybody, attempt).await?);
+    let begun = core.sign_in(&anybody, attempt).await?.value;
+    // The session was for the password alone.
+    let session = core.find_session(anybody.now, begun.secret.reveal()).await?;
+    let person = PersonActor { user_id: session.user_id, session_id: session.id, confirmed_at: session.confirmed_at };
+    core.end_session(&Context { actor: Actor::Person(person), ..anybody }, session.id).await?;
     Ok(((organization_id, user_id), DemoPerson { part: "operator".to_owned(), email: EMAIL.to_owned(), password }))
 }
 

@@ -17,7 +17,11 @@ use utoipa::{
 
 const JSON: &str = "application/json";
 /// Changes of the identity API that no operator key may make.
-const FOR_PEOPLE_ALONE: [&str; 13] = [
+const FOR_PEOPLE_ALONE: [&str; 17] = [
+    "rotateSigningKeys",
+    "revokeSigningKey",
+    "diffCatalog",
+    "applyCatalog",
     "createOperatorKey",
     "createPersonalAccessKey",
     "createWebhook",
