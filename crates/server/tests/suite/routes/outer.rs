@@ -121,7 +121,9 @@ async fn public_documents_are_for_every_page() {
 #[tokio::test]
 async fn unknown_paths_are_404_and_wrong_methods_405_with_what_is_allowed() {
     let server = TestServer::start().await;
-    for path in ["/", "/nothing", "/auth/v4/token", "/auth/v3/token/", "/distribution/v2/nothing", "/.well-known/nothing", "/auth%2Fv3/token"] {
+    let first = server.get(Actor::Anonymous, "/").await;
+    assert_eq!((first.status.as_u16(), first.header("location").as_str()), (303, "/console"), "people type the bare address");
+    for path in ["/nothing", "/auth/v4/token", "/auth/v3/token/", "/distribution/v2/nothing", "/.well-known/nothing", "/auth%2Fv3/token"] {
         fails(&server.get(Actor::Owner, path).await, 404, "not_found");
     }
     let profile = "/distribution/v2/profiles/6f9619ff-8b86-4011-b42d-00c04fc964ff";
