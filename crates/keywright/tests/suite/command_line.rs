@@ -302,7 +302,10 @@ async fn a_session_that_is_not_fresh_is_confirmed_by_the_password() {
     shell.sign_in("owner", &[]).await.succeeded();
     let before = shell.kept("default");
     let db = Db::open(&Location::Sqlite { path: shell.place.path("data/keywright.sqlite3") }, Writes::Revisioned, keywright_store::MIGRATIONS).await.unwrap();
-    let aged = db.write(|tx| Box::pin(async move { tx.execute("UPDATE sessions SET confirmed_at = confirmed_at - 600000", &[]).await })).await.unwrap();
+    let aged = db
+        .write(|tx| Box::pin(async move { tx.execute("UPDATE sessions SET confirmed_at = confirmed_at - 600000 WHERE ended_at IS NULL", &[]).await }))
+        .await
+        .unwrap();
     assert_eq!(aged.value, 1);
     db.close().await;
 
