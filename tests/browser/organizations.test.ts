@@ -19,7 +19,7 @@ stage.walkBothWays('a sub-organization is made, switched to, renamed, and left a
   await stage.signInAs(page, 'owner');
   await make(page, name);
   await page.locator('details.switcher > summary').click();
-  await page.getByRole('navigation', { name: 'Organizations' }).getByRole('link', { name, exact: true }).click();
+  await page.getByRole('navigation', { name: 'Organizations' }).getByRole('button', { name, exact: true }).click();
   await headed(page, name);
   const sub = new URL(page.url()).pathname;
   assert.notEqual(sub, `/console/${rootOrganization.id}`);
@@ -33,7 +33,7 @@ stage.walkBothWays('a sub-organization is made, switched to, renamed, and left a
   await sees(page, 'The organization has its new name.');
   assert.match(await page.title(), new RegExp(later));
   await page.locator('details.switcher > summary').click();
-  await page.getByRole('navigation', { name: 'Organizations' }).getByRole('link', { name: 'Acme', exact: true }).click();
+  await page.getByRole('navigation', { name: 'Organizations' }).getByRole('button', { name: 'Acme', exact: true }).click();
   await headed(page, 'Acme');
 });
 

@@ -14,7 +14,7 @@ use askama::Template;
 use axum::{Router, response::Response, routing::get};
 use http::StatusCode;
 use keywright_core::{
-    Error, Part,
+    Part,
     keys::api::ApiKey,
     usage::{SecretState, SecretUse},
 };
@@ -111,11 +111,7 @@ async fn list(desk: Desk, query: Query) -> Result<Response, Trouble> {
 
 /// One of those that he sees here.
 async fn find(desk: &Desk, id: KeyId) -> Result<ApiKey, Trouble> {
-    match desk.visitor.app.core.get_api_key(&desk.visitor.ctx, desk.id(), id).await {
-        Ok(key) => Ok(key),
-        Err(Error::NotFound(_)) => Err(Trouble::no_such_page()),
-        Err(error) => Err(error.into()),
-    }
+    desk.visitor.app.core.get_api_key(&desk.visitor.ctx, desk.id(), id).await.map_err(Trouble::of_named)
 }
 
 fn card(desk: &Desk, key: &ApiKey) -> KeyCard {

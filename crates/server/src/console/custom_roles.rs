@@ -10,10 +10,7 @@ use crate::app::App;
 use askama::Template;
 use axum::{Router, response::Response, routing::get};
 use http::StatusCode;
-use keywright_core::{
-    Error,
-    custom_roles::{NewRole, Role, RoleUpdate},
-};
+use keywright_core::custom_roles::{NewRole, Role, RoleUpdate};
 use keywright_protocol::OrganizationId;
 use std::sync::Arc;
 
@@ -97,11 +94,7 @@ fn refused(desk: &Desk, problem: &Problem, page: RolePage) -> Response {
 }
 
 async fn find(desk: &Desk, key: &str) -> Result<Role, Trouble> {
-    match desk.visitor.app.core.get_custom_role(&desk.visitor.ctx, desk.id(), key).await {
-        Ok(role) => Ok(role),
-        Err(Error::NotFound(_) | Error::Absent(_)) => Err(Trouble::no_such_page()),
-        Err(error) => Err(error.into()),
-    }
+    desk.visitor.app.core.get_custom_role(&desk.visitor.ctx, desk.id(), key).await.map_err(Trouble::of_named)
 }
 
 async fn ask_new(desk: Desk) -> Response {

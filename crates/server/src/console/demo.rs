@@ -15,6 +15,9 @@ use std::{net::IpAddr, sync::Arc};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+/// What proxies add to a request.
+const PROXIES_SAY: [&str; 4] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host"];
+
 /// What the demo has.
 pub struct Demo {
     /// Its people.
@@ -69,7 +72,9 @@ fn here<'a>(app: &'a App, ctx: &Context, headers: &HeaderMap) -> Option<&'a Demo
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let is_own_host = app.core.issuer().split_once("://").is_some_and(|(_, own)| own == host);
     let is_loopback = ctx.client_ip.is_some_and(|ip| IpAddr::is_loopback(&ip.to_canonical()));
-    app.demo().filter(|_| is_own_host && is_loopback)
+    // A proxy on this machine has that address too, whoever stands behind it.
+    let is_direct = !PROXIES_SAY.iter().any(|name| headers.contains_key(*name));
+    app.demo().filter(|_| is_own_host && is_loopback && is_direct)
 }
 
 async fn sign_in(headers: HeaderMap, Post { who: mut guest, form }: Post<Guest>) -> Result<Response, Trouble> {

@@ -6,7 +6,6 @@ use super::{
     visitor::{Guest, Visitor},
 };
 use crate::{app::App, auth::form::read_body};
-use aws_lc_rs::digest::{Context as Sha256, SHA256};
 use axum::{
     extract::{FromRequest, FromRequestParts as _, Request},
     response::{IntoResponse as _, Response},
@@ -29,16 +28,8 @@ pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
     /// What tells a form that is sent again from another one of the same page: everything in it but the password.
-    pub(crate) fn digest(&self, path: &str) -> [u8; 32] {
-        let mut digest = Sha256::new(&SHA256);
-        let fields = self.0.iter().filter(|(name, _)| name != "password").flat_map(|(name, value)| [name.as_str(), value.as_str()]);
-        for text in [path].into_iter().chain(fields) {
-            digest.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
-            digest.update(text.as_bytes());
-        }
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest.finish().as_ref());
-        bytes
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().filter(|(name, _)| name != "password").flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()])
     }
 
     /// A field without spaces around; empty if it is not there.

@@ -10,10 +10,7 @@ use crate::app::App;
 use askama::Template;
 use axum::{Router, response::Response, routing::get};
 use http::StatusCode;
-use keywright_core::{
-    Error,
-    usage::{Period, Usage, UsageQuery},
-};
+use keywright_core::usage::{Period, Usage, UsageQuery};
 use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time};
 use std::sync::Arc;
 
@@ -76,11 +73,7 @@ pub(super) fn router() -> Router<Arc<App>> {
 
 async fn read(desk: &Desk, key: (KeyId, KeyKind)) -> Result<Usage, Trouble> {
     let query = UsageQuery { from: None, until: None, by: Period::Day };
-    match desk.visitor.app.core.key_usage(&desk.visitor.ctx, desk.id(), key, query).await {
-        Ok(usage) => Ok(usage),
-        Err(Error::NotFound(_)) => Err(Trouble::no_such_page()),
-        Err(error) => Err(error.into()),
-    }
+    desk.visitor.app.core.key_usage(&desk.visitor.ctx, desk.id(), key, query).await.map_err(Trouble::of_named)
 }
 
 /// Tokens given and exchanges refused, by day, oldest first; days without any too.
@@ -159,21 +152,13 @@ async fn page(desk: Desk, (id, kind): (KeyId, KeyKind), name: String, (here, bac
 }
 
 async fn of_api_key(desk: Desk, Path((_, id)): Path<(OrganizationId, KeyId)>) -> Result<Response, Trouble> {
-    let key = match desk.visitor.app.core.get_api_key(&desk.visitor.ctx, desk.id(), id).await {
-        Ok(key) => key,
-        Err(Error::NotFound(_)) => return Err(Trouble::no_such_page()),
-        Err(error) => return Err(error.into()),
-    };
+    let key = desk.visitor.app.core.get_api_key(&desk.visitor.ctx, desk.id(), id).await.map_err(Trouble::of_named)?;
     let back = format!("{}/api-keys/{id}", desk.base());
     page(desk, (id, KeyKind::ApiKey), key.record.name, ("api-keys", back)).await
 }
 
 async fn of_personal_key(desk: Desk, Path((_, id)): Path<(OrganizationId, KeyId)>) -> Result<Response, Trouble> {
-    let key = match desk.visitor.app.core.get_personal_access_key(&desk.visitor.ctx, desk.id(), id).await {
-        Ok(key) => key,
-        Err(Error::NotFound(_)) => return Err(Trouble::no_such_page()),
-        Err(error) => return Err(error.into()),
-    };
+    let key = desk.visitor.app.core.get_personal_access_key(&desk.visitor.ctx, desk.id(), id).await.map_err(Trouble::of_named)?;
     let back = format!("{}/personal-keys", desk.base());
     page(desk, (id, KeyKind::PersonalAccessKey), key.name, ("personal-keys", back)).await
 }

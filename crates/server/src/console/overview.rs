@@ -57,10 +57,6 @@ pub(super) fn router() -> Router<Arc<App>> {
 
 async fn show(desk: Desk) -> Result<Response, Trouble> {
     let (core, ctx) = (Arc::clone(&desk.visitor.app.core), &desk.visitor.ctx);
-    // Where he is now is where he comes back to.
-    if desk.visitor.session.organization_id != Some(desk.id()) {
-        core.switch_organization(ctx, desk.id()).await?;
-    }
     let lists = match core.attention(ctx, desk.id()).await {
         Ok(attention) => Some(lists(&desk, attention)),
         Err(Error::Forbidden(_)) => None,

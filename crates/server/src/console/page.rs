@@ -2,7 +2,7 @@
 
 use super::{
     trouble::Trouble,
-    view::{self, Owners, TickGroup},
+    view::{self, Owners, PlaceTicks, TickGroup},
     visitor::Visitor,
 };
 use crate::app::App;
@@ -16,8 +16,8 @@ use http::{
     header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_FRAME_OPTIONS},
     request::Parts,
 };
-use keywright_core::{Error, chance, explain::Me, organizations::Organization};
-use keywright_protocol::{OrganizationId, catalog::OWNER};
+use keywright_core::{chance, explain::Me, organizations::Organization};
+use keywright_protocol::{OrganizationId, admin::RolesIn, catalog::OWNER};
 use std::sync::Arc;
 
 /// What a page may load and do: its own files and forms, nothing inline and nothing from elsewhere (Content Security Policy Level 3).
@@ -98,11 +98,7 @@ impl Desk {
     /// In an organization; one that is not his is no page.
     pub(crate) async fn at(visitor: Visitor, id: OrganizationId) -> Result<Self, Trouble> {
         let core = Arc::clone(&visitor.app.core);
-        let me = match core.me(&visitor.ctx, id).await {
-            Ok(me) => me,
-            Err(Error::NotFound(_)) => return Err(Trouble::no_such_page()),
-            Err(error) => return Err(error.into()),
-        };
+        let me = core.me(&visitor.ctx, id).await.map_err(Trouble::of_named)?;
         let choices = core.list_organizations(&visitor.ctx).await?;
         let is_operator = core.is_operator_organization(id).await?;
         let custom = core.custom_role_names(&visitor.ctx, id).await?;
@@ -138,6 +134,15 @@ impl Desk {
     /// All roles to choose from, with those ticked that are held.
     pub(crate) fn ticks(&self, held: &[String], owners: Owners) -> Vec<TickGroup> {
         view::ticks(self.visitor.app.core.catalog().catalog.document(), &self.custom, held, owners)
+    }
+
+    /// This organization and those below, with the roles to tick in each.
+    pub(crate) fn places(&self, held: &[RolesIn], owners: Owners) -> Vec<PlaceTicks> {
+        let place = |of: &Organization| {
+            let roles = held.iter().find(|grant| grant.organization_id == of.row.id).map(|grant| grant.roles.as_slice()).unwrap_or_default();
+            PlaceTicks { id: of.row.id, name: of.row.name.clone(), any: !roles.is_empty(), groups: self.ticks(roles, owners) }
+        };
+        [&self.me.organization].into_iter().chain(self.subs()).map(place).collect()
     }
 
     /// Keys and names of all roles but Owner.

@@ -111,11 +111,7 @@ async fn list(desk: Desk, query: Query) -> Result<Response, Trouble> {
 /// One of those that he sees here.
 async fn find(desk: &Desk, id: KeyId) -> Result<KeyLine, Trouble> {
     let found = desk.visitor.app.core.get_personal_access_key(&desk.visitor.ctx, desk.id(), id).await;
-    match found {
-        Ok(key) => Ok(line(desk, key)),
-        Err(keywright_core::Error::NotFound(_)) => Err(Trouble::no_such_page()),
-        Err(error) => Err(error.into()),
-    }
+    found.map(|key| line(desk, key)).map_err(Trouble::of_named)
 }
 
 async fn new(desk: Desk) -> Response {

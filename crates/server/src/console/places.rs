@@ -51,6 +51,7 @@ struct Shown {
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/console", get(first))
+        .route("/console/switch", post(switch))
         .route("/console/{organization}/profile", get(profile))
         .route("/console/{organization}/profile/name", post(rename))
         .route("/console/{organization}/sub-organizations", post(create_sub))
@@ -61,6 +62,13 @@ pub(super) fn router() -> Router<Arc<App>> {
 async fn first(visitor: Visitor) -> Result<Response, Trouble> {
     let desk = desk(visitor).await?;
     Ok(desk.visitor.see(&format!("/console/{}", desk.id())))
+}
+
+/// Goes on in another of his organizations, and comes back there.
+async fn switch(Post { who, form }: Post<Visitor>) -> Result<Response, Trouble> {
+    let id: OrganizationId = form.get("organization").parse().map_err(|_| Trouble::no_such_page())?;
+    who.app.core.switch_organization(&who.ctx, id).await.map_err(Trouble::of_named)?;
+    Ok(who.see(&format!("/console/{id}")))
 }
 
 fn profile_page(desk: &Desk, new_name: String) -> ProfilePage {

@@ -22,7 +22,7 @@ use axum::{
 use http::StatusCode;
 use invitations::InvitationLine;
 use keywright_core::{
-    Error, Part,
+    Part,
     members::{Member, RoleChange},
 };
 use keywright_protocol::{OrganizationId, UserId};
@@ -124,11 +124,7 @@ async fn csv(desk: Desk) -> Result<Response, Trouble> {
 }
 
 async fn find(desk: &Desk, user: UserId) -> Result<Member, Trouble> {
-    match desk.visitor.app.core.get_member(&desk.visitor.ctx, desk.id(), user).await {
-        Ok((_, member)) => Ok(member),
-        Err(Error::NotFound(_)) => Err(Trouble::no_such_page()),
-        Err(error) => Err(error.into()),
-    }
+    desk.visitor.app.core.get_member(&desk.visitor.ctx, desk.id(), user).await.map(|(_, member)| member).map_err(Trouble::of_named)
 }
 
 fn member_page(desk: &Desk, member: &Member, held: &[String]) -> MemberPage {

@@ -40,6 +40,11 @@ impl Trouble {
         Self { status: StatusCode::NOT_FOUND, sentence: sentence.to_owned(), retry_after: None }
     }
 
+    /// Of something that the address names: what is not there is no page.
+    pub(crate) fn of_named(error: Error) -> Self {
+        if matches!(error, Error::NotFound(_) | Error::Absent(_)) { Self::no_such_page() } else { error.into() }
+    }
+
     fn title(&self) -> &'static str {
         match self.status {
             StatusCode::FORBIDDEN => "Not permitted",

@@ -2,7 +2,7 @@
 
 use keywright_core::keys::{ExpiryState, KeyRecord, KeyState};
 use keywright_protocol::{
-    Time,
+    OrganizationId, Time,
     catalog::{Document, OWNER},
     roles::role_groups,
 };
@@ -72,6 +72,15 @@ pub(crate) struct Tick {
 pub(crate) struct TickGroup {
     pub(crate) title: String,
     pub(crate) ticks: Vec<Tick>,
+}
+
+/// An organization whose roles can be ticked.
+pub(crate) struct PlaceTicks {
+    pub(crate) id: OrganizationId,
+    pub(crate) name: String,
+    pub(crate) groups: Vec<TickGroup>,
+    /// Whether one is.
+    pub(crate) any: bool,
 }
 
 /// Whether the role `owner` is among those to choose from.

@@ -11,7 +11,11 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderValue, Method, header::SET_COOKIE, request::Parts};
+use http::{
+    HeaderValue, Method,
+    header::{SET_COOKIE, STRICT_TRANSPORT_SECURITY},
+    request::Parts,
+};
 use keywright_core::{
     Actor, Context, Error, PersonActor,
     authorize::FRESH,
@@ -90,9 +94,9 @@ impl Visitor {
         if shown.is_empty() {
             return;
         }
-        let digest = form.digest(path);
-        let key = format!("{shown}.{}", URL_SAFE_NO_PAD.encode(digest));
-        self.ctx.once = Asked::new(&key, &[&digest]).ok().and_then(|asked| self.ctx.by_once(asked));
+        let parts: Vec<&[u8]> = std::iter::once(path.as_bytes()).chain(form.parts()).collect();
+        let asked = Asked::new(shown, &parts).map(|asked| Asked { key: format!("{shown}.{}", URL_SAFE_NO_PAD.encode(asked.fingerprint)), ..asked });
+        self.ctx.once = asked.ok().and_then(|asked| self.ctx.by_once(asked));
     }
 
     /// Makes the session fresh if the form brings the password.
@@ -126,7 +130,7 @@ impl Visitor {
 
     /// An answer, with the cookies that go along.
     pub(crate) fn answer(&self, answer: impl IntoResponse) -> Response {
-        with_cookies(answer.into_response(), &self.set)
+        dressed(answer.into_response(), self.cookies, &self.set)
     }
 
     /// To another page of the console.
@@ -204,7 +208,7 @@ impl Guest {
 
     /// An answer, with the cookies that go along.
     pub(crate) fn answer(&self, answer: impl IntoResponse) -> Response {
-        with_cookies(answer.into_response(), &self.set)
+        dressed(answer.into_response(), self.cookies, &self.set)
     }
 
     /// To a page of the console.
@@ -213,7 +217,11 @@ impl Guest {
     }
 }
 
-fn with_cookies(mut response: Response, set: &[HeaderValue]) -> Response {
+/// With the cookies that are set. Where people come by https they are to come by nothing else for a year (RFC 6797).
+fn dressed(mut response: Response, cookies: Cookies, set: &[HeaderValue]) -> Response {
+    if cookies == Cookies::Secure {
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
     for cookie in set {
         response.headers_mut().append(SET_COOKIE, cookie.clone());
     }

@@ -36,10 +36,10 @@ impl Letter {
             MailContent::Invitation { organization, token, expires_at, accept_at } => invitation(organization, (token, accept_at), *expires_at, issuer),
             MailContent::PasswordReset { token, expires_at, confirm_at } => password_reset((token, confirm_at), *expires_at, issuer),
             MailContent::NewKey { key, made, made_by, address, at, expires_at, .. } => {
-                new_key(key, (*made, made_by), &[("At", shown(*at)), ("From", address.clone()), ("Expires", shown(*expires_at))])
+                new_key(key, (*made, made_by), &[("At", shown(*at)), ("From", address.clone()), ("Expires", shown(*expires_at))], issuer)
             }
-            MailContent::KeyExpiring { key, expires_at } => key_expiring(key, *expires_at),
-            MailContent::NewNetwork { key, address, user_agent, at, .. } => new_network(key, (address, user_agent), *at),
+            MailContent::KeyExpiring { key, expires_at } => key_expiring(key, *expires_at, issuer),
+            MailContent::NewNetwork { key, address, user_agent, at, .. } => new_network(key, (address, user_agent), *at, issuer),
             MailContent::SecondFactor { event, address, user_agent, at } => second_factor(*event, (address, user_agent), *at, issuer),
             MailContent::OutOfDate | MailContent::Unreadable => return None,
         };
@@ -94,7 +94,7 @@ fn password_reset((token, confirm_at): (&str, &str), expires_at: Time, issuer: &
     }
 }
 
-fn new_key(key: &MailKey, (made, made_by): (NewSecret, &str), more: &[(&'static str, String)]) -> Letter {
+fn new_key(key: &MailKey, (made, made_by): (NewSecret, &str), more: &[(&'static str, String)], issuer: &str) -> Letter {
     let subject = match made {
         NewSecret::OfNewKey => format!("New {} of {}", named(key), key.organization),
         NewSecret::OfRotation => format!("New secret for {} of {}", named(key), key.organization),
@@ -112,13 +112,13 @@ fn new_key(key: &MailKey, (made, made_by): (NewSecret, &str), more: &[(&'static 
         subject,
         before: vec![said.to_owned()],
         facts,
-        link: Some(page(key, "If you expected this, there is nothing for you to do. If not, revoke the key here, and change your password:")),
+        link: Some(page(key, "If you expected this, there is nothing for you to do. If not, revoke the key here, and change your password:", issuer)),
         call: Some(revoke(key, "Or in a terminal:")),
         after: Vec::new(),
     }
 }
 
-fn key_expiring(key: &MailKey, expires_at: Time) -> Letter {
+fn key_expiring(key: &MailKey, expires_at: Time, issuer: &str) -> Letter {
     let subject = format!("{} of {} expires on {}", named(key), key.organization, day(expires_at));
     let mut facts = about(key);
     facts.push(("Expires", shown(expires_at)));
@@ -136,18 +136,17 @@ fn key_expiring(key: &MailKey, expires_at: Time) -> Letter {
     } else {
         "If it is still needed, rotate it here: it gets a new secret and a later expiry:"
     };
-    Letter { title: subject.clone(), subject, before, facts, link: Some(page(key, what)), call: Some(call), after: Vec::new() }
+    Letter { title: subject.clone(), subject, before, facts, link: Some(page(key, what, issuer)), call: Some(call), after: Vec::new() }
 }
 
-/// The key's page of the console: where the API has it, the console has it too.
-fn page(key: &MailKey, what: &str) -> Call {
-    let line = key.manage_at.replacen("/identity/v1/organizations/", "/console/", 1).replacen("/personal-access-keys", "/personal-keys", 1);
-    let line =
-        if key.kind == KeyKind::PersonalAccessKey { line.split("/personal-keys").next().unwrap_or_default().to_owned() + "/personal-keys" } else { line };
+/// Where the console looks after a key.
+fn page(key: &MailKey, what: &str, issuer: &str) -> Call {
+    let home = format!("{issuer}/console/{}", key.organization_id);
+    let line = if key.kind == KeyKind::PersonalAccessKey { format!("{home}/personal-keys") } else { format!("{home}/api-keys/{}", key.id) };
     Call { what: what.to_owned(), line }
 }
 
-fn new_network(key: &MailKey, (address, user_agent): (&str, &str), at: Time) -> Letter {
+fn new_network(key: &MailKey, (address, user_agent): (&str, &str), at: Time, issuer: &str) -> Letter {
     let subject = format!("{} of {} was used from a new network", named(key), key.organization);
     let mut facts = about(key);
     facts.extend([("From", address.to_owned()), ("Client", user_agent.to_owned()), ("At", shown(at))].into_iter().filter(|(_, value)| !value.is_empty()));
@@ -156,7 +155,7 @@ fn new_network(key: &MailKey, (address, user_agent): (&str, &str), at: Time) -> 
         subject,
         before: vec!["This key was used from a network where it has not been used in the last 90 days.".to_owned()],
         facts,
-        link: Some(page(key, "If you expected this, there is nothing for you to do. If not, revoke the key here:")),
+        link: Some(page(key, "If you expected this, there is nothing for you to do. If not, revoke the key here:", issuer)),
         call: Some(revoke(key, "Or in a terminal:")),
         after: Vec::new(),
     }

@@ -1,9 +1,6 @@
 //! What is done with an API Key: each act has a page that says what it breaks.
 
-use super::{
-    KeyCard, KeyPage, card, find, key_page,
-    making::{PlaceTicks, SecretPage, places},
-};
+use super::{KeyCard, KeyPage, card, find, key_page, making::SecretPage};
 use crate::{
     app::App,
     console::{
@@ -11,7 +8,7 @@ use crate::{
         page::{Desk, Frame, html},
         path::Path,
         trouble::{Problem, Trouble},
-        view::{When, when},
+        view::{Owners, PlaceTicks, When, when},
     },
 };
 use askama::Template;
@@ -102,7 +99,7 @@ fn to_key(desk: &Desk, id: KeyId, done: &str) -> Response {
 
 async fn ask_roles(desk: Desk, Path((_, id)): Ids) -> Result<Response, Trouble> {
     let key = find(&desk, id).await?;
-    let page = RolesPage { frame: desk.frame("Roles of a key", "api-keys"), places: places(&desk, &key.grants), key: card(&desk, &key) };
+    let page = RolesPage { frame: desk.frame("Roles of a key", "api-keys"), places: desk.places(&key.grants, Owners::Without), key: card(&desk, &key) };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
 
@@ -118,7 +115,7 @@ async fn set_roles(Path((_, id)): Ids, Post { who: mut desk, form }: Post<Desk>)
         Err(problem) => problem,
     };
     let frame = desk.frame("Roles of a key", "api-keys").with_problem(Some(&problem.sentence));
-    let page = RolesPage { frame, places: places(&desk, &form.grants()), key: card(&desk, &key) };
+    let page = RolesPage { frame, places: desk.places(&form.grants(), Owners::Without), key: card(&desk, &key) };
     Ok(desk.visitor.answer(html(problem.status, &page)))
 }
 

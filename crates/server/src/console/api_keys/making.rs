@@ -6,7 +6,7 @@ use crate::{
         form::{Form, Post},
         page::{Desk, Frame, html},
         trouble::{Problem, Trouble},
-        view::{Owners, TickGroup, day},
+        view::{Owners, PlaceTicks, day},
     },
     identity::call::Query,
 };
@@ -18,7 +18,6 @@ use axum::{
 };
 use http::StatusCode;
 use keywright_core::keys::api::NewApiKey;
-use keywright_protocol::{OrganizationId, admin::RolesIn};
 use std::{sync::Arc, time::Duration};
 
 /// What the form proposes.
@@ -45,14 +44,6 @@ impl Basics {
         ];
         form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
     }
-}
-
-/// An organization whose roles can be ticked.
-pub(super) struct PlaceTicks {
-    pub(super) id: OrganizationId,
-    pub(super) name: String,
-    pub(super) groups: Vec<TickGroup>,
-    pub(super) any: bool,
 }
 
 #[derive(Template)]
@@ -89,20 +80,6 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/console/{organization}/api-keys", post(create))
 }
 
-/// The organizations that a key made here can have roles in: this one and those below.
-pub(super) fn places(desk: &Desk, held: &[RolesIn]) -> Vec<PlaceTicks> {
-    let own = (desk.id(), desk.me.organization.row.name.clone());
-    let subs = desk.subs().map(|of| (of.row.id, of.row.name.clone()));
-    [own]
-        .into_iter()
-        .chain(subs)
-        .map(|(id, name)| {
-            let roles = held.iter().find(|grant| grant.organization_id == id).map(|grant| grant.roles.as_slice()).unwrap_or_default();
-            PlaceTicks { id, name, any: !roles.is_empty(), groups: desk.ticks(roles, Owners::Without) }
-        })
-        .collect()
-}
-
 fn basics(of: impl Fn(&str) -> String) -> Basics {
     Basics { name: of("name"), description: of("description"), expires: of("expires"), not_before: of("not_before"), addresses: of("addresses") }
 }
@@ -117,7 +94,7 @@ async fn first(desk: Desk, query: Query) -> Response {
 
 async fn second(desk: Desk, query: Query) -> Response {
     let basics = basics(|name| query.get(name).unwrap_or_default().to_owned());
-    desk.visitor.answer(html(StatusCode::OK, &SecondPage { frame: desk.frame("New API Key", "api-keys"), basics, places: places(&desk, &[]) }))
+    desk.visitor.answer(html(StatusCode::OK, &SecondPage { frame: desk.frame("New API Key", "api-keys"), basics, places: desk.places(&[], Owners::Without) }))
 }
 
 fn wanted(form: &Form) -> Result<NewApiKey, String> {
@@ -153,6 +130,6 @@ async fn create(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Tr
         },
     };
     let frame = desk.frame("New API Key", "api-keys").with_problem(Some(&problem.sentence));
-    let page = SecondPage { frame, basics: basics(|name| form.exact(name).to_owned()), places: places(&desk, &form.grants()) };
+    let page = SecondPage { frame, basics: basics(|name| form.exact(name).to_owned()), places: desk.places(&form.grants(), Owners::Without) };
     Ok(desk.visitor.answer(html(problem.status, &page)))
 }

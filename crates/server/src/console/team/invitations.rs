@@ -5,13 +5,13 @@ use crate::console::{
     page::{Desk, Frame, html},
     team::team_page,
     trouble::{Problem, Trouble},
-    view::{Badge, Owners, TickGroup, When, when},
+    view::{Badge, Owners, PlaceTicks, When, when},
 };
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 use keywright_core::{Error, invitations::Invitation};
-use keywright_protocol::{OrganizationId, admin::RolesIn};
+use keywright_protocol::admin::RolesIn;
 
 /// An invitation as the list shows it.
 pub(super) struct InvitationLine {
@@ -21,20 +21,12 @@ pub(super) struct InvitationLine {
     pub(super) grants: Vec<(String, Vec<String>)>,
 }
 
-/// An organization that an invitation can give roles in.
-struct Place {
-    id: OrganizationId,
-    name: String,
-    any: bool,
-    groups: Vec<TickGroup>,
-}
-
 #[derive(Template)]
 #[template(path = "console/invite.html")]
 struct InvitePage {
     frame: Frame,
     pub(super) email: String,
-    places: Vec<Place>,
+    places: Vec<PlaceTicks>,
 }
 
 impl InvitationLine {
@@ -48,12 +40,7 @@ impl InvitationLine {
 
 fn page(desk: &Desk, email: &str, held: &[RolesIn]) -> InvitePage {
     let owners = if desk.is_owner() { Owners::With } else { Owners::Without };
-    let own = (desk.id(), desk.me.organization.row.name.clone());
-    let places = [own].into_iter().chain(desk.subs().map(|of| (of.row.id, of.row.name.clone()))).map(|(id, name)| {
-        let roles = held.iter().find(|grant| grant.organization_id == id).map(|grant| grant.roles.as_slice()).unwrap_or_default();
-        Place { id, name, any: !roles.is_empty(), groups: desk.ticks(roles, owners) }
-    });
-    InvitePage { frame: desk.frame("Invite somebody", "team"), email: email.to_owned(), places: places.collect() }
+    InvitePage { frame: desk.frame("Invite somebody", "team"), email: email.to_owned(), places: desk.places(held, owners) }
 }
 
 pub(super) async fn ask(desk: Desk) -> Response {
