@@ -32,19 +32,19 @@ stage.walkBothWays('sessions are listed, one is ended, and then all others', asy
   });
   await elsewhere(owner, async (other) => {
     await page.reload();
-    await page.getByRole('button', { name: 'End all others' }).click();
+    await page.getByRole('button', { name: 'End all other sessions' }).click();
     await sees(page, 'All of your other sessions have ended.');
     await isSignedOut(other);
   });
   await page.reload();
-  await sees(page, 'this one');
-  assert.equal(await page.getByRole('button', { name: 'End all others' }).count(), 0);
+  await sees(page, 'This session');
+  assert.equal(await page.getByRole('button', { name: 'End all other sessions' }).count(), 0);
 });
 
 stage.walk('ending the session that one is in signs out', async (page) => {
   await stage.signInAs(page, 'viewer');
   await page.goto('/console/account/sessions');
-  await page.getByRole('row').filter({ hasText: 'this one' }).getByRole('button').click();
+  await page.getByRole('row').filter({ hasText: 'This session' }).getByRole('button').click();
   await sees(page, 'You are signed out.');
 });
 
@@ -52,14 +52,14 @@ stage.walk('a changed password ends the other sessions, and the old one opens no
   const { manager } = stage.server.credentials.users;
   await stage.signIn(page, manager);
   await page.getByRole('link', { name: manager.email }).click();
-  await page.getByRole('link', { name: 'Change the password' }).click();
-  await page.getByLabel('Present password').fill('not this one');
+  await page.getByRole('link', { name: 'Change password' }).click();
+  await page.getByLabel('Current password').fill('not this one');
   await page.getByLabel('New password').fill(NEW);
   await page.getByRole('button', { name: 'Change it' }).click();
   await page.getByRole('alert').waitFor();
   assert.equal(await page.getByLabel('New password').inputValue(), '', 'no password is sent back');
   await elsewhere(manager, async (other) => {
-    await page.getByLabel('Present password').fill(manager.password);
+    await page.getByLabel('Current password').fill(manager.password);
     await page.getByLabel('New password').fill(NEW);
     await page.getByRole('button', { name: 'Change it' }).click();
     await sees(page, 'Your password is changed');
@@ -75,7 +75,7 @@ stage.walkBothWays('a forgotten password is replaced by the code of a mail', asy
   const { server } = stage;
   const who = server.credentials.users[tag === 'plain' ? 'globexowner' : 'submember'];
   await page.goto('/console/sign-in');
-  await page.getByRole('link', { name: 'Forgotten password' }).click();
+  await page.getByRole('link', { name: 'Forgot your password?' }).click();
   await page.getByLabel('E-mail address').fill(who.email);
   await page.getByRole('button', { name: 'Send the mail' }).click();
   await sees(page, `If there is an account for ${who.email}`);

@@ -10,11 +10,11 @@ const stage = Stage.forThisFile();
 async function make(page: Page, name: string, roles: string[]): Promise<{ secret: string; oauth: string; pipeline: string; vendor: string }> {
   const { id } = stage.server.credentials.rootOrganization;
   await page.goto(`/console/${id}/api-keys`);
-  await page.getByRole('link', { name: 'Make a key' }).click();
+  await page.getByRole('link', { name: 'Create a key' }).click();
   await page.getByLabel('Name', { exact: true }).fill(name);
   await page.getByRole('button', { name: 'Next: roles' }).click();
   for (const role of roles) await tick(page, id, role).check();
-  await page.getByRole('button', { name: 'Make the key' }).click();
+  await page.getByRole('button', { name: 'Create the key' }).click();
   return await shown(page);
 }
 
@@ -23,15 +23,17 @@ function tick(page: Page, organization: string, role: string) {
   return page.locator(`input[name="role:${organization}"][value="${role}"]`);
 }
 
+/** What a page shows of a secret; the lines as somebody pastes them who has put the secret into the variable that they name. */
 async function shown(page: Page): Promise<{ secret: string; oauth: string; pipeline: string; vendor: string }> {
   await sees(page, 'Copy it now.');
   const [secret, oauth, pipeline, vendor] = await Promise.all(['#secret', '#line-oauth', '#line-ci', '#line-vendor'].map((id) => textOf(page, id)));
-  return { secret, oauth, pipeline, vendor };
+  const pasted = (line: string): string => `KEYWRIGHT_SECRET='${secret}'\n${line}`;
+  return { secret, oauth: pasted(oauth), pipeline: pasted(pipeline), vendor: pasted(vendor) };
 }
 
 /** What the key may do, asked by the line for pipelines. */
-async function permissions(line: string, secret: string): Promise<string[]> {
-  return JSON.parse(await stage.server.shell(line, { KEYWRIGHT_SECRET: secret })).permissions;
+async function permissions(line: string): Promise<string[]> {
+  return JSON.parse(await stage.server.shell(line)).permissions;
 }
 
 async function toKey(page: Page): Promise<void> {
@@ -46,22 +48,22 @@ stage.walkBothWays('an API Key is made in steps, used by all lines that are show
   const lines = await make(page, `nightly ${tag}`, ['view-organization']);
   assert.equal(JSON.parse(await server.shell(lines.oauth)).token_type, 'Bearer');
   assert.equal(JSON.parse(await server.shell(lines.vendor)).token_type, 'Bearer');
-  const before = await permissions(lines.pipeline, lines.secret);
+  const before = await permissions(lines.pipeline);
   assert.ok(before.includes('organization.member.view') && !before.includes('organization.member.manage'), `${before}`);
 
   await toKey(page);
   await page.getByRole('link', { name: 'Manage roles' }).click();
   await tick(page, id, 'view-organization').uncheck();
   await tick(page, id, 'manage-organization').check();
-  await page.getByRole('button', { name: 'Give these roles' }).click();
+  await page.getByRole('button', { name: 'Save the roles' }).click();
   await sees(page, 'The key has its new roles.');
-  const after = await permissions(lines.pipeline, lines.secret);
+  const after = await permissions(lines.pipeline);
   assert.ok(after.includes('organization.member.manage'), `${after}`);
 
-  await page.getByRole('link', { name: 'How it is used' }).click();
+  await page.getByRole('link', { name: 'Usage' }).click();
   await until('four uses are counted', async () => {
     await page.reload();
-    return await page.getByText('4 tokens given, 0 exchanges refused in 30 days').isVisible();
+    return await page.getByText('4 tokens issued, 0 exchanges refused in 30 days').isVisible();
   });
 });
 
@@ -72,14 +74,14 @@ stage.walk('a key without a role is not made, and the second step keeps what the
   await page.getByLabel('Name', { exact: true }).fill('no role & more');
   await page.getByText('More', { exact: true }).click();
   await page.getByLabel('Description').fill('for <nothing>');
-  await page.getByLabel('Addresses that it is taken from').fill('203.0.113.0/24\n198.51.100.7');
+  await page.getByLabel('Allowed addresses').fill('203.0.113.0/24\n198.51.100.7');
   await page.getByRole('button', { name: 'Next: roles' }).click();
-  await page.getByRole('button', { name: 'Make the key' }).click();
+  await page.getByRole('button', { name: 'Create the key' }).click();
   await page.getByRole('alert').waitFor();
   await page.getByRole('link', { name: 'Back' }).click();
   assert.equal(await page.getByLabel('Name', { exact: true }).inputValue(), 'no role & more');
   assert.equal(await page.getByLabel('Description').inputValue(), 'for <nothing>');
-  assert.equal(await page.getByLabel('Addresses that it is taken from').inputValue(), '203.0.113.0/24\n198.51.100.7');
+  assert.equal(await page.getByLabel('Allowed addresses').inputValue(), '203.0.113.0/24\n198.51.100.7');
 });
 
 stage.walkBothWays('a rotation leaves both secrets for a while, or the new one alone', async (page, tag) => {
@@ -91,9 +93,9 @@ stage.walkBothWays('a rotation leaves both secrets for a while, or the new one a
 
   await page.getByRole('link', { name: 'Rotate' }).click();
   await page.getByLabel('One day').check();
-  await page.getByRole('button', { name: 'Make the new secret' }).click();
+  await page.getByRole('button', { name: 'Create the new secret' }).click();
   const second = await shown(page);
-  await sees(page, /The old secret is taken until/);
+  await sees(page, /The old secret works until/);
   assert.notEqual(first.secret, second.secret);
   assert.equal(await server.status(first.oauth), 200, 'the old secret within the overlap');
   await toKey(page);
@@ -113,13 +115,13 @@ stage.walkBothWays('a rotation leaves both secrets for a while, or the new one a
   });
 
   await page.getByRole('link', { name: 'Rotate' }).click();
-  await page.getByLabel('Not at all').check();
-  await page.getByRole('button', { name: 'Make the new secret' }).click();
+  await page.getByLabel('Stop it now').check();
+  await page.getByRole('button', { name: 'Create the new secret' }).click();
   const third = await shown(page);
-  await sees(page, 'The old secret is not taken any more.');
+  await sees(page, 'The old secret no longer works.');
   assert.deepEqual(await Promise.all([first, second, third].map((lines) => server.status(lines.oauth))), [401, 401, 200]);
   await page.goto(key);
-  assert.equal(await page.getByText('Not taken any more').count(), 2);
+  assert.equal(await page.getByText('No longer accepted').count(), 2);
 });
 
 stage.walkBothWays('an API Key is suspended, resumed, protected, and deleted by its name', async (page, tag) => {
@@ -132,7 +134,7 @@ stage.walkBothWays('an API Key is suspended, resumed, protected, and deleted by 
 
   await page.getByRole('link', { name: 'Suspend' }).click();
   await page.getByRole('button', { name: 'Suspend the key' }).click();
-  await headed(page, 'Taken back');
+  await headed(page, 'Revocation receipt');
   assert.equal(await server.status(oauth), 401);
   await page.goto(key);
   await sees(page, 'Suspended');
@@ -141,15 +143,13 @@ stage.walkBothWays('an API Key is suspended, resumed, protected, and deleted by 
   await sees(page, 'The key works again.');
   assert.equal(await server.status(oauth), 200);
 
-  await page.getByRole('link', { name: 'Change name, addresses, protection' }).click();
+  await page.getByRole('link', { name: 'Settings' }).click();
   await page.getByLabel('Protect it from being deleted').check();
   await page.getByRole('button', { name: 'Save' }).click();
   await sees(page, 'The settings are in force.');
   await page.getByRole('link', { name: 'Delete' }).click();
-  await sees(page, 'It is protected.');
-  await page.getByLabel("Type the key's name to confirm").fill(name);
-  await page.getByRole('button', { name: 'Delete the key' }).click();
-  await page.getByRole('alert').waitFor();
+  await sees(page, /This key is protected from being deleted/);
+  assert.equal(await page.getByRole('button', { name: 'Delete the key' }).count(), 0);
   assert.equal(await server.status(oauth), 200);
   await page.goto(`${key}/settings`);
   await page.getByLabel('Protect it from being deleted').uncheck();
@@ -162,7 +162,7 @@ stage.walkBothWays('an API Key is suspended, resumed, protected, and deleted by 
   assert.equal(await server.status(oauth), 200);
   await page.getByLabel("Type the key's name to confirm").fill(name);
   await page.getByRole('button', { name: 'Delete the key' }).click();
-  await headed(page, 'Taken back');
+  await headed(page, 'Revocation receipt');
   assert.equal(await server.status(oauth), 401);
 });
 

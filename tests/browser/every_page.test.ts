@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import axe from 'axe-core';
 import type { BrowserContext, Page } from 'playwright-core';
-import { NOT_THERE_YET, NO_PAGES, PLACES, filled, furnish, type Names, type Place, type Who } from './pages.ts';
+import { NOT_THERE_YET, NO_PAGES, PLACES, filled, furnish, type Enter, type Names, type Place, type Who } from './pages.ts';
 import { consoleRoutes, routeOf } from './routes.ts';
-import { Stage, isFull, type Complaints, type Person } from './stage.ts';
+import { Stage, isFull, type Complaints } from './stage.ts';
 
-const stage = Stage.forThisFile(async () => { ({ names, operator } = await furnish(stage)); });
+const stage = Stage.forThisFile(async () => { ({ names, enter } = await furnish(stage)); });
 const routes = consoleRoutes();
 /** WCAG 2.2, A and AA. */
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
@@ -22,7 +22,7 @@ const MOST_BYTES = 60_000;
 interface Desk { context: BrowserContext; complaints: Complaints; page: Page }
 
 let names: Names;
-let operator: Person;
+let enter: Enter;
 const desks = new Map<Who, Desk>();
 /** Which links stand on the pages, each with the page where it was met first and for whom that was. */
 const links = new Map<string, { on: string; who: Who }>();
@@ -34,10 +34,7 @@ async function desk(who: Who): Promise<Desk> {
   if (known) return known;
   const { context, complaints } = await stage.context();
   const page = await context.newPage();
-  if (who === 'operator') {
-    await stage.signIn(page, operator);
-    await page.getByRole('button', { name: 'Sign out' }).waitFor();
-  } else if (who !== 'nobody') await stage.signInAs(page, who);
+  await enter(page, who);
   const network = await context.newCDPSession(page);
   // So that each page is weighed with all that it needs.
   await network.send('Network.enable');

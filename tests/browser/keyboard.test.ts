@@ -60,7 +60,7 @@ stage.walk('by keyboard alone somebody signs in, makes a key, and deletes it', a
   await press(page, 'I have copied it');
   await press(page, 'Delete by keyboard');
   await press(page, 'Delete the key', 'Space');
-  await headed(page, 'Taken back');
+  await headed(page, 'Revocation receipt');
   await press(page, 'Sign out', 'Space');
   await sees(page, 'You are signed out.');
 });

@@ -2,10 +2,14 @@
 
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
+import { codeNow } from './device.ts';
 import type { Person, Stage } from './stage.ts';
 
-/** Who looks at a page. `operator` is an Owner of the installation's own organization. */
-export type Who = 'nobody' | 'owner' | 'viewer' | 'operator';
+/** Who looks at a page. `operator` is an Owner of the installation's own organization, `secured` a manager who has a second factor. */
+export type Who = 'nobody' | 'owner' | 'viewer' | 'operator' | 'secured';
+
+/** Opens a browser's way for somebody: to the console, or for nobody to the page where one signs in. */
+export type Enter = (page: Page, who: Who) => Promise<void>;
 
 export interface Place {
   /** Where; `{names}` are those of [`Names`]. */
@@ -87,7 +91,7 @@ export const PLACES: Place[] = [
   { path: `${HOME}/api-keys/new` },
   { path: `${HOME}/api-keys/new?description=something` },
   { path: `${HOME}/api-keys/new/roles?name=deploy&expires=2099-01-01` },
-  { path: `${HOME}/api-keys/new/roles?name=deploy&expires=2099-01-01`, then: press('Make the key') },
+  { path: `${HOME}/api-keys/new/roles?name=deploy&expires=2099-01-01`, then: press('Create the key') },
   { path: KEY },
   { path: KEY, who: 'viewer' },
   { path: `${KEY}?done=roles` },
@@ -96,7 +100,7 @@ export const PLACES: Place[] = [
   { path: `${KEY}/roles` },
   { path: `${KEY}/settings` },
   { path: `${KEY}/rotate` },
-  { path: `${KEY}/rotate`, then: press('Make the new secret') },
+  { path: `${KEY}/rotate`, then: press('Create the new secret') },
   { path: `${KEY}/suspend` },
   { path: `${KEY}/delete` },
   { path: `${HOME}/receipts/{receipt}` },
@@ -105,10 +109,18 @@ export const PLACES: Place[] = [
   { path: '/console/account/sessions' },
   { path: '/console/account/second-factor' },
   { path: '/console/account/second-factor', then: press('Set it up') },
+  { path: '/console/account/second-factor', who: 'secured' },
   { path: '/console/{operators}/signing-keys', who: 'operator' },
   { path: '/console/{operators}/signing-keys/{kid}/revoke', who: 'operator' },
   { path: '/console/{operators}/catalog', who: 'operator' },
   { path: '/console/{operators}/catalog', who: 'operator', then: press('Show what would change') },
+  {
+    path: '/console/{operators}/catalog', who: 'operator',
+    then: async (page) => {
+      await page.getByLabel('Preset').selectOption('');
+      await press('Show what would change')(page);
+    },
+  },
   { path: '/console/{operators}/operator-keys', who: 'operator' },
   { path: '/console/{operators}/operator-keys/new', who: 'operator' },
   { path: '/console/{operators}/operator-keys/{operator-key}/rotate', who: 'operator' },
@@ -128,8 +140,11 @@ export const NO_PAGES = [
 /** Where links lead that lead nowhere yet. One that leads somewhere must go from here. */
 export const NOT_THERE_YET: RegExp[] = [];
 
-/** Makes what the pages are about; gives the names for the paths, and the operator. */
-export async function furnish(stage: Stage): Promise<{ names: Names; operator: Person }> {
+/** What is made for the pages. `spare` are recovery codes of whoever is secured, each for one use. */
+export interface Furniture { names: Names; enter: Enter; spare: string[] }
+
+/** Makes what the pages are about. */
+export async function furnish(stage: Stage): Promise<Furniture> {
   const { server } = stage;
   const { users, rootOrganization, subOrganization, apiKeys, personalAccessKeys, authUrl } = server.credentials;
   const owner = await server.api(users.owner);
@@ -166,7 +181,24 @@ export async function furnish(stage: Stage): Promise<{ names: Names; operator: P
     kid: signingKeys[0].kid,
     'operator-key': operatorKey.id,
   };
-  return { names, operator };
+  const manager = await server.api(users.manager);
+  const begun = await manager.done('POST', '/auth/v1/second-factor');
+  const spare: string[] = (await manager.done('POST', '/auth/v1/second-factor/confirm', { code: codeNow(begun.secret) })).recoveryCodes;
+  const enter: Enter = async (page, who) => {
+    if (who === 'nobody') await page.goto('/console/sign-in');
+    else if (who === 'operator') await stage.signIn(page, operator);
+    else if (who === 'secured') await signInByCode(stage, page, users.manager, spare.pop() ?? assert.fail('no recovery code is left'));
+    else await stage.signInAs(page, who);
+    if (who !== 'nobody') await page.getByRole('button', { name: 'Sign out' }).waitFor();
+  };
+  return { names, enter, spare };
+}
+
+async function signInByCode(stage: Stage, page: Page, who: Person, code: string): Promise<void> {
+  await stage.signIn(page, who);
+  await page.getByLabel('Code').fill(code);
+  await page.getByLabel('Password', { exact: true }).fill(who.password);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
 }
 
 /** A path with what its names stand for. */

@@ -10,7 +10,7 @@ const PASSWORD = 'four words in a row';
 async function invite(page: Page, email: string, role: string): Promise<void> {
   const { id } = stage.server.credentials.rootOrganization;
   await page.goto(`/console/${id}/team`);
-  await page.getByRole('link', { name: 'Invite somebody' }).click();
+  await page.getByRole('link', { name: 'Invite a member' }).click();
   await page.getByLabel('E-mail address').fill(email);
   await page.locator(`input[name="role:${id}"][value="${role}"]`).check();
   await page.getByRole('button', { name: 'Send the invitation' }).click();
@@ -41,22 +41,22 @@ stage.walkBothWays('somebody is invited, joins without an account, gets other ro
     await sees(hisPage, email);
     await hisPage.getByLabel('Your name').fill(name);
     await hisPage.getByLabel('Choose a password').fill(PASSWORD);
-    await hisPage.getByRole('button', { name: 'Make the account and join' }).click();
+    await hisPage.getByRole('button', { name: 'Create the account and join' }).click();
     await sees(hisPage, 'You have joined.');
     await stage.signIn(hisPage, { email, password: PASSWORD });
     await headed(hisPage, 'Acme');
     await hisPage.getByRole('link', { name: 'Team' }).click();
-    assert.equal(await hisPage.getByRole('link', { name: 'Invite somebody' }).count(), 0, 'he may look');
+    assert.equal(await hisPage.getByRole('link', { name: 'Invite a member' }).count(), 0, 'he may look');
 
     await page.goto(`/console/${id}/team`);
     assert.equal(await row(page, email).getByText('Waiting').count(), 0, 'the invitation is over');
     await page.getByRole('link', { name: `Roles of ${name}`, exact: true }).click();
     await page.locator('input[name="role"][value="view-organization"]').uncheck();
     await page.locator('input[name="role"][value="manage-organization"]').check();
-    await page.getByRole('button', { name: 'Give these roles' }).click();
+    await page.getByRole('button', { name: 'Save the roles' }).click();
     await sees(page, 'The member has the new roles.');
     await hisPage.reload();
-    await hisPage.getByRole('link', { name: 'Invite somebody' }).waitFor();
+    await hisPage.getByRole('link', { name: 'Invite a member' }).waitFor();
 
     await page.getByRole('link', { name: `Remove ${name}`, exact: true }).click();
     await headed(page, `Remove ${name}?`);
@@ -91,7 +91,7 @@ stage.walkBothWays('an invitation is sent again and withdrawn, and its codes wor
     await page.goto('/console/invitation');
     await page.getByLabel('Code from the mail').fill(code);
     await page.getByRole('button', { name: 'Look at the invitation' }).click();
-    await page.getByRole('alert').filter({ hasText: 'This invitation does not work' }).waitFor();
+    await page.getByRole('alert').filter({ hasText: 'This code does not work' }).waitFor();
   }
 });
 
@@ -130,7 +130,7 @@ stage.walk('the last Owner neither leaves nor is demoted', async (page) => {
   await page.goto(`/console/${rootOrganization.id}/team/${users.owner.id}`);
   await page.locator('input[name="role"][value="owner"]').uncheck();
   await page.locator('input[name="role"][value="view-organization"]').check();
-  await page.getByRole('button', { name: 'Give these roles' }).click();
+  await page.getByRole('button', { name: 'Save the roles' }).click();
   await page.getByRole('alert').waitFor();
   await page.goto(`/console/${rootOrganization.id}/team`);
   await row(page, users.owner.email).getByText('Owner').first().waitFor();

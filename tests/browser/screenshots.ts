@@ -43,14 +43,23 @@ const PICTURES: Picture[] = [
 /** Puts in place of what differs each time what does not. */
 async function settle(page: Page): Promise<void> {
   await page.evaluate(() => {
-    for (const time of document.querySelectorAll('time')) time.textContent = '31 May 2027, 12:00';
+    // As far from the same noon as they are from now, in whole hours; days in whole days.
+    const noon = Date.UTC(2027, 4, 31, 12);
+    const moment = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
+    const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' });
+    const whole = (millis: number, unit: number): number => Math.round(millis / unit) * unit;
+    for (const time of document.querySelectorAll('time')) {
+      const [at, hour] = [Date.parse(time.dateTime), 3_600_000];
+      const days = Math.floor(at / (24 * hour)) - Math.floor(Date.now() / (24 * hour));
+      time.textContent = 'day' in time.dataset ? day.format(noon + days * 24 * hour) : moment.format(noon + whole(at - Date.now(), hour));
+    }
     const always: [RegExp, string][] = [
       [/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '6f9619ff-8b86-4011-b42d-00c04fc964ff'],
       [/kw_(pak|api)_\w+/g, 'kw_$1_nr5QqM28xT7vKcW3jZ9bLrFyHdPgSa6uEo4iXe1tBnVqRmYkD'],
       [/http:\/\/127\.0\.0\.1:\d+/g, 'https://auth.example.com'],
       [/\.[0-9a-f]{8}@keys\.127\.0\.0\.1/g, '.6f9619ff@keys.auth.example.com'],
       [/\b\d+ ms\b/g, '2 ms'],
-      [/\brevision [\d.]+/g, 'revision 1.42'],
+      [/\brevision \d+(\.\d+)*/g, 'revision 1.42'],
       [/\b\d{4}-\d\d-\d\d\b/g, '2027-05-31'],
     ];
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

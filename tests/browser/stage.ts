@@ -153,9 +153,25 @@ export class Server {
     return this.#database(true, (database) => JSON.stringify(database.prepare(query).get()));
   }
 
-  /** Makes all sessions older than a form that asks for no password allows: nobody here waits for five minutes. */
-  ageSessions(): void {
-    this.#database(false, (database) => database.prepare('UPDATE sessions SET confirmed_at = confirmed_at - 600000').run());
+  /** Makes all sessions older than a form that asks for no password allows, or as young as they were: nobody here waits for five minutes. */
+  ageSessions(millis = 600_000): void {
+    this.#database(false, (database) => database.prepare('UPDATE sessions SET confirmed_at = confirmed_at - ?').run(millis));
+  }
+
+  /** Its process, by which its processor time is read. */
+  get pid(): number {
+    return this.#process.pid ?? assert.fail('the demonstration has no process');
+  }
+
+  /** Gives every key a count of uses for each of the last days, as if time had gone by. */
+  useAllKeysFor(days: number): void {
+    const day = 24 * 60 * 60 * 1000;
+    const today = Math.floor(Date.now() / day) * day;
+    const uses = `INSERT INTO key_use_counts (key_id, period, begins_at, version, issued, refused) SELECT id, 'day', ?, 1, 17, 2 FROM keys WHERE true
+      ON CONFLICT DO NOTHING`;
+    this.#database(false, (database) => {
+      for (let back = 0; back < days; back += 1) database.prepare(uses).run(today - back * day);
+    });
   }
 
   #database<T>(readOnly: boolean, act: (database: DatabaseSync) => T): T {
@@ -186,7 +202,7 @@ export class Server {
   }
 }
 
-/** The identity API by a session or a token. */
+/** The identity API by a session or a token; by a path from its beginning also what is said of sessions and accounts. */
 export class Api {
   readonly #base: string;
   readonly #token: string;
@@ -199,7 +215,7 @@ export class Api {
   /** What is answered, whatever it is; of a change the revision too. */
   async ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: any; revision: string }> {
     const headers = { authorization: this.#token, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
-    const answer = await fetch(`${this.#base}/identity/v1${path}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    const answer = await fetch(`${this.#base}${path.startsWith('/auth/') ? '' : '/identity/v1'}${path}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
     const text = await answer.text();
     const revision = answer.headers.get('keywright-revision') ?? '';
     return { status: answer.status, body: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text, revision };

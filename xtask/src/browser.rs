@@ -2,7 +2,7 @@
 
 use crate::{
     openapi,
-    process::{Folder, run_group_within},
+    process::{Folder, run, run_group_within},
     test::Extent,
     tools,
 };
@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 const LIMIT_OF_FULL: Duration = Duration::from_secs(60 * 60);
 
 /// Runs the tests, or those of one file, of these again those whose names match.
-pub(crate) fn run(root: &Path, extent: Extent, file: Option<&str>, name: Option<&str>) -> anyhow::Result<()> {
+pub(crate) fn walk(root: &Path, extent: Extent, file: Option<&str>, name: Option<&str>) -> anyhow::Result<()> {
     let files = test_files(root, file)?;
     let folder = Folder::create(&root.join("target/tools"), "browser")?;
     let mut command = node(root, folder.path())?;
@@ -39,6 +39,13 @@ pub(crate) fn run(root: &Path, extent: Extent, file: Option<&str>, name: Option<
 pub(crate) fn screenshots(root: &Path) -> anyhow::Result<()> {
     let folder = Folder::create(&root.join("target/tools"), "browser")?;
     run_group_within(node(root, folder.path())?.arg("screenshots.ts"), LIMIT)
+}
+
+/// Writes what each page costs the server in processor time, measured on a release build; fails if one costs too much.
+pub(crate) fn costs(root: &Path) -> anyhow::Result<()> {
+    run(Command::new("cargo").current_dir(root).args(["build", "--release", "--package", "keywright"]))?;
+    let folder = Folder::create(&root.join("target/tools"), "browser")?;
+    run_group_within(node(root, folder.path())?.env("KEYWRIGHT", root.join("target/release/keywright")).arg("costs.ts"), LIMIT_OF_FULL)
 }
 
 /// The project's Node where the tests' packages are. What servers and browsers write goes into `folder`.

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `clients`, `gateways`, `browser`, `guide`, `screenshots`, `tidy`, `openapi`, `bench`, `faults`.
+//! The project's own commands: `cargo xtask test`, `clients`, `gateways`, `browser`, `guide`, `screenshots`, `page-costs`, `tidy`, `openapi`, `bench`, `faults`.
 //!
 //! Each is a plain program over the tools that the project needs anyway; `test` brings what a fresh machine lacks.
 
@@ -48,6 +48,8 @@ enum Task {
     },
     /// Writes docs/console/*.jpg, the pictures of the console.
     Screenshots,
+    /// Measures what each page of the console costs the server, on a release build, and writes docs/console/costs.md.
+    PageCosts,
     /// Of `test` the guide alone: the shell blocks of docs/guide, run as a reader would.
     Guide {
         /// Which page, such as api-keys; without it, all.
@@ -111,9 +113,10 @@ fn run(root: &Path) -> anyhow::Result<()> {
         Task::Gateways(length) => tools::ensure_all(root, length.extent()).and_then(|()| gateways::run(root, length.extent())),
         Task::Browser { file, name, length } => {
             tools::ensure_all(root, length.extent())?;
-            browser::run(root, length.extent(), file.as_deref(), name.as_deref())
+            browser::walk(root, length.extent(), file.as_deref(), name.as_deref())
         }
         Task::Screenshots => tools::ensure_all(root, test::Extent::Short).and_then(|()| browser::screenshots(root)),
+        Task::PageCosts => tools::ensure_all(root, test::Extent::Short).and_then(|()| browser::costs(root)),
         Task::Guide { page } => guide::run(root, page.as_deref()),
         Task::Tidy => tidy::run(root),
         Task::Openapi { check } => openapi::run(root, if check { openapi::Mode::Compare } else { openapi::Mode::Write }),

@@ -35,7 +35,7 @@ pub(crate) fn run(root: &Path, extent: Extent) -> anyhow::Result<()> {
     drop(postgres);
     steps.step("clients", || clients::run(root, extent))?;
     steps.step("gateways", || gateways::run(root, extent))?;
-    steps.step("browser", || browser::run(root, extent, None, None))?;
+    steps.step("browser", || browser::walk(root, extent, None, None))?;
     steps.step("guide", || guide::run(root, None))?;
     steps.step("drills", || faults::run_short(root))?;
     steps.finish();

@@ -87,7 +87,7 @@ mod tests {
     fn mail_says_until_when_and_how_its_link_is_used_and_what_became_of_it() {
         let at = Time::from_seconds(0);
         let accept_at = "https://auth.example.com/identity/v1/invitations/accept".to_owned();
-        let invitation = MailContent::Invitation { organization: "Acme".into(), token: "q2Jx".into(), expires_at: at, accept_at };
+        let invitation = MailContent::Invitation { organization: "Acme".into(), invited_by: None, token: "q2Jx".into(), expires_at: at, accept_at };
         let confirm_at = "https://auth.example.com/auth/v1/password-resets/confirm".to_owned();
         let reset = MailContent::PasswordReset { token: "Zt7w".into(), expires_at: at, confirm_at };
         let tried = MailRow { attempts: 2, failure: Some("connection refused".into()), ..waiting(reset) };

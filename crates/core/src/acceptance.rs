@@ -14,7 +14,7 @@ use crate::{
 use keywright_db::{Committed, Tx};
 use keywright_protocol::{OrganizationId, Time, UserId, admin::RolesIn};
 use keywright_store::{
-    StoreError,
+    StoreError, custom_roles,
     invitations::{self, InvitationRow},
     organizations::{self, OrganizationRow},
     password_resets,
@@ -35,6 +35,8 @@ pub struct Offer {
     pub organizations: Vec<String>,
     /// Roles by organization.
     pub grants: Vec<RolesIn>,
+    /// Keys and names of the root's own roles among these.
+    pub custom_roles: Vec<(String, String)>,
     /// When the link stops working.
     pub expires_at: Time,
     /// Whether there is an account with that address and a password: then that is asked for, otherwise one is chosen.
@@ -57,8 +59,10 @@ impl Core {
                     for grant in &grants {
                         names.extend(organizations::find(tx, grant.organization_id).await?.map(|place| place.name));
                     }
+                    let custom = custom_roles::list(tx, row.root_id).await?.into_iter().map(|row| (row.role.key, row.name));
+                    let custom_roles = custom.filter(|(key, _)| grants.iter().any(|grant| grant.roles.contains(key))).collect();
                     let has_account = users::find_credentials(tx, &row.email).await?.is_some_and(|account| account.password_hash.is_some());
-                    Ok(Offer { email: row.email, organizations: names, grants, expires_at: row.expires_at, has_account })
+                    Ok(Offer { email: row.email, organizations: names, grants, custom_roles, expires_at: row.expires_at, has_account })
                 })
             })
             .await

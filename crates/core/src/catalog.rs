@@ -35,6 +35,14 @@ impl Preset {
             _ => None,
         }
     }
+
+    /// The same name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Appcircle => "appcircle",
+        }
+    }
 }
 
 /// The catalog of an installation with the position from which it holds.

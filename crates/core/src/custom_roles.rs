@@ -141,6 +141,7 @@ impl Core {
                     let reason = format!("{} has {MAX_ROLES} roles of its own, which is as many as there can be; delete one first", authority.place.name);
                     return Err(Error::Conflict(reason));
                 }
+                change::refuse_namesakes(tx, &row).await?;
                 custom_roles::insert(tx, &row).await.map_err(|error| taken(error, &change::taken(&row.role.key)))?;
                 changes::insert(tx, ChangeKind::Organization, row.root_id.as_uuid(), &[]).await?;
                 let told = (row.role.key.clone(), format!("{}: {}", row.name, row.role.permissions.join(" ")));
@@ -169,6 +170,7 @@ impl Core {
                 require_maker(tx, &authority, ctx.now).await?;
                 let before = custom_roles::find(tx, authority.place.id, &key).await?.ok_or(ROLE)?;
                 let after = update.apply(&before, &authority.catalog)?;
+                change::refuse_namesakes(tx, &after).await?;
                 let holders = holders::list_in(tx, after.root_id).await?;
                 let role = Role { held: Held::of(&key, &holders), row: after };
                 if role.row == before {

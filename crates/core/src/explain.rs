@@ -108,35 +108,34 @@ impl Core {
     /// [`Error::NotFound`], [`Error::Refused`]; [`Error::Forbidden`] for the host, which is nobody in particular.
     pub async fn me(self: &Arc<Self>, ctx: &Context, organization: OrganizationId) -> Result<Me, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.db
-            .read(move |tx| {
-                Box::pin(async move {
-                    if let Actor::Operator(operator) = &ctx.actor {
-                        core.operator(tx, &ctx, operator).await?;
-                        return Err(nobody_in_particular());
-                    }
-                    let authority = core.authority(tx, &ctx, organization).await?;
-                    let (kind, id, email, name) = match authority.by {
-                        By::Host => return Err(Forbidden::because("the host itself is nobody in particular").into()),
-                        By::Operator { .. } => return Err(nobody_in_particular()),
-                        By::Key { id, .. } => {
-                            let row = row_of(tx, id, organization).await?;
-                            match row.holder {
-                                Some(holder) => (Kind::Person, holder.user_id.as_uuid(), holder.email, holder.name),
-                                None => (Kind::ApiKey, row.key_id.as_uuid(), row.key_email.unwrap_or_default(), row.name),
-                            }
-                        }
-                        By::Person { id, .. } => {
-                            let user = users::find(tx, id).await?.ok_or(Refusal::Unknown)?;
-                            (Kind::Person, user.id.as_uuid(), user.email, user.name)
-                        }
-                    };
-                    let (roles, permissions) = (authority.roles().to_vec(), authority.permission_ids());
-                    let organization = with_root(tx, authority.place).await?;
-                    Ok(Me { kind, id, email, name, organization, roles, permissions })
-                })
-            })
-            .await
+        self.db.read(move |tx| Box::pin(async move { core.me_in(tx, &ctx, organization).await })).await
+    }
+
+    /// The same within a transaction.
+    pub(crate) async fn me_in(&self, tx: &mut Tx, ctx: &Context, organization: OrganizationId) -> Result<Me, Error> {
+        if let Actor::Operator(operator) = &ctx.actor {
+            self.operator(tx, ctx, operator).await?;
+            return Err(nobody_in_particular());
+        }
+        let authority = self.authority(tx, ctx, organization).await?;
+        let (kind, id, email, name) = match authority.by {
+            By::Host => return Err(Forbidden::because("the host itself is nobody in particular").into()),
+            By::Operator { .. } => return Err(nobody_in_particular()),
+            By::Key { id, .. } => {
+                let row = row_of(tx, id, organization).await?;
+                match row.holder {
+                    Some(holder) => (Kind::Person, holder.user_id.as_uuid(), holder.email, holder.name),
+                    None => (Kind::ApiKey, row.key_id.as_uuid(), row.key_email.unwrap_or_default(), row.name),
+                }
+            }
+            By::Person { id, .. } => {
+                let user = users::find(tx, id).await?.ok_or(Refusal::Unknown)?;
+                (Kind::Person, user.id.as_uuid(), user.email, user.name)
+            }
+        };
+        let (roles, permissions) = (authority.roles().to_vec(), authority.permission_ids());
+        let organization = with_root(tx, authority.place).await?;
+        Ok(Me { kind, id, email, name, organization, roles, permissions })
     }
 
     /// Whether the actor has a permission in an organization, and the chain of facts and rules that decides it.

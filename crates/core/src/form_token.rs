@@ -1,7 +1,6 @@
 //! What a page gives along with a form, so that only who was shown the page can send the form.
 
 use crate::Core;
-use keywright_protocol::OrganizationId;
 
 impl Core {
     /// The token for forms that are shown to somebody, told from others by what stands in his cookie. It is the same on every replica and
@@ -15,13 +14,5 @@ impl Core {
     #[must_use]
     pub fn is_form_token(&self, holder: &[u8], token: &[u8]) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(&self.form_token(holder), token).is_ok()
-    }
-
-    /// Whether an organization is the one whose Owners look after the installation.
-    ///
-    /// # Errors
-    /// [`crate::Error::Unavailable`].
-    pub async fn is_operator_organization(&self, id: OrganizationId) -> Result<bool, crate::Error> {
-        self.db.read(move |tx| Box::pin(async move { Ok(crate::operator::operator_organization(tx).await? == Some(id)) })).await
     }
 }

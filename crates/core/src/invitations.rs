@@ -88,7 +88,8 @@ impl Core {
                             .map_err(|error| taken(error, "an organization stands there twice"))?;
                     }
                 }
-                core.put_mail(tx, &row.email, &mail(&row, &home.name, secret), ctx.now).await?;
+                let sender = sender(tx, &authority.by).await?;
+                core.put_mail(tx, &row.email, &mail(&row, (&home.name, sender), secret), ctx.now).await?;
                 let told = (email, grants.iter().map(|grant| format!("{}: {}", grant.organization_id, grant.roles.join(" "))).collect::<Vec<_>>().join("; "));
                 log::change(tx, &ctx, &authority.by, Where::In(home), Action::InviteCreate, told).await
             })
@@ -116,7 +117,8 @@ impl Core {
                 let row = InvitationRow { expires_at: ctx.now.plus(LIFE), created_by: by_text(&authority.by), ..found };
                 invitations::renew(tx, &row, &digest_of(&secret)).await?;
                 brought_in::note_invitation(tx, &authority.by, row.id, authority.place.id, ctx.now).await?;
-                core.put_mail(tx, &row.email, &mail(&row, &authority.place.name, secret), ctx.now).await?;
+                let sender = sender(tx, &authority.by).await?;
+                core.put_mail(tx, &row.email, &mail(&row, (&authority.place.name, sender), secret), ctx.now).await?;
                 log::change(tx, &ctx, &authority.by, Where::In(&authority.place), Action::InviteReInvite, (email, String::new())).await
             })
         })
@@ -243,8 +245,16 @@ pub(crate) fn by_text(by: &By) -> String {
     }
 }
 
-fn mail(row: &InvitationRow, organization: &str, token: String) -> Mail {
-    Mail::Invitation(InvitationMail { organization: organization.to_owned(), token, expires_at: row.expires_at })
+/// The address of a person who invites.
+async fn sender(tx: &mut Tx, by: &By) -> Result<Option<String>, Error> {
+    match by {
+        By::Person { id, .. } => Ok(users::find(tx, *id).await?.map(|user| user.email)),
+        By::Host | By::Key { .. } | By::Operator { .. } => Ok(None),
+    }
+}
+
+fn mail(row: &InvitationRow, (organization, invited_by): (&str, Option<String>), token: String) -> Mail {
+    Mail::Invitation(InvitationMail { organization: organization.to_owned(), invited_by, token, expires_at: row.expires_at })
 }
 
 /// 256 random bits need no pepper: their digest tells nothing.

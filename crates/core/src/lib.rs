@@ -40,6 +40,7 @@ pub mod notices;
 pub mod operator;
 pub mod organizations;
 pub mod outbox;
+pub mod pages;
 pub mod passwords;
 pub mod policy;
 pub mod provisioning;

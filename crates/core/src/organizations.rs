@@ -170,36 +170,35 @@ impl Core {
     /// [`Error::Refused`], [`Error::Unavailable`].
     pub async fn list_organizations(self: &Arc<Self>, ctx: &Context) -> Result<Vec<Organization>, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        self.db
-            .read(move |tx| {
-                Box::pin(async move {
-                    let homes = match &ctx.actor {
-                        Actor::System => {
-                            let all = organizations::list(tx).await?;
-                            return named(tx, all).await;
-                        }
-                        Actor::Operator(operator) => {
-                            let all = core.organizations_of_operator(tx, &ctx, operator).await?;
-                            return named(tx, all).await;
-                        }
-                        Actor::Anonymous => return Err(Error::HostOnly),
-                        Actor::Token(token) => {
-                            core.authority(tx, &ctx, token.organization_id).await?;
-                            vec![token.organization_id]
-                        }
-                        Actor::Person(person) => {
-                            let session = live_session(tx, person.into(), ctx.now).await?;
-                            memberships::list_organizations_of(tx, session.user_id).await?
-                        }
-                    };
-                    let mut rows = Vec::new();
-                    for home in homes {
-                        rows.extend(organizations::list_tree(tx, home).await?.into_iter().filter(|row| !rows.contains(row)).collect::<Vec<_>>());
-                    }
-                    named(tx, rows).await
-                })
-            })
-            .await
+        self.db.read(move |tx| Box::pin(async move { core.organizations_for(tx, &ctx).await })).await
+    }
+
+    /// The same within a transaction.
+    pub(crate) async fn organizations_for(&self, tx: &mut Tx, ctx: &Context) -> Result<Vec<Organization>, Error> {
+        let homes = match &ctx.actor {
+            Actor::System => {
+                let all = organizations::list(tx).await?;
+                return named(tx, all).await;
+            }
+            Actor::Operator(operator) => {
+                let all = self.organizations_of_operator(tx, ctx, operator).await?;
+                return named(tx, all).await;
+            }
+            Actor::Anonymous => return Err(Error::HostOnly),
+            Actor::Token(token) => {
+                self.authority(tx, ctx, token.organization_id).await?;
+                vec![token.organization_id]
+            }
+            Actor::Person(person) => {
+                let session = live_session(tx, person.into(), ctx.now).await?;
+                memberships::list_organizations_of(tx, session.user_id).await?
+            }
+        };
+        let mut rows = Vec::new();
+        for home in homes {
+            rows.extend(organizations::list_tree(tx, home).await?.into_iter().filter(|row| !rows.contains(row)).collect::<Vec<_>>());
+        }
+        named(tx, rows).await
     }
 
     /// One organization, with the number of its direct members.

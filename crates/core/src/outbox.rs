@@ -42,6 +42,9 @@ pub(crate) enum Mail {
 pub(crate) struct InvitationMail {
     /// The name of the organization.
     pub(crate) organization: String,
+    /// Whose invitation it is, by his address; none for a key's or the host's.
+    #[serde(default)]
+    pub(crate) invited_by: Option<String>,
     /// The secret of the link.
     pub(crate) token: String,
     /// When it stops working.
@@ -220,9 +223,9 @@ impl Core {
     /// and the recipient is one of those who hear of it. What somebody should know of a key in any case stays of use.
     async fn of_use(&self, tx: &mut Tx, mail: Mail, recipient: &str, now: Time) -> Result<Option<MailContent>, Error> {
         Ok(match mail {
-            Mail::Invitation(InvitationMail { organization, token, expires_at }) => {
+            Mail::Invitation(InvitationMail { organization, invited_by, token, expires_at }) => {
                 let pending = invitations::find_by_digest(tx, &digest_of(&token)).await?.is_some_and(|row| now < row.expires_at);
-                pending.then(|| MailContent::Invitation { organization, token, expires_at, accept_at: self.link(&Link::Acceptance) })
+                pending.then(|| MailContent::Invitation { organization, invited_by, token, expires_at, accept_at: self.link(&Link::Acceptance) })
             }
             Mail::PasswordReset(ResetMail { token, expires_at }) => {
                 let open = password_resets::find_open(tx, &digest_of(&token), now).await?.is_some();

@@ -93,6 +93,8 @@ pub struct Policies {
     pub own: Policy,
     /// The root's; `None` for a root itself.
     pub root: Option<Policy>,
+    /// The longest life of a key that is made now: the shortest of both and the installation's ceiling.
+    pub longest_key_life: Duration,
 }
 
 impl Core {
@@ -108,7 +110,8 @@ impl Core {
                     let place = core.authority(tx, &ctx, organization).await?.place;
                     let own = Policy::stored(&policies::get(tx, place.id).await?)?;
                     let root = if place.is_root() { None } else { Some(Policy::stored(&policies::get(tx, place.root_id).await?)?) };
-                    Ok(Policies { own, root })
+                    let longest_key_life = core.longest_key_life(tx, &place).await?;
+                    Ok(Policies { own, root, longest_key_life })
                 })
             })
             .await

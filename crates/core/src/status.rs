@@ -18,7 +18,7 @@ use keywright_protocol::{
 };
 use keywright_store::{
     catalogs,
-    changes::{self, Change},
+    changes::{self, Change, ChangeKind},
     generations, signing_keys,
 };
 use std::{
@@ -134,7 +134,7 @@ impl Status {
             state.recent.clear();
             (state.since, state.recent_indices) = (position, 0);
         }
-        for change in changes.iter().filter(|change| !change.bits.is_empty()) {
+        for change in changes.iter().filter(|change| concerns_verifiers(change)) {
             let ended: Vec<u64> = change.bits.iter().filter_map(|bit| u64::try_from(*bit).ok()).collect();
             for index in &ended {
                 self.lists.end(*index);
@@ -210,6 +210,11 @@ impl Status {
         let place = state.recent.partition_point(|change| change.position < position);
         state.recent.get(place).filter(|change| change.position == position).map(|change| change.applied_at)
     }
+}
+
+/// Whether verifiers have something to hear of a change: tokens ended, or the trust in a key.
+pub(super) fn concerns_verifiers(change: &Change) -> bool {
+    !change.bits.is_empty() || change.kind == ChangeKind::SigningKeys
 }
 
 impl Core {

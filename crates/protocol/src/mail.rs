@@ -36,6 +36,9 @@ pub enum MailContent {
     Invitation {
         /// The name of the organization.
         organization: String,
+        /// Whose invitation it is, by his address; absent for a key's or the host's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        invited_by: Option<String>,
         /// The secret of the link.
         token: String,
         /// When it stops working.

@@ -15,9 +15,13 @@ const MAX_BODY: usize = 16 * 1024;
 
 /// A body read to its end, within the limit; what it claims to be does not matter.
 pub(crate) async fn read(body: Body) -> Result<bytes::Bytes, ApiError> {
-    let collected = Limited::new(body, MAX_BODY).collect().await.map_err(|error| {
+    read_within(body, MAX_BODY).await
+}
+
+async fn read_within(body: Body, limit: usize) -> Result<bytes::Bytes, ApiError> {
+    let collected = Limited::new(body, limit).collect().await.map_err(|error| {
         if error.is::<http_body_util::LengthLimitError>() {
-            ApiError::TooLarge(MAX_BODY)
+            ApiError::TooLarge(limit)
         } else {
             ApiError::BadRequest("the body broke off before its end; send it again".to_owned())
         }
@@ -28,6 +32,11 @@ pub(crate) async fn read(body: Body) -> Result<bytes::Bytes, ApiError> {
 /// A JSON body. `example` is shown to whoever sends something else.
 pub(crate) async fn json<T: DeserializeOwned>(body: Body, example: &str) -> Result<T, ApiError> {
     parse(&read(body).await?, example)
+}
+
+/// The same of a body that may be longer than others, in bytes.
+pub(crate) async fn json_within<T: DeserializeOwned>(body: Body, example: &str, limit: usize) -> Result<T, ApiError> {
+    parse(&read_within(body, limit).await?, example)
 }
 
 /// The same of bytes that were read.

@@ -16,7 +16,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-        ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+        ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, HOST, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use ipnet::IpNet;
@@ -96,6 +96,8 @@ impl Outer {
         let info = RequestInfo { request_id, client_ip: client.unwrap_or_default(), peer };
         let mut response = if client.is_err() {
             ApiError::BadRequest(UNREADABLE_HOP.to_owned()).into_response()
+        } else if !by_gateway && request.headers().get_all(HOST).iter().nth(1).is_some() {
+            ApiError::BadRequest("the request names two hosts; send one Host header (RFC 9112, section 3.2)".to_owned()).into_response()
         } else if header_bytes(request.headers()) > MAX_HEADERS {
             ApiError::HeadersTooLarge(MAX_HEADERS).into_response()
         } else if let Some(preflight) = preflight(&request, allow_origin.as_ref()) {

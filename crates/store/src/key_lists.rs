@@ -6,8 +6,8 @@ use crate::{
     page::{Page, Part},
     statements,
 };
-use keywright_db::{Tx, Value};
-use keywright_protocol::{OrganizationId, UserId};
+use keywright_db::{Row, Tx, Value};
+use keywright_protocol::{KeyId, OrganizationId, Time, UserId};
 
 /// Ids of the API Keys on a page: organization, limit, offset.
 macro_rules! api_page {
@@ -20,6 +20,10 @@ statements! {
     LIST_API = record_where!("k.id IN (", api_page!(), ") ORDER BY k.created_at, k.id");
     LIST_API_ROLES = concat!(
         "SELECT key_id, organization_id, role FROM key_roles WHERE key_id IN (", api_page!(), ") ORDER BY key_id, organization_id, role"
+    );
+    LIST_API_USES = concat!(
+        "SELECT key_id, begins_at, CAST(sum(issued) AS BIGINT) AS issued, CAST(sum(refused) AS BIGINT) AS refused FROM key_use_counts
+            WHERE period = 'day' AND begins_at >= $4 AND key_id IN (", api_page!(), ") GROUP BY key_id, begins_at"
     );
     COUNT_API = "SELECT count(*) AS keys FROM keys WHERE organization_id = $1 AND kind = 'api'";
     LIST_PERSONAL = record_where!(
@@ -44,6 +48,55 @@ pub async fn list_api(tx: &mut Tx, organization: OrganizationId, part: Part) -> 
     let [limit, offset] = part.values();
     let roles = tx.fetch_all(LIST_API_ROLES, &[organization.into(), limit, offset]).await?;
     Ok((page, roles.iter().map(KeyRole::read).collect::<Result<_, _>>()?))
+}
+
+/// How often a key was used on a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayUses {
+    /// Which key.
+    pub key_id: KeyId,
+    /// Which day, by its beginning (UTC).
+    pub begins_at: Time,
+    /// Tokens that were issued.
+    pub issued: i64,
+    /// Exchanges that were refused.
+    pub refused: i64,
+}
+
+/// How often the API Keys on the same page were used, by day; days without use are left out.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_api_uses(tx: &mut Tx, organization: OrganizationId, part: Part, since: Time) -> Result<Vec<DayUses>, StoreError> {
+    let [limit, offset] = part.values();
+    let rows = tx.fetch_all(LIST_API_USES, &[organization.into(), limit, offset, since.into()]).await?;
+    let read =
+        |row: &Row| Ok(DayUses { key_id: row.get("key_id")?, begins_at: row.get("begins_at")?, issued: row.get("issued")?, refused: row.get("refused")? });
+    rows.iter().map(read).collect()
+}
+
+/// How many API Keys an organization has, in whatever state.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn count_api(tx: &mut Tx, organization: OrganizationId) -> Result<i64, StoreError> {
+    tx.fetch_one(COUNT_API, &[organization.into()]).await?.get("keys")
+}
+
+/// The same of its Personal Access Keys.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn count_personal(tx: &mut Tx, organization: OrganizationId) -> Result<i64, StoreError> {
+    tx.fetch_one(COUNT_PERSONAL, &[organization.into()]).await?.get("keys")
+}
+
+/// The same of one holder's Personal Access Keys.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn count_of_holder(tx: &mut Tx, organization: OrganizationId, holder: UserId) -> Result<i64, StoreError> {
+    tx.fetch_one(COUNT_OF_HOLDER, &[organization.into(), holder.into()]).await?.get("keys")
 }
 
 /// Personal Access Keys of an organization, whoever holds them, in whatever state.

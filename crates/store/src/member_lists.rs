@@ -59,6 +59,17 @@ impl MemberRow {
     }
 }
 
+/// How many members [`list`] has in all.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn count(tx: &mut Tx, organization: OrganizationId, root: Option<OrganizationId>) -> Result<i64, StoreError> {
+    let direct = memberships::count(tx, organization).await?;
+    let Some(root) = root else { return Ok(direct) };
+    let both: i64 = tx.fetch_one(COUNT_BOTH, &[organization.into(), root.into()]).await?.get("members")?;
+    Ok(direct + memberships::count(tx, root).await? - both)
+}
+
 /// The members of an organization. `root` is its root, if that is another one, whose members it inherits.
 ///
 /// # Errors
@@ -67,10 +78,8 @@ pub async fn list(tx: &mut Tx, organization: OrganizationId, root: Option<Organi
     let direct = memberships::count(tx, organization).await?;
     let mut rows = fetch(tx, LIST_DIRECT, (organization, root), part).await?;
     let Some(root) = root else { return Ok(Page { rows, total: direct }) };
-    let both: i64 = tx.fetch_one(COUNT_BOTH, &[organization.into(), root.into()]).await?.get("members")?;
-    let heirs = memberships::count(tx, root).await? - both;
     rows.append(&mut fetch(tx, LIST_HEIRS, (organization, Some(root)), part.after(direct)).await?);
-    Ok(Page { rows, total: direct + heirs })
+    Ok(Page { rows, total: count(tx, organization, Some(root)).await? })
 }
 
 async fn fetch(

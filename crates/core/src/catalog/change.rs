@@ -1,6 +1,9 @@
 //! Another catalog comes into force: at the start, or by `keywright catalog apply`. Both go the same way.
 
-use super::comparison::{Comparison, CustomRoles, Replacements};
+use super::{
+    Preset,
+    comparison::{Comparison, CustomRoles, Replacements},
+};
 use crate::{
     Context, Core, Error,
     authorize::By,
@@ -23,6 +26,21 @@ use std::{collections::BTreeSet, sync::Arc};
 use uuid::Uuid;
 
 impl Core {
+    /// Whether somebody may ask what [`Core::diff_catalog`] answers; to be asked before his text is read.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but the host and Owners of the operator organization.
+    pub async fn require_installation_reader(self: &Arc<Self>, ctx: &Context) -> Result<(), Error> {
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        self.db.read(move |tx| Box::pin(async move { core.installation_reader(tx, &ctx).await })).await
+    }
+
+    /// The catalog of the configuration, which the next start puts in force: the preset and the operator's own, TOML.
+    #[must_use]
+    pub fn configured_catalog(&self) -> (Option<Preset>, Option<&str>) {
+        (self.settings.preset, self.settings.own_catalog.as_deref())
+    }
+
     /// What would change if this catalog came into force, and for whom. Changes nothing.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use keywright_protocol::{
     Catalog, Time,
     catalog::{CUSTOM_PREFIX, CustomRole, OWNER},
     claims::MAX_CUSTOM_PERMISSIONS_BYTES,
+    roles::role_groups,
 };
 use keywright_store::{
     changes::{self, ChangeKind},
@@ -46,7 +47,7 @@ pub struct RoleUpdate {
 
 impl NewRole {
     pub(super) fn checked(&self, authority: &Authority, now: Time) -> Result<CustomRoleRow, Error> {
-        let name = names::name("name", &self.name)?;
+        let name = usable_name(&authority.catalog, &self.name)?;
         let slug = match &self.slug {
             Some(slug) => usable_slug(slug)?,
             None => derived_slug(&name)?,
@@ -62,7 +63,7 @@ impl RoleUpdate {
     pub(super) fn apply(&self, before: &CustomRoleRow, catalog: &Catalog) -> Result<CustomRoleRow, Error> {
         let mut after = before.clone();
         if let Some(name) = &self.name {
-            after.name = names::name("name", name)?;
+            after.name = usable_name(catalog, name)?;
         }
         if let Some(text) = &self.description {
             after.description = description(text)?;
@@ -73,6 +74,28 @@ impl RoleUpdate {
         }
         Ok(after)
     }
+}
+
+/// A name that is none of the catalog's roles': who reads it must not take the one for the other.
+fn usable_name(catalog: &Catalog, name: &str) -> Result<String, Error> {
+    let name = names::name("name", name)?;
+    let lower = name.to_lowercase();
+    let groups = role_groups(catalog.document());
+    let mut known = groups.iter().flat_map(|group| &group.roles).map(|role| role.name.to_lowercase()).chain([OWNER.to_owned()]);
+    if known.any(|known| known == lower) {
+        return Err(Error::Invalid { field: "name", reason: format!("a role of the catalog is called `{name}`; choose a name that nobody takes for that") });
+    }
+    Ok(name)
+}
+
+/// A name is one role's in a root.
+pub(super) async fn refuse_namesakes(tx: &mut Tx, row: &CustomRoleRow) -> Result<(), Error> {
+    let lower = row.name.to_lowercase();
+    let others = custom_roles::list(tx, row.root_id).await?;
+    if others.iter().any(|other| other.role.key != row.role.key && other.name.to_lowercase() == lower) {
+        return Err(Error::Conflict(format!("another role here is called `{}`; choose another name", row.name)));
+    }
+    Ok(())
 }
 
 fn usable_slug(slug: &str) -> Result<String, Error> {
@@ -117,7 +140,7 @@ fn permissions(catalog: &Catalog, ids: &[String]) -> Result<Vec<String>, Error> 
     ids.sort_unstable();
     ids.dedup();
     if ids.is_empty() {
-        return Err(Error::Invalid { field: "permissions", reason: "a role has at least one permission; delete it if it shall permit nothing".to_owned() });
+        return Err(Error::Invalid { field: "permissions", reason: "a role has at least one permission; choose one".to_owned() });
     }
     Ok(ids)
 }
@@ -130,7 +153,7 @@ fn refuse_too_much(catalog: &Catalog, role: &CustomRole) -> Result<(), Error> {
 
 /// A key that is taken, or was.
 pub(super) fn taken(key: &str) -> String {
-    format!("there is, or was, a role `{key}` here, and no key is used again; send another slug")
+    format!("there is, or was, a role `{key}` here, and no key is used again; choose another name, or send another slug")
 }
 
 /// Writes a changed role. Answers the generations that end by it.

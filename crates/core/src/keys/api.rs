@@ -116,6 +116,13 @@ impl ApiKey {
     }
 }
 
+/// A page of an organization's API Keys.
+pub(crate) async fn list(tx: &mut Tx, organization: OrganizationId, part: Part) -> Result<Page<ApiKey>, Error> {
+    let (page, roles) = key_lists::list_api(tx, organization, part).await?;
+    let of = |id: KeyId| Grants::stored(roles.iter().filter(|role| role.key_id == id)).shown();
+    Ok(page.map(|record| ApiKey { grants: of(record.id), record }))
+}
+
 impl Core {
     /// Makes an API Key with nothing but a name, grants and an expiry.
     ///
@@ -181,9 +188,7 @@ impl Core {
             .read(move |tx| {
                 Box::pin(async move {
                     core.authority(tx, &ctx, organization).await?.require(VIEW)?;
-                    let (page, roles) = key_lists::list_api(tx, organization, part).await?;
-                    let of = |id: KeyId| Grants::stored(roles.iter().filter(|role| role.key_id == id)).shown();
-                    Ok(page.map(|record| ApiKey { grants: of(record.id), record }))
+                    list(tx, organization, part).await
                 })
             })
             .await

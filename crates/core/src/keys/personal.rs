@@ -9,7 +9,7 @@ use crate::{
     names,
     policy::require_personal_keys,
 };
-use keywright_db::Committed;
+use keywright_db::{Committed, Tx};
 use keywright_protocol::{KeyId, KeyKind, OperatorScope, OrganizationId, Time, UserId, mail::NewSecret};
 use keywright_store::{
     changes::{self, ChangeKind},
@@ -163,6 +163,18 @@ impl Core {
 /// Whether somebody sees a Personal Access Key, and may revoke it: its holder, the Owners, and operator keys for keys.
 pub(crate) fn sees(authority: &Authority, key: &KeyRecord) -> bool {
     authority.is_owner() || authority.by.has_scope(OperatorScope::Keys) || key.user_id.is_some_and(|holder| authority.by.is(holder))
+}
+
+/// How many Personal Access Keys somebody sees in an organization.
+pub(crate) async fn count(tx: &mut Tx, authority: &Authority) -> Result<i64, Error> {
+    let organization = authority.place.id;
+    if authority.is_owner() || authority.by.has_scope(OperatorScope::Keys) {
+        return Ok(key_lists::count_personal(tx, organization).await?);
+    }
+    match holder_of(&authority.by) {
+        Some(holder) => Ok(key_lists::count_of_holder(tx, organization, holder).await?),
+        None => Ok(0),
+    }
 }
 
 /// The person behind whoever acts; nobody behind an API Key.

@@ -1,7 +1,13 @@
 //! Receipts: who has heard of a change, and who could still act as if it had not happened.
 
-use super::readers::{Reader, WRITTEN_EVERY};
-use crate::{Context, Core, Error, authorize::By};
+use super::{
+    concerns_verifiers,
+    readers::{Reader, WRITTEN_EVERY},
+};
+use crate::{
+    Context, Core, Error,
+    authorize::{Authority, By},
+};
 use keywright_db::Tx;
 use keywright_protocol::{
     OrganizationId, Position, Time,
@@ -29,12 +35,25 @@ const MOST_NAMED: usize = 1_000;
 const LEEWAY: Duration = Duration::from_secs(30);
 const NONE: Error = Error::Absent("there is no change with that revision; ask with what Keywright-Revision said, for example 1.42");
 
+/// A receipt, and what it is of.
+#[derive(Debug)]
+pub struct SignedReceipt {
+    /// As it is now.
+    pub receipt: Receipt,
+    /// The same as a JWS.
+    pub signed: String,
+    /// What was done, in the words of the activity.
+    pub action: String,
+    /// More about it, such as a key's name; empty if there is nothing more.
+    pub reason: String,
+}
+
 impl Core {
     /// The receipt of a change as it is now, and the same signed.
     ///
     /// # Errors
     /// [`Error::Absent`] for a revision of which whoever asks may not see the events, or that took part in nothing.
-    pub async fn receipt(self: &Arc<Self>, ctx: &Context, revision: Position) -> Result<(Receipt, String), Error> {
+    pub async fn receipt(self: &Arc<Self>, ctx: &Context, revision: Position) -> Result<SignedReceipt, Error> {
         let (core, ctx, asked) = (Arc::clone(self), ctx.clone(), ctx.now);
         let read = self.db.read(move |tx| {
             Box::pin(async move {
@@ -44,20 +63,23 @@ impl Core {
                 if change.is_empty() {
                     return Err(NONE);
                 }
-                let sees_addresses = core.may_see(tx, &ctx, &events).await?;
+                let (sees_addresses, event) = core.may_see(tx, &ctx, &events).await?;
+                let what = (event.action.clone(), event.reason.clone());
                 let ended = change.iter().map(|change| change.bits.len()).sum();
                 let known = verifiers::list_seen_since(tx, at.minus(AWAY).min(asked), revision, MOST).await?;
-                Ok::<_, Error>(Found { at, ended, known, sees_addresses })
+                let is_told = change.iter().any(concerns_verifiers);
+                Ok::<_, Error>((Found { at, ended, is_told, known, sees_addresses }, what))
             })
         });
-        let receipt = self.fill(revision, read.await?, asked);
+        let (found, (action, reason)) = read.await?;
+        let receipt = self.fill(revision, found, asked);
         let payload = serde_json::to_vec(&receipt).map_err(|_| Error::Internal("a receipt cannot be written"))?;
         let signed = self.keyring().status()?.sign_document(RECEIPT_TYPE, &payload)?;
-        Ok((receipt, signed))
+        Ok(SignedReceipt { receipt, signed, action, reason })
     }
 
-    /// Whether somebody may see one of these events, or did one of them; and whether he runs the installation, so that its addresses are his to see.
-    async fn may_see(&self, tx: &mut Tx, ctx: &Context, events: &[EventRow]) -> Result<bool, Error> {
+    /// The first of these events that somebody may see, or did himself; and whether he runs the installation, so that its addresses are his to see.
+    async fn may_see<'e>(&self, tx: &mut Tx, ctx: &Context, events: &'e [EventRow]) -> Result<(bool, &'e EventRow), Error> {
         let operator = settings::find(tx, settings::OPERATOR_ORGANIZATION).await?.and_then(|id| id.parse::<OrganizationId>().ok());
         let runs_it = match operator {
             Some(operator) => match self.authority(tx, ctx, operator).await {
@@ -67,22 +89,38 @@ impl Core {
             },
             None => false,
         };
-        if runs_it {
-            return Ok(true);
+        if let (true, Some(first)) = (runs_it, events.first()) {
+            return Ok((true, first));
         }
         for event in events {
-            match self.authority(tx, ctx, event.organization_id).await {
-                // Whoever did it himself sees what came of it.
-                Ok(authority) if authority.may(VIEW) || authority.by.for_log() == (event.actor_kind.as_str(), event.actor_id) => return Ok(false),
+            let did_it = |authority: &Authority| authority.by.for_log() == (event.actor_kind.as_str(), event.actor_id);
+            // Whoever did it himself sees what came of it, as do those who will look at a suspended organization's log when it is resumed.
+            let sees = match self.authority(tx, ctx, event.organization_id).await {
+                Ok(authority) => authority.may(VIEW) || did_it(&authority),
                 Err(error) if error.is_outage() => return Err(error),
-                Ok(_) | Err(_) => {}
+                Err(_) => {
+                    let later = self.authority_when_resumed(tx, ctx, event.organization_id).await?;
+                    later.is_some_and(|later| later.may(VIEW)) || self.did_from_root(tx, ctx, event, did_it).await?
+                }
+            };
+            if sees {
+                return Ok((false, event));
             }
         }
         Err(NONE)
     }
 
+    /// Whether something in an organization that is not there any more was done by whoever asks, who is at home in its root.
+    async fn did_from_root(&self, tx: &mut Tx, ctx: &Context, event: &EventRow, did_it: impl Fn(&Authority) -> bool) -> Result<bool, Error> {
+        match self.authority(tx, ctx, event.root_id).await {
+            Ok(authority) => Ok(did_it(&authority)),
+            Err(error) if error.is_outage() => Err(error),
+            Err(_) => Ok(false),
+        }
+    }
+
     fn fill(&self, revision: Position, found: Found, now: Time) -> Receipt {
-        let Found { at, ended, known, sees_addresses } = found;
+        let Found { at, ended, is_told, known, sees_addresses } = found;
         let there: HashMap<Uuid, Reader> = self.status.readers.there().into_iter().map(|reader| (reader.row.id, reader)).collect();
         let left = self.status.readers.left();
         let mut confirmed: HashMap<Uuid, Time> = HashMap::new();
@@ -98,6 +136,7 @@ impl Core {
         let last_expiry = self.tokens_end_by(at).plus(LEEWAY);
         let mut verifiers: Vec<VerifierLine> = rows
             .into_values()
+            .filter(|_| is_told)
             .filter_map(|(row, written)| {
                 let when = written.into_iter().chain(confirmed.get(&row.id).copied()).min();
                 let reader = there.get(&row.id);
@@ -109,6 +148,10 @@ impl Core {
                 let deaf = row.max_age.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default()));
                 let seen_at = reader.map_or_else(|| row.seen_at.plus(WRITTEN_EVERY), |reader| reader.row.seen_at);
                 let until = deaf.map_or(last_expiry, |deaf| seen_at.plus(deaf).min(last_expiry));
+                // Whoever had gone deaf before the change could accept nothing by then: it is none of its business.
+                if !has_applied && reader.is_none() && until <= at {
+                    return None;
+                }
                 let state = match (has_applied, reader.is_some()) {
                     (true, _) => ReceiptState::Confirmed,
                     (false, true) => ReceiptState::Waiting,
@@ -152,6 +195,8 @@ impl Core {
 struct Found {
     at: Time,
     ended: usize,
+    /// Whether verifiers have something to hear; of a change that ended no token they are not told.
+    is_told: bool,
     known: Vec<(VerifierRow, Option<Time>)>,
     sees_addresses: bool,
 }

@@ -479,6 +479,10 @@ async fn what_is_no_role_is_refused(db: Db) {
         ("slug", with(None, "\u{416}\u{416}", "", &[READ])),
         ("name", with(Some("a"), " ", "", &[READ])),
         ("name", with(Some("a"), "\u{202e}A", "", &[READ])),
+        // Whoever reads a list of members takes these for what they are called.
+        ("name", with(Some("a"), "Owner", "", &[READ])),
+        ("name", with(Some("a"), " oWNER", "", &[READ])),
+        ("name", with(Some("a"), "manager", "", &[READ])),
         ("description", with(Some("a"), "A", &long, &[READ])),
         ("description", with(Some("a"), "A", "a\nb", &[READ])),
         ("permissions", with(Some("a"), "A", "", &[])),
@@ -492,6 +496,16 @@ async fn what_is_no_role_is_refused(db: Db) {
     let made = world.core.create_custom_role(&host, acme, with(None, " Release & Ship, 2nd ", " For it ", &[READ, READ])).await.unwrap().value.row;
     assert_eq!((made.role.key.as_str(), made.name.as_str(), made.description.as_str()), ("custom:release-ship-2nd", "Release & Ship, 2nd", "For it"));
     assert_eq!(made.role.permissions, [READ]);
+    let namesake = world.core.create_custom_role(&host, acme, with(Some("other"), "RELEASE & ship, 2nd", "", &[READ])).await.unwrap_err();
+    assert!(matches!(namesake, Error::Conflict(_)), "{namesake}");
+    world.core.create_custom_role(&host, acme, with(Some("other"), "Another", "", &[READ])).await.unwrap();
+    for (name, conflicts) in [("Release & Ship, 2nd", true), ("Owner", false)] {
+        let update = RoleUpdate { name: Some(name.to_owned()), ..RoleUpdate::default() };
+        let refused = world.core.update_custom_role(&host, acme, "custom:other", update).await.unwrap_err();
+        assert_eq!(matches!(refused, Error::Conflict(_)), conflicts, "{refused}");
+    }
+    let same = RoleUpdate { name: Some("Another".to_owned()), ..RoleUpdate::default() };
+    world.core.update_custom_role(&host, acme, "custom:other", same).await.unwrap();
 }
 
 /// Reddens when the key of a custom role is looked for among a token's roles: then what has no room in a scope cannot be narrowed to a sub-organization.

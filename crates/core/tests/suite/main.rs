@@ -44,6 +44,8 @@ mod organizations;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod promises;
 #[cfg(test)]
 mod provisioning;

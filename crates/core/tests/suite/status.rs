@@ -181,7 +181,7 @@ async fn a_token_that_was_made_to_live_longer_does_not_outlive_an_overlap(db: Db
     let ten_minutes = Rotation { overlap: Duration::from_secs(600), expires_at: None };
     let rotated = again.rotate_api_key(&world.host(), acme, key, ten_minutes).await.unwrap().position;
     assert!(is_ended(&again, index).await, "it would live for an hour");
-    let (receipt, _) = again.receipt(&world.person("owner", 0).await, rotated).await.unwrap();
+    let receipt = again.receipt(&world.person("owner", 0).await, rotated).await.unwrap().receipt;
     assert_eq!(receipt.at_worst.without_feed, world.clock.now().plus(Duration::from_secs(3630)));
     // An hour later nothing of that is out any more.
     world.clock.advance(Duration::from_secs(3600));

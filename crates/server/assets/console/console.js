@@ -1,14 +1,26 @@
 // What makes the console nicer; every page works without it.
 "use strict";
 
-// Times are sent as UTC and shown as the reader's own.
+// Times are sent as UTC and shown as the reader's own; days were chosen as days of UTC and stay the same everywhere.
 function tellLocalTimes(root) {
-  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-  for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
+  const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const second = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
+  for (const time of root.querySelectorAll("time[datetime]:not([data-told])")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
-    time.title = time.textContent;
-    time.textContent = format.format(at);
+    time.dataset.told = "";
+    time.title ||= time.textContent;
+    time.textContent = ("day" in time.dataset ? day : "exact" in time.dataset ? second : moment).format(at);
+  }
+}
+
+// Some browsers forget what a table is when its rows stand under each other.
+function keepTables() {
+  const roles = { table: "table", thead: "rowgroup", tbody: "rowgroup", tr: "row", "tbody th": "rowheader", "thead th": "columnheader", td: "cell" };
+  for (const table of document.querySelectorAll("table.stack")) {
+    table.setAttribute("role", "table");
+    for (const [elements, role] of Object.entries(roles)) for (const element of table.querySelectorAll(elements)) element.setAttribute("role", role);
   }
 }
 
@@ -56,4 +68,5 @@ tellLocalTimes(document);
 offerCopies(document);
 takeCodeFromAddress();
 closeSwitcher();
+keepTables();
 document.addEventListener("htmx:load", (event) => tellLocalTimes(event.detail.elt));

@@ -5,7 +5,7 @@ use super::{
     page::{Desk, Frame, html},
     path::Path,
     trouble::{Problem, Trouble},
-    view::{When, or_dash, when},
+    view::{When, browser, or_dash, when},
     visitor::Visitor,
 };
 use crate::{app::App, identity::call::Query};
@@ -27,6 +27,8 @@ struct SessionLine {
     began: When,
     used: When,
     address: String,
+    /// Its name, and all that it says of itself.
+    browser: String,
     user_agent: String,
 }
 
@@ -99,6 +101,7 @@ async fn sessions(visitor: Visitor, query: Query) -> Result<Response, Trouble> {
         began: when(row.created_at),
         used: when(row.used_at),
         address: or_dash(&row.address).to_owned(),
+        browser: browser(&row.user_agent),
         user_agent: or_dash(&row.user_agent).to_owned(),
     };
     let desk = desk(visitor).await?;

@@ -3,7 +3,7 @@
 use super::{
     page::{Desk, Frame, html},
     trouble::Trouble,
-    view::{When, when},
+    view::{When, browser, when},
 };
 use crate::{
     app::App,
@@ -16,7 +16,7 @@ use askama::Template;
 use axum::{Router, response::Response, routing::get};
 use http::StatusCode;
 use keywright_core::{
-    activity::{Filter, Log, Told},
+    activity::{Activity, Filter, Log, Told},
     log::Action,
 };
 use std::sync::Arc;
@@ -37,6 +37,7 @@ struct Line {
     place: Option<String>,
     address: String,
     user_agent: String,
+    browser: String,
     revision: Option<i64>,
 }
 
@@ -108,6 +109,7 @@ fn line(desk: &Desk, Told { event, actor, organization }: Told) -> Line {
         reason: event.reason,
         place: (event.organization_id != desk.id()).then_some(organization),
         address: event.address,
+        browser: if event.user_agent.is_empty() { String::new() } else { browser(&event.user_agent) },
         user_agent: event.user_agent,
         revision: Some(event.revision).filter(|revision| *revision > 0),
     }
@@ -117,7 +119,14 @@ async fn page(desk: Desk, query: Query, log: Log) -> Result<Response, Trouble> {
     let is_access = log == Log::Access;
     let (title, key) = if is_access { ("Auth activity", "auth-activity") } else { ("Organization activity", "activity") };
     let here = format!("{}/{key}", desk.base());
-    let found = desk.visitor.app.core.activity(&desk.visitor.ctx, Some(desk.id()), filter(&query, log)?, query.get("cursor"), PAGE).await?;
+    let found = match filter(&query, log) {
+        Ok(filter) => Ok(desk.visitor.app.core.activity(&desk.visitor.ctx, Some(desk.id()), filter, query.get("cursor"), PAGE).await?),
+        Err(trouble) => Err(trouble),
+    };
+    let (found, problem) = match found {
+        Ok(found) => (found, None),
+        Err(trouble) => (Activity { events: Vec::new(), next: None }, Some(trouble.sentence().to_owned())),
+    };
     let typed = |name: &str| query.get(name).unwrap_or_default().to_owned();
     let typed = Typed {
         from: typed("from"),
@@ -132,7 +141,7 @@ async fn page(desk: Desk, query: Query, log: Log) -> Result<Response, Trouble> {
     let with =
         |more: Option<&str>| form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).extend_pairs(more.map(|cursor| ("cursor", cursor))).finish();
     let page = ActivityPage {
-        frame: desk.frame(title, key),
+        frame: desk.frame(title, key).with_problem(problem.as_deref()),
         is_access,
         csv: format!("{here}.csv?{}", with(None)),
         next: found.next.as_deref().map(|cursor| format!("{here}?{}", with(Some(cursor)))),

@@ -7,18 +7,22 @@ use super::{
     page::{Desk, Frame, html},
     path::Path,
     trouble::Trouble,
-    view::{Badge, Ending, When, ending, state, when},
+    view::{Badge, Day, Ending, LastUse, When, ending, last_use, on_day, state, when},
 };
-use crate::{app::App, console::key_usage::Bars, identity::call::Query};
+use crate::{
+    app::App,
+    console::key_usage::{self, Bars},
+    identity::call::Query,
+};
 use askama::Template;
 use axum::{Router, response::Response, routing::get};
 use http::StatusCode;
 use keywright_core::{
-    Part,
+    Error, Part,
     keys::api::ApiKey,
     usage::{SecretState, SecretUse},
 };
-use keywright_protocol::{KeyId, KeyKind, OrganizationId, admin::RolesIn};
+use keywright_protocol::{KeyId, OrganizationId, UserId, admin::RolesIn};
 use std::sync::Arc;
 
 /// Keys on a page: each has a picture of its own.
@@ -30,7 +34,7 @@ struct KeyLine {
     name: String,
     state: Badge,
     ending: Ending,
-    used: Option<(When, String)>,
+    used: LastUse,
     bars: Bars,
 }
 
@@ -46,7 +50,7 @@ struct SecretLine {
     state: Badge,
     made: When,
     ends: Option<When>,
-    used: Option<(When, String)>,
+    used: LastUse,
     uses: i64,
     verdict: Option<&'static str>,
 }
@@ -60,10 +64,12 @@ struct KeyCard {
     addresses: Vec<String>,
     state: Badge,
     made: When,
+    /// Who, for people.
     made_by: String,
-    not_before: Option<When>,
+    revoked: Option<When>,
+    not_before: Option<Day>,
     ending: Ending,
-    used: Option<(When, String)>,
+    used: LastUse,
     is_live: bool,
     is_suspended: bool,
     is_protected: bool,
@@ -98,14 +104,14 @@ pub(super) fn router() -> Router<Arc<App>> {
 async fn list(desk: Desk, query: Query) -> Result<Response, Trouble> {
     let (core, ctx, now) = (&desk.visitor.app.core, &desk.visitor.ctx, desk.visitor.ctx.now);
     let number = query.number("page", 1, 1..=100_000)?;
-    let found = core.list_api_keys(ctx, desk.id(), Part::page(number, PAGE)).await?;
-    let mut keys = Vec::with_capacity(found.rows.len());
-    for ApiKey { record: key, .. } in found.rows {
-        let bars = Bars::of(&desk, (key.id, KeyKind::ApiKey)).await?;
-        let used = key.last_used_at.map(|at| (when(at), key.last_used_address.clone().unwrap_or_default()));
-        keys.push(KeyLine { id: key.id, state: state(&key, now), ending: ending(key.expires_at, now), used, bars, name: key.name });
+    let found = core.list_used_api_keys(ctx, desk.id(), (Part::page(number, PAGE), key_usage::LIFE)).await?;
+    let mut keys = Vec::with_capacity(found.keys.rows.len());
+    for ApiKey { record: key, .. } in &found.keys.rows {
+        let bars = Bars::of(&found, key.id);
+        let used = last_use(key.last_used_at, key.last_used_address.as_deref());
+        keys.push(KeyLine { id: key.id, state: state(key, now), ending: ending(key.expires_at, now), used, bars, name: key.name.clone() });
     }
-    let pages = u32::try_from(found.total).unwrap_or(u32::MAX).div_ceil(PAGE);
+    let pages = u32::try_from(found.keys.total).unwrap_or(u32::MAX).div_ceil(PAGE);
     Ok(desk.visitor.answer(html(StatusCode::OK, &ListPage { frame: desk.frame("API Keys", "api-keys"), keys, page: number, pages })))
 }
 
@@ -125,10 +131,11 @@ fn card(desk: &Desk, key: &ApiKey) -> KeyCard {
         addresses: key.allowed_addresses().map(str::to_owned).collect(),
         state: state(record, now),
         made: when(record.created_at),
-        made_by: record.created_by.clone(),
-        not_before: (record.not_before > record.created_at).then(|| when(record.not_before)),
+        made_by: String::new(),
+        not_before: (record.not_before > record.created_at).then(|| on_day(record.not_before)),
         ending: ending(record.expires_at, now),
-        used: record.last_used_at.map(|at| (when(at), record.last_used_address.clone().unwrap_or_default())),
+        used: last_use(record.last_used_at, record.last_used_address.as_deref()),
+        revoked: record.revoked_at.map(when),
         is_live: record.revoked_at.is_none(),
         is_suspended: record.suspended_at.is_some(),
         is_protected: record.protected_at.is_some(),
@@ -136,10 +143,31 @@ fn card(desk: &Desk, key: &ApiKey) -> KeyCard {
     }
 }
 
+/// Whoever made a key, as people call him.
+async fn maker(desk: &Desk, made_by: &str) -> Result<String, Trouble> {
+    let (kind, id) = made_by.split_once(' ').unwrap_or((made_by, ""));
+    let told = match kind {
+        "host" => "the server's command line".to_owned(),
+        "operator-key" => "an operator key".to_owned(),
+        "key" => "a key".to_owned(),
+        "user" => match id.parse::<UserId>() {
+            Ok(user) => match desk.visitor.app.core.get_member(&desk.visitor.ctx, desk.id(), user).await {
+                Ok((_, member)) => member.user.name,
+                Err(Error::NotFound(_)) => "somebody who is no member any more".to_owned(),
+                Err(Error::Forbidden(_)) => "a member".to_owned(),
+                Err(error) => return Err(error.into()),
+            },
+            Err(_) => made_by.to_owned(),
+        },
+        _ => made_by.to_owned(),
+    };
+    Ok(told)
+}
+
 fn secret_line(SecretUse { secret, state, total, drain }: SecretUse) -> SecretLine {
     let verdict = drain.filter(|_| state == SecretState::Overlapping).map(|drain| {
         if drain.is_drained {
-            "Drained: nobody seems to use it any more."
+            "Drained: nothing uses it any more."
         } else if drain.unused_for.is_some() {
             "Still used beside the newer one."
         } else {
@@ -148,15 +176,15 @@ fn secret_line(SecretUse { secret, state, total, drain }: SecretUse) -> SecretLi
     });
     let state = match state {
         SecretState::Current => Badge { word: "Current", tone: "good" },
-        SecretState::Overlapping => Badge { word: "Old, still taken", tone: "warning" },
-        SecretState::Ended => Badge { word: "Not taken any more", tone: "" },
+        SecretState::Overlapping => Badge { word: "Old, still accepted", tone: "warning" },
+        SecretState::Ended => Badge { word: "No longer accepted", tone: "" },
     };
     SecretLine {
         version: secret.version,
         state,
         made: when(secret.created_at),
         ends: secret.ended_at.or(secret.ends_at).map(when),
-        used: total.last_use.map(|contact| (when(contact.at), contact.address)),
+        used: last_use(total.last_use.as_ref().map(|contact| contact.at), total.last_use.as_ref().map(|contact| contact.address.as_str())),
         uses: total.issued,
         verdict,
     }
@@ -165,18 +193,21 @@ fn secret_line(SecretUse { secret, state, total, drain }: SecretUse) -> SecretLi
 async fn key_page(desk: &Desk, id: KeyId) -> Result<KeyPage, Trouble> {
     let key = find(desk, id).await?;
     let secrets = desk.visitor.app.core.list_api_key_secrets(&desk.visitor.ctx, desk.id(), id).await?;
-    let secrets = secrets.secrets.into_iter().rev().map(secret_line).collect();
-    Ok(KeyPage { frame: desk.frame(&key.record.name, "api-keys"), key: card(desk, &key), secrets })
+    let is_live = key.record.revoked_at.is_none();
+    let now = |state| if is_live { state } else { SecretState::Ended };
+    let secrets = secrets.secrets.into_iter().rev().map(|of| secret_line(SecretUse { state: now(of.state), ..of })).collect();
+    let card = KeyCard { made_by: maker(desk, &key.record.created_by).await?, ..card(desk, &key) };
+    Ok(KeyPage { frame: desk.frame(&key.record.name, "api-keys"), key: card, secrets })
 }
 
 async fn show(desk: Desk, Path((_, id)): Path<(OrganizationId, KeyId)>, query: Query) -> Result<Response, Trouble> {
     let done = match query.get("done") {
-        Some("roles") => Some("The key has its new roles. Tokens that may do more than that are taken back."),
+        Some("roles") => Some("The key has its new roles. Tokens that permit more than that are revoked."),
         Some("settings") => Some("The settings are in force."),
         Some("resumed") => Some("The key works again."),
         _ => None,
     };
     let mut page = key_page(&desk, id).await?;
-    page.frame = page.frame.with_done(done);
+    page.frame = page.frame.with_done(done).with_receipt(&query);
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }

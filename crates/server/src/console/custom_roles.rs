@@ -5,6 +5,7 @@ use super::{
     page::{Desk, Frame, html},
     path::Path,
     trouble::{Problem, Trouble},
+    view::counted,
 };
 use crate::app::App;
 use askama::Template;
@@ -93,13 +94,19 @@ fn refused(desk: &Desk, problem: &Problem, page: RolePage) -> Response {
     desk.visitor.answer(html(problem.status, &page))
 }
 
+/// Roles are the root's, and made by its Owners.
+fn must_make(desk: &Desk) -> Result<(), Trouble> {
+    if desk.me.organization.row.is_root() { desk.must_own() } else { Err(Trouble::no_such_page()) }
+}
+
 async fn find(desk: &Desk, key: &str) -> Result<Role, Trouble> {
     desk.visitor.app.core.get_custom_role(&desk.visitor.ctx, desk.id(), key).await.map_err(Trouble::of_named)
 }
 
-async fn ask_new(desk: Desk) -> Response {
+async fn ask_new(desk: Desk) -> Result<Response, Trouble> {
+    must_make(&desk)?;
     let typed = Typed { name: String::new(), description: String::new() };
-    desk.visitor.answer(html(StatusCode::OK, &page(&desk, None, typed, &[])))
+    Ok(desk.visitor.answer(html(StatusCode::OK, &page(&desk, None, typed, &[]))))
 }
 
 fn typed(form: &Form) -> Typed {
@@ -119,6 +126,7 @@ async fn create(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Tr
 }
 
 async fn ask(desk: Desk, Path((_, key)): Path<(OrganizationId, String)>) -> Result<Response, Trouble> {
+    must_make(&desk)?;
     let role = find(&desk, &key).await?;
     let typed = Typed { name: role.row.name, description: role.row.description };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page(&desk, Some(&key), typed, &role.row.role.permissions))))
@@ -130,7 +138,7 @@ async fn update(Path((_, key)): Path<(OrganizationId, String)>, Post { who: mut 
         RoleUpdate { name: Some(form.get("name").to_owned()), description: Some(form.get("description").to_owned()), permissions: Some(ticked(&form)) };
     let problem = match desk.visitor.confirm(&form).await? {
         Ok(()) => match desk.visitor.app.core.update_custom_role(&desk.visitor.ctx, desk.id(), &key, update).await {
-            Ok(_) => return Ok(desk.visitor.see(&format!("{}/roles?done=changed", desk.base()))),
+            Ok(done) => return Ok(desk.see_done("roles?done=changed", done.position).await),
             Err(error) => Problem::about_form(error)?,
         },
         Err(problem) => problem,
@@ -143,13 +151,14 @@ async fn delete_page(desk: &Desk, key: &str) -> Result<DeletePage, Trouble> {
     let held = role.held;
     let told = match (held.memberships, held.keys, held.invitations) {
         (0, 0, 0) => String::new(),
-        (members, keys, invitations) => format!("{members} members, {keys} keys and {invitations} invitations"),
+        (members, keys, invitations) => format!("{}, {} and {}", counted(members, "member"), counted(keys, "key"), counted(invitations, "invitation")),
     };
     let others = desk.all_roles().into_iter().filter(|(known, _)| known != key).collect();
     Ok(DeletePage { frame: desk.frame("Delete a role", "roles"), name: role.row.name, held: told, others })
 }
 
 async fn ask_delete(desk: Desk, Path((_, key)): Path<(OrganizationId, String)>) -> Result<Response, Trouble> {
+    must_make(&desk)?;
     let page = delete_page(&desk, &key).await?;
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
@@ -158,7 +167,7 @@ async fn delete(Path((_, key)): Path<(OrganizationId, String)>, Post { who: mut 
     let mut page = delete_page(&desk, &key).await?;
     let problem = match desk.visitor.confirm(&form).await? {
         Ok(()) => match desk.visitor.app.core.delete_custom_role(&desk.visitor.ctx, desk.id(), &key, form.given("replace")).await {
-            Ok(_) => return Ok(desk.visitor.see(&format!("{}/roles?done=deleted", desk.base()))),
+            Ok(done) => return Ok(desk.see_done("roles?done=deleted", done.position).await),
             Err(error) => Problem::about_form(error)?,
         },
         Err(problem) => problem,

@@ -55,13 +55,22 @@ fn delete_page(desk: &Desk) -> DeletePage {
     DeletePage { frame: desk.frame("Delete the organization", "profile"), subs: desk.subs().count() }
 }
 
-async fn ask_delete(desk: Desk) -> Response {
-    desk.visitor.answer(html(StatusCode::OK, &delete_page(&desk)))
+async fn ask_delete(desk: Desk) -> Result<Response, Trouble> {
+    desk.must_own()?;
+    if desk.is_operator() {
+        return Err(Trouble::forbidden("The operator organization is the installation's own and stays.".to_owned()));
+    }
+    Ok(desk.visitor.answer(html(StatusCode::OK, &delete_page(&desk))))
 }
 
 async fn delete(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Trouble> {
     let problem = match desk.visitor.confirm(&form).await? {
         Ok(()) => match desk.visitor.app.core.delete_organization(&desk.visitor.ctx, desk.id(), form.get("confirm_name")).await {
+            // What became of a sub-organization is seen from its root; of a root there is nobody left to see.
+            Ok(done) if !desk.me.organization.row.is_root() => {
+                let to = format!("/console/{}/receipts/{}", desk.me.organization.row.root_id, done.position);
+                return Ok(desk.visitor.see(&to));
+            }
             Ok(_) => return Ok(desk.visitor.see("/console")),
             Err(error) => Problem::about_form(error)?,
         },
@@ -72,8 +81,10 @@ async fn delete(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Tr
     Ok(desk.visitor.answer(html(problem.status, &page)))
 }
 
-async fn ask_revoke_all(desk: Desk) -> Response {
-    desk.visitor.answer(html(StatusCode::OK, &RevokeAllPage { frame: desk.frame("Revoke all keys", "policy"), since: String::new() }))
+async fn ask_revoke_all(desk: Desk) -> Result<Response, Trouble> {
+    desk.must_own()?;
+    let page = RevokeAllPage { frame: desk.frame("Revoke all keys", "policy"), since: String::new() };
+    Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
 
 fn reach(form: &Form) -> Result<Reach, String> {
@@ -86,13 +97,16 @@ async fn revoke_all(Post { who: mut desk, form }: Post<Desk>) -> Result<Response
         (Ok(()), Err(sentence)) => Problem::of(sentence),
         (Ok(()), Ok(_)) if form.get("confirm_name") != desk.me.organization.row.name => Problem::of("Type the organization's name as it stands here."),
         (Ok(()), Ok(reach)) => match desk.visitor.app.core.revoke_all(&desk.visitor.ctx, desk.id(), reach).await {
-            Ok(done) => return Ok(desk.visitor.see(&format!("{}/receipts/{}", desk.base(), done.position))),
+            Ok(done) => return Ok(desk.see_receipt(done.position, "policy").await),
             Err(error) => Problem::about_form(error)?,
         },
     };
     let frame = desk.frame("Revoke all keys", "policy").with_problem(Some(&problem.sentence));
     Ok(desk.visitor.answer(html(problem.status, &RevokeAllPage { frame, since: form.get("since").to_owned() })))
 }
+
+/// What it takes to suspend and resume one.
+const MANAGE_SUBS: &str = "organization.sub-organization.manage";
 
 /// A sub-organization of this one.
 fn sub(desk: &Desk, id: OrganizationId) -> Result<String, Trouble> {
@@ -104,16 +118,18 @@ fn turn_page(desk: &Desk, id: OrganizationId, turn: Turn) -> Result<TurnPage, Tr
 }
 
 async fn ask_suspend(desk: Desk, Path((_, id)): Path<(OrganizationId, OrganizationId)>) -> Result<Response, Trouble> {
+    desk.must(MANAGE_SUBS)?;
     Ok(desk.visitor.answer(html(StatusCode::OK, &turn_page(&desk, id, Turn::Suspend)?)))
 }
 
 async fn ask_resume(desk: Desk, Path((_, id)): Path<(OrganizationId, OrganizationId)>) -> Result<Response, Trouble> {
+    desk.must(MANAGE_SUBS)?;
     Ok(desk.visitor.answer(html(StatusCode::OK, &turn_page(&desk, id, Turn::Resume)?)))
 }
 
 async fn turn(Post { who: mut desk, form }: Post<Desk>, id: OrganizationId, turn: Turn) -> Result<Response, Trouble> {
     sub(&desk, id)?;
-    let (core, base) = (Arc::clone(&desk.visitor.app.core), desk.base());
+    let core = Arc::clone(&desk.visitor.app.core);
     let problem = match desk.visitor.confirm(&form).await? {
         Ok(()) => {
             let turned = match turn {
@@ -121,8 +137,8 @@ async fn turn(Post { who: mut desk, form }: Post<Desk>, id: OrganizationId, turn
                 Turn::Resume => core.resume_organization(&desk.visitor.ctx, id).await,
             };
             match (turned, turn) {
-                (Ok(done), Turn::Suspend) => return Ok(desk.visitor.see(&format!("{base}/receipts/{}", done.position))),
-                (Ok(_), Turn::Resume) => return Ok(desk.visitor.see(&format!("{base}/profile?done=resumed"))),
+                (Ok(done), Turn::Suspend) => return Ok(desk.see_receipt(done.position, "profile?done=suspended").await),
+                (Ok(_), Turn::Resume) => return Ok(desk.visitor.see(&format!("{}/profile?done=resumed", desk.base()))),
                 (Err(error), _) => Problem::about_form(error)?,
             }
         }

@@ -10,13 +10,13 @@ use super::{
 use crate::app::App;
 use axum::{Router, response::Response, routing::post};
 use http::{HeaderMap, header::HOST};
-use keywright_core::{Context, sessions::SignIn};
+use keywright_core::{Context, Error, sessions::SignIn};
 use std::{net::IpAddr, sync::Arc};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-/// What proxies add to a request.
-const PROXIES_SAY: [&str; 4] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host"];
+/// What proxies add to a request; besides, whatever begins with `x-forwarded-`. One that adds nothing is not to be told from a browser here.
+const PROXIES_SAY: [&str; 7] = ["forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "x-envoy-external-address"];
 
 /// What the demo has.
 pub struct Demo {
@@ -73,16 +73,22 @@ fn here<'a>(app: &'a App, ctx: &Context, headers: &HeaderMap) -> Option<&'a Demo
     let is_own_host = app.core.issuer().split_once("://").is_some_and(|(_, own)| own == host);
     let is_loopback = ctx.client_ip.is_some_and(|ip| IpAddr::is_loopback(&ip.to_canonical()));
     // A proxy on this machine has that address too, whoever stands behind it.
-    let is_direct = !PROXIES_SAY.iter().any(|name| headers.contains_key(*name));
+    let is_direct = !headers.keys().any(|name| PROXIES_SAY.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-"));
     app.demo().filter(|_| is_own_host && is_loopback && is_direct)
 }
 
 async fn sign_in(headers: HeaderMap, Post { who: mut guest, form }: Post<Guest>) -> Result<Response, Trouble> {
     let attempt = here(&guest.app, &guest.ctx, &headers).and_then(|demo| attempt(demo, &form)).ok_or_else(Trouble::no_such_page)?;
     let core = Arc::clone(&guest.app.core);
-    let begun = core.sign_in(&guest.ctx, attempt).await?;
-    guest.signed_in(&begun.value).await;
-    Ok(guest.see("/console"))
+    match core.sign_in(&guest.ctx, attempt).await {
+        Ok(begun) => {
+            guest.signed_in(&begun.value).await;
+            Ok(guest.see("/console"))
+        }
+        // Whoever has set up a second factor here signs in with it, by the form.
+        Err(Error::SecondFactorRequired) => Ok(guest.see("/console/sign-in?done=second-factor")),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn attempt(demo: &Demo, form: &Form) -> Option<SignIn> {

@@ -37,7 +37,7 @@ pub(super) fn router() -> Router<Arc<App>> {
 }
 
 async fn ask(guest: Guest) -> Response {
-    let page = RequestPage { frame: Plain::titled("Forgotten password"), form_token: guest.form_token(), email: "", sent: false, problem: None };
+    let page = RequestPage { frame: Plain::titled("Forgot your password?"), form_token: guest.form_token(), email: "", sent: false, problem: None };
     guest.answer(html(StatusCode::OK, &page))
 }
 
@@ -56,7 +56,7 @@ async fn request(Post { who: guest, form }: Post<Guest>) -> Result<Response, Tro
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let sent = problem.is_none();
     let page = RequestPage {
-        frame: Plain::titled("Forgotten password"),
+        frame: Plain::titled("Forgot your password?"),
         form_token: guest.form_token(),
         email: form.get("email"),
         sent,

@@ -30,6 +30,8 @@ struct KeyLine {
     algorithm: &'static str,
     state: Badge,
     since: When,
+    /// What happens at `until`.
+    until_what: &'static str,
     until: Option<When>,
     can_be_revoked: bool,
 }
@@ -64,7 +66,7 @@ fn require_operator(desk: &Desk) -> Result<(), Trouble> {
 
 fn line(row: SigningKeyRow) -> KeyLine {
     let state = match row.state {
-        SigningKeyState::Pending => Badge { word: "Published, signs later", tone: "" },
+        SigningKeyState::Pending => Badge { word: "Published", tone: "" },
         SigningKeyState::Active => Badge { word: "Signs", tone: "good" },
         SigningKeyState::Retired => Badge { word: "Signs nothing new", tone: "" },
         SigningKeyState::Removed => Badge { word: "Published no more", tone: "" },
@@ -76,6 +78,7 @@ fn line(row: SigningKeyRow) -> KeyLine {
         algorithm: row.algorithm.as_str(),
         state,
         since: when(row.since),
+        until_what: if row.state == SigningKeyState::Pending { "signs from" } else { "until" },
         until: row.until.map(when),
         kid: row.kid,
     }
@@ -96,7 +99,7 @@ async fn list(desk: Desk, query: Query) -> Result<Response, Trouble> {
         _ => None,
     };
     let mut page = keys_page(&desk).await?;
-    page.frame = page.frame.with_done(done);
+    page.frame = page.frame.with_done(done).with_receipt(&query);
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
 
@@ -128,7 +131,7 @@ async fn revoke(Path((_, kid)): Path<(OrganizationId, String)>, Post { who: mut 
     let problem = match desk.visitor.confirm(&form).await? {
         Ok(()) if typed.len() < 8 || !kid.starts_with(typed) => Problem::of("Type the first eight characters of the key id as it stands here."),
         Ok(()) => match desk.visitor.app.core.revoke_signing_key(&desk.visitor.ctx, &kid).await {
-            Ok(_) => return Ok(desk.visitor.see(&format!("{}/signing-keys?done=revoked", desk.base()))),
+            Ok(done) => return Ok(desk.see_receipt(done.position, "signing-keys?done=revoked").await),
             Err(error) => Problem::about_form(error)?,
         },
         Err(problem) => problem,

@@ -49,7 +49,7 @@ fn page<'a>(guest: &Guest, (code, name): (&'a str, &'a str), offer: Option<Offer
             .organizations
             .into_iter()
             .zip(offer.grants)
-            .map(|(place, grant)| (place, role_names(catalog.catalog.document(), &[], &grant.roles)))
+            .map(|(place, grant)| (place, role_names(catalog.catalog.document(), &offer.custom_roles, &grant.roles)))
             .collect(),
         email: offer.email,
         until: when(offer.expires_at),
@@ -69,7 +69,7 @@ async fn ask(guest: Guest) -> Response {
 fn about_link(error: Error) -> Result<Problem, Trouble> {
     if matches!(error, Error::NotFound(_) | Error::Absent(_)) {
         return Ok(Problem::of(
-            "This invitation does not work: it was accepted or withdrawn already, or is older than seven days. Ask whoever invited you for another one.",
+            "This code does not work. See that it is whole. If it is, the invitation was accepted, withdrawn or sent again, or is older than seven days: ask for another one.",
         ));
     }
     Problem::about_form(error)

@@ -4,33 +4,32 @@ use super::{
     page::{Desk, Frame, html},
     path::Path,
     trouble::Trouble,
-    view::{When, or_dash, when},
+    view::{When, counted, or_dash, when},
 };
 use crate::app::App;
 use askama::Template;
 use axum::{Router, response::Response, routing::get};
 use http::StatusCode;
-use keywright_core::usage::{Period, Usage, UsageQuery};
+use keywright_core::{
+    pages::UsedApiKeys,
+    usage::{Period, Usage, UsageQuery},
+};
 use keywright_protocol::{KeyId, KeyKind, OrganizationId, Time};
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 const DAYS: usize = 30;
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 /// Of a picture, in its own units.
 const HEIGHT: i64 = 100;
 
-/// One day in a picture.
-pub(super) struct Bar {
-    pub(super) x: usize,
-    pub(super) issued_y: i64,
-    pub(super) issued_height: i64,
-    pub(super) refused_y: i64,
-    pub(super) refused_height: i64,
-}
-
 /// Thirty days of use.
 pub(super) struct Bars {
-    pub(super) bars: Vec<Bar>,
+    /// The bars as one path each, in units of the picture: 300 wide, 100 high.
+    pub(super) issued: String,
+    pub(super) refused: String,
+    /// The highest day, and all together.
+    pub(super) most: i64,
+    pub(super) total: i64,
     /// The same in words.
     pub(super) summary: String,
     pub(super) is_empty: bool,
@@ -60,6 +59,8 @@ struct UsagePage {
     name: String,
     back: String,
     bars: Bars,
+    first: String,
+    last: String,
     days: Vec<DayLine>,
     ways: Vec<WayLine>,
     as_of: When,
@@ -76,46 +77,53 @@ async fn read(desk: &Desk, key: (KeyId, KeyKind)) -> Result<Usage, Trouble> {
     desk.visitor.app.core.key_usage(&desk.visitor.ctx, desk.id(), key, query).await.map_err(Trouble::of_named)
 }
 
-/// Tokens given and exchanges refused, by day, oldest first; days without any too.
-fn by_day(usage: &Usage) -> Vec<(Time, i64, i64)> {
-    let first = usage.from.as_millis();
+/// The days of the picture before today.
+pub(super) const LIFE: Duration = Duration::from_secs(29 * 24 * 60 * 60);
+
+/// Tokens issued and exchanges refused, by day, oldest first; days without any too.
+fn by_day(from: Time, counts: impl IntoIterator<Item = (Time, i64, i64)>) -> Vec<(Time, i64, i64)> {
+    let first = from.as_millis();
     let mut days: Vec<(Time, i64, i64)> = (0..DAYS).map(|at| (Time::from_millis(first + i64::try_from(at).unwrap_or(0) * DAY_MILLIS), 0, 0)).collect();
-    for count in &usage.counts {
-        let at = usize::try_from((count.begins_at.as_millis() - first) / DAY_MILLIS).unwrap_or(usize::MAX);
+    for (begins_at, more_issued, more_refused) in counts {
+        let at = usize::try_from((begins_at.as_millis() - first) / DAY_MILLIS).unwrap_or(usize::MAX);
         if let Some((_, issued, refused)) = days.get_mut(at) {
-            *issued += count.issued;
-            *refused += count.refused;
+            *issued += more_issued;
+            *refused += more_refused;
         }
     }
     days
 }
 
 impl Bars {
-    /// Of a key, for a list.
-    pub(super) async fn of(desk: &Desk, key: (KeyId, KeyKind)) -> Result<Self, Trouble> {
-        Ok(Self::drawn(&by_day(&read(desk, key).await?)))
+    /// Of a key in a list that was read with its use.
+    pub(super) fn of(found: &UsedApiKeys, key: KeyId) -> Self {
+        let days = found.days.get(&key).into_iter().flatten();
+        Self::drawn(&by_day(found.since, days.map(|day| (day.begins_at, day.issued, day.refused))))
     }
 
     fn drawn(days: &[(Time, i64, i64)]) -> Self {
         let most = days.iter().map(|(_, issued, refused)| issued + refused).max().unwrap_or(0).max(1);
         // What is there at all is seen.
         let height = |count: i64| if count == 0 { 0 } else { (count * HEIGHT / most).max(3) };
-        let bar = |(at, (_, issued, refused)): (usize, &(Time, i64, i64))| {
-            let (issued_height, refused_height) = (height(*issued), height(*refused));
-            let issued_y = HEIGHT - issued_height;
-            Bar { x: at * 10 + 1, issued_y, issued_height, refused_y: (issued_y - refused_height).max(0), refused_height }
-        };
+        let (mut issued_path, mut refused_path) = (String::new(), String::new());
+        for (at, (_, issued, refused)) in days.iter().enumerate() {
+            let (x, above) = (at * 10 + 1, HEIGHT - height(*issued));
+            for (path, from, count) in [(&mut issued_path, HEIGHT, *issued), (&mut refused_path, above, *refused)] {
+                if count > 0 {
+                    let _ = write!(path, "M{x} {from}v-{}h8V{from}z", height(count).min(from));
+                }
+            }
+        }
         let (issued, refused) = days.iter().fold((0, 0), |(issued, refused), day| (issued + day.1, refused + day.2));
         Self {
-            bars: days.iter().enumerate().map(bar).collect(),
-            summary: format!("{} given, {} refused in 30 days", counted(issued, "token"), counted(refused, "exchange")),
+            issued: issued_path,
+            refused: refused_path,
+            summary: format!("{} issued, {} refused in 30 days", counted(issued, "token"), counted(refused, "exchange")),
+            most,
+            total: issued + refused,
             is_empty: issued + refused == 0,
         }
     }
-}
-
-fn counted(count: i64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 fn way_name(name: &str) -> String {
@@ -128,7 +136,8 @@ fn way_name(name: &str) -> String {
 
 async fn page(desk: Desk, (id, kind): (KeyId, KeyKind), name: String, (here, back): (&'static str, String)) -> Result<Response, Trouble> {
     let usage = read(&desk, (id, kind)).await?;
-    let days = by_day(&usage);
+    let days = by_day(usage.from, usage.counts.iter().map(|count| (count.begins_at, count.issued, count.refused)));
+    let edge = |of: Option<&(Time, i64, i64)>| of.map(|(at, ..)| super::view::day(*at)).unwrap_or_default();
     let lines = days.iter().rev().filter(|(_, issued, refused)| issued + refused > 0);
     let lines = lines.map(|(day, issued, refused)| DayLine { day: super::view::day(*day), issued: *issued, refused: *refused }).collect();
     let ways = usage.ways.iter().map(|row| WayLine {
@@ -140,9 +149,11 @@ async fn page(desk: Desk, (id, kind): (KeyId, KeyKind), name: String, (here, bac
         refusal: row.last_refusal.as_ref().map(|of| (when(of.contact.at), or_dash(&of.contact.address).to_owned(), of.reason.clone())),
     });
     let page = UsagePage {
-        frame: desk.frame(&format!("Use of {name}"), here),
+        frame: desk.frame(&format!("Usage of {name}"), here),
         back,
         bars: Bars::drawn(&days),
+        first: edge(days.first()),
+        last: edge(days.last()),
         days: lines,
         ways: ways.collect(),
         as_of: when(usage.as_of),

@@ -64,6 +64,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .merge(roles::router())
         .merge(receipt::router())
         .merge(demo::router())
+        .method_not_allowed_fallback(async || Trouble::no_such_page().into_response())
 }
 
 /// What stands where no route is: under the console a page, elsewhere the error of the API.

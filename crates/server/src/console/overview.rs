@@ -49,6 +49,8 @@ struct OverviewPage {
     /// None for whoever is not told.
     lists: Option<Vec<List>>,
     roles: Vec<String>,
+    /// Numbers of what he may see here, with where it is.
+    tiles: Vec<(i64, &'static str, &'static str)>,
 }
 
 pub(super) fn router() -> Router<Arc<App>> {
@@ -62,8 +64,20 @@ async fn show(desk: Desk) -> Result<Response, Trouble> {
         Err(Error::Forbidden(_)) => None,
         Err(error) => return Err(error.into()),
     };
+    let tiles = tiles(&desk).await?;
     let roles = desk.role_names(&desk.me.roles);
-    Ok(desk.visitor.answer(html(StatusCode::OK, &OverviewPage { frame: desk.frame("Overview", "overview"), lists, roles })))
+    Ok(desk.visitor.answer(html(StatusCode::OK, &OverviewPage { frame: desk.frame("Overview", "overview"), lists, roles, tiles })))
+}
+
+async fn tiles(desk: &Desk) -> Result<Vec<(i64, &'static str, &'static str)>, Trouble> {
+    let counts = desk.visitor.app.core.counts(&desk.visitor.ctx, desk.id()).await?;
+    let tile = |count: Option<i64>, what, at| count.map(|count| (count, what, at));
+    let all = [
+        tile(Some(counts.personal_access_keys), "Personal Access Keys", "personal-keys"),
+        tile(counts.api_keys, "API Keys", "api-keys"),
+        tile(counts.members, "Members", "team"),
+    ];
+    Ok(all.into_iter().flatten().collect())
 }
 
 fn line(desk: &Desk, key: &NoticedKey, what: String, since: Option<When>) -> Line {
@@ -90,7 +104,7 @@ fn old(desk: &Desk, row: &AtOldEndpoints) -> Line {
 
 fn orphan(desk: &Desk, row: &Orphan) -> Line {
     let maker = row.maker.as_ref().map_or_else(|| "somebody whose account is deleted".to_owned(), |maker| maker.email.clone());
-    line(desk, &row.key, format!("made by {maker}, on"), Some(when(row.key.created_at)))
+    line(desk, &row.key, format!("created by {maker}, on"), Some(when(row.key.created_at)))
 }
 
 /// Those lists that have something in them, the most urgent first.
@@ -109,11 +123,11 @@ fn lists(desk: &Desk, found: Attention) -> Vec<List> {
         .rows
         .iter()
         .take(SHOWN)
-        .map(|(key, version, ends_at, _)| line(desk, key, format!("secret {version} is still used; it is taken until"), Some(when(*ends_at))));
+        .map(|(key, version, ends_at, _)| line(desk, key, format!("secret {version} is still used; it works until"), Some(when(*ends_at))));
     let unused = found.unused.rows.iter().take(SHOWN).map(|(key, at)| line(desk, key, "last used".to_owned(), Some(when(*at))));
-    let never = found.never_used.rows.iter().take(SHOWN).map(|key| line(desk, key, "made".to_owned(), Some(when(key.created_at))));
+    let never = found.never_used.rows.iter().take(SHOWN).map(|key| line(desk, key, "created".to_owned(), Some(when(key.created_at))));
     let all = [
-        list("Ends soon", "Rotate it, or make another one, before whatever uses it stops.", found.expiring.total, expiring.collect()),
+        list("Ends soon", "Rotate it, or create another one, before whatever uses it stops.", found.expiring.total, expiring.collect()),
         list("Old secret still in use", "Put the new secret in place before the overlap is over.", found.old_secrets.total, secrets.collect()),
         list("Refused often", "Something goes on with a key that does not work. Its page says from where and why.", found.refused.total, refused.collect()),
         list(
@@ -123,13 +137,13 @@ fn lists(desk: &Desk, found: Attention) -> Vec<List> {
             found.old_endpoints.rows.iter().take(SHOWN).map(|row| old(desk, row)).collect(),
         ),
         list(
-            "Made by people who have left",
-            "API Keys live on without their makers. See that somebody knows what they are for.",
+            "Created by people who have left",
+            "API Keys live on without whoever created them. See that somebody knows what they are for.",
             found.orphans.total,
             found.orphans.rows.iter().take(SHOWN).map(|row| orphan(desk, row)).collect(),
         ),
         list("Unused for 90 days", "A key that nobody uses can only be stolen. Delete it.", found.unused.total, unused.collect()),
-        list("Never used", "Made more than a week ago. If it is not needed, delete it.", found.never_used.total, never.collect()),
+        list("Never used", "Created more than a week ago. If it is not needed, delete it.", found.never_used.total, never.collect()),
     ];
     all.into_iter().filter(|list| !list.lines.is_empty()).collect()
 }

@@ -5,7 +5,7 @@ use super::{
     view::{self, Owners, PlaceTicks, TickGroup},
     visitor::Visitor,
 };
-use crate::app::App;
+use crate::{app::App, identity::call::Query};
 use askama::Template;
 use axum::{
     extract::FromRequestParts,
@@ -16,13 +16,15 @@ use http::{
     header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_FRAME_OPTIONS},
     request::Parts,
 };
-use keywright_core::{chance, explain::Me, organizations::Organization};
-use keywright_protocol::{OrganizationId, admin::RolesIn, catalog::OWNER};
-use std::sync::Arc;
+use keywright_core::{Error, chance, explain::Me, organizations::Organization, pages::Surroundings};
+use keywright_protocol::{OrganizationId, Position, admin::RolesIn, catalog::OWNER};
+use std::{sync::Arc, time::Duration};
 
 /// What a page may load and do: its own files and forms, nothing inline and nothing from elsewhere (Content Security Policy Level 3).
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A page as an answer.
 pub(crate) fn html(status: StatusCode, template: &impl Template) -> Response {
@@ -98,11 +100,52 @@ impl Desk {
     /// In an organization; one that is not his is no page.
     pub(crate) async fn at(visitor: Visitor, id: OrganizationId) -> Result<Self, Trouble> {
         let core = Arc::clone(&visitor.app.core);
-        let me = core.me(&visitor.ctx, id).await.map_err(Trouble::of_named)?;
-        let choices = core.list_organizations(&visitor.ctx).await?;
-        let is_operator = core.is_operator_organization(id).await?;
-        let custom = core.custom_role_names(&visitor.ctx, id).await?;
+        let Surroundings { me, organizations: choices, is_operator, custom_roles: custom } = core.surroundings(&visitor.ctx, id).await?;
+        let me = me.map_err(|error| match choices.iter().find(|of| of.row.id == id && of.row.suspended_at.is_some()) {
+            Some(suspended) if matches!(error, Error::NotFound(_)) => Trouble::suspended(suspended),
+            _ => Trouble::of_named(error),
+        })?;
         Ok(Self { visitor, me, choices, is_operator, custom })
+    }
+
+    /// Lets him on who may do what the page is for. The operation asks again; this spares him a form that would be refused.
+    pub(crate) fn must(&self, permission: &str) -> Result<(), Trouble> {
+        if self.may(permission) { Ok(()) } else { Err(Trouble::lacking(permission)) }
+    }
+
+    /// Whether he may do something here.
+    pub(crate) fn may(&self, permission: &str) -> bool {
+        self.me.permissions.iter().any(|known| known == permission)
+    }
+
+    /// The same for what an Owner alone does.
+    pub(crate) fn must_own(&self) -> Result<(), Trouble> {
+        if self.is_owner() { Ok(()) } else { Err(Trouble::forbidden("This page is for Owners of the organization.".to_owned())) }
+    }
+
+    /// The days a new key may have as its last: the one that is proposed, and the latest one.
+    pub(crate) async fn last_days(&self, usual: Duration) -> Result<(String, String), Trouble> {
+        let longest = self.visitor.app.core.get_policy(&self.visitor.ctx, self.id()).await?.longest_key_life;
+        let latest = self.visitor.ctx.now.plus(longest).minus(DAY);
+        Ok((view::day(self.visitor.ctx.now.plus(usual).min(latest)), view::day(latest)))
+    }
+
+    /// To the receipt of a change; to another of its pages if there is none, as of what touched no token.
+    pub(crate) async fn see_receipt(&self, position: Position, otherwise: &str) -> Response {
+        let to = match self.visitor.app.core.receipt(&self.visitor.ctx, position).await {
+            Ok(_) => format!("{}/receipts/{position}", self.base()),
+            Err(_) => format!("{}/{otherwise}", self.base()),
+        };
+        self.visitor.see(&to)
+    }
+
+    /// To a page that says what was done (`page?done=...`), and leads to the receipt if there is one.
+    pub(crate) async fn see_done(&self, page: &str, position: Position) -> Response {
+        let receipt = match self.visitor.app.core.receipt(&self.visitor.ctx, position).await {
+            Ok(_) => format!("&receipt={position}"),
+            Err(_) => String::new(),
+        };
+        self.visitor.see(&format!("{}/{page}{receipt}", self.base()))
     }
 
     /// The organization's id.
@@ -191,8 +234,10 @@ impl Desk {
             is_owner: self.is_owner(),
             is_operator: self.is_operator(),
             permissions: self.me.permissions.clone(),
+            is_demo: self.visitor.app.demo().is_some(),
             problem: None,
             done: None,
+            receipt: None,
         }
     }
 }
@@ -216,11 +261,15 @@ pub(crate) struct Frame {
     pub(crate) is_owner: bool,
     /// Whether the installation's pages are for him.
     pub(crate) is_operator: bool,
+    /// Whether the server is the demonstration, whose passwords nobody has by heart.
+    pub(crate) is_demo: bool,
     permissions: Vec<String>,
     /// Why a form was not taken.
     pub(crate) problem: Option<String>,
     /// What was just done.
     pub(crate) done: Option<&'static str>,
+    /// Where the receipt of that is.
+    pub(crate) receipt: Option<String>,
 }
 
 impl Frame {
@@ -238,6 +287,13 @@ impl Frame {
     /// With what the page before this one did.
     pub(crate) fn with_done(mut self, done: Option<&'static str>) -> Self {
         self.done = done;
+        self
+    }
+
+    /// With the way to the receipt of that, if the address names one.
+    pub(crate) fn with_receipt(mut self, query: &Query) -> Self {
+        let position: Option<Position> = query.get("receipt").and_then(|text| text.parse().ok());
+        self.receipt = position.map(|position| format!("{}/receipts/{position}", self.base));
         self
     }
 }

@@ -5,7 +5,7 @@ use super::{
     page::{Desk, Frame, html},
     path::Path,
     trouble::{Problem, Trouble},
-    view::{Badge, Ending, When, day, ending, state, when},
+    view::{Badge, Ending, LastUse, ending, last_use, state},
 };
 use crate::{app::App, identity::call::Query};
 use askama::Template;
@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use http::StatusCode;
-use keywright_core::{Part, keys::KeyRecord};
+use keywright_core::{Part, keys::KeyRecord, policy::Allowed};
 use keywright_protocol::{KeyId, OrganizationId, Time};
 use std::{sync::Arc, time::Duration};
 
@@ -32,7 +32,7 @@ pub(super) struct KeyLine {
     pub(super) is_live: bool,
     pub(super) state: Badge,
     pub(super) ending: Ending,
-    pub(super) used: Option<(When, String)>,
+    pub(super) used: LastUse,
 }
 
 #[derive(Template)]
@@ -40,6 +40,8 @@ pub(super) struct KeyLine {
 struct ListPage {
     frame: Frame,
     keys: Vec<KeyLine>,
+    /// Whether the policy takes such keys.
+    allowed: bool,
     page: u32,
     pages: u32,
 }
@@ -50,6 +52,8 @@ struct NewPage {
     frame: Frame,
     name: String,
     expires: String,
+    /// The last day that there is.
+    latest: String,
 }
 
 #[derive(Template)]
@@ -92,7 +96,7 @@ pub(super) fn line(desk: &Desk, key: KeyRecord) -> KeyLine {
         is_own: key.user_id == Some(desk.visitor.session.user_id),
         is_live: key.revoked_at.is_none(),
         ending: ending(key.expires_at, now),
-        used: key.last_used_at.map(|at| (when(at), key.last_used_address.clone().unwrap_or_default())),
+        used: last_use(key.last_used_at, key.last_used_address.as_deref()),
         holder: key.user_email.unwrap_or_default(),
         name: key.name,
     }
@@ -104,7 +108,9 @@ async fn list(desk: Desk, query: Query) -> Result<Response, Trouble> {
     let done = query.get("done").map(|_| "The key has its new name.");
     let pages = u32::try_from(found.total).unwrap_or(u32::MAX).div_ceil(PAGE);
     let keys = found.rows.into_iter().map(|key| line(&desk, key)).collect();
-    let page = ListPage { frame: desk.frame("Personal Access Keys", "personal-keys").with_done(done), keys, page: number, pages };
+    let policies = desk.visitor.app.core.get_policy(&desk.visitor.ctx, desk.id()).await?;
+    let allowed = [Some(&policies.own), policies.root.as_ref()].into_iter().flatten().all(|policy| policy.personal_keys == Allowed::Yes);
+    let page = ListPage { frame: desk.frame("Personal Access Keys", "personal-keys").with_done(done), allowed, keys, page: number, pages };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
 
@@ -114,9 +120,10 @@ async fn find(desk: &Desk, id: KeyId) -> Result<KeyLine, Trouble> {
     found.map(|key| line(desk, key)).map_err(Trouble::of_named)
 }
 
-async fn new(desk: Desk) -> Response {
-    let expires = day(desk.visitor.ctx.now.plus(USUAL_LIFE));
-    desk.visitor.answer(html(StatusCode::OK, &NewPage { frame: desk.frame("New Personal Access Key", "personal-keys"), name: String::new(), expires }))
+async fn new(desk: Desk) -> Result<Response, Trouble> {
+    let (expires, latest) = desk.last_days(USUAL_LIFE).await?;
+    let page = NewPage { frame: desk.frame("New Personal Access Key", "personal-keys"), name: String::new(), expires, latest };
+    Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
 
 async fn create(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Trouble> {
@@ -137,7 +144,8 @@ async fn create(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Tr
         (Ok(()), Err(sentence)) => Problem::of(sentence),
     };
     let frame = desk.frame("New Personal Access Key", "personal-keys").with_problem(Some(&problem.sentence));
-    let page = NewPage { frame, name: form.get("name").to_owned(), expires: form.get("expires").to_owned() };
+    let (_, latest) = desk.last_days(USUAL_LIFE).await?;
+    let page = NewPage { frame, name: form.get("name").to_owned(), expires: form.get("expires").to_owned(), latest };
     Ok(desk.visitor.answer(html(problem.status, &page)))
 }
 
@@ -169,7 +177,7 @@ async fn delete(Path((_, id)): Path<(OrganizationId, KeyId)>, Post { who: mut de
     let organization = desk.id();
     let problem = match desk.visitor.confirm(&form).await? {
         Ok(()) => match desk.visitor.app.core.revoke_personal_access_key(&desk.visitor.ctx, organization, id).await {
-            Ok(done) => return Ok(desk.visitor.see(&format!("/console/{organization}/receipts/{}", done.position))),
+            Ok(done) => return Ok(desk.see_receipt(done.position, "personal-keys").await),
             Err(error) => Problem::about_form(error)?,
         },
         Err(problem) => problem,

@@ -79,8 +79,9 @@ fn profile_page(desk: &Desk, new_name: String) -> ProfilePage {
 async fn profile(desk: Desk, query: Query) -> Response {
     let done = match query.get("done") {
         Some("renamed") => Some("The organization has its new name."),
+        Some("suspended") => Some("The sub-organization is suspended."),
         Some("resumed") => Some("The sub-organization works again."),
-        Some("made") => Some("The sub-organization is made."),
+        Some("made") => Some("The sub-organization is created."),
         _ => None,
     };
     let mut page = profile_page(&desk, String::new());
@@ -129,7 +130,7 @@ fn policy_page(desk: &Desk, policies: &Policies) -> PolicyPage {
 async fn policy(desk: Desk, query: Query) -> Result<Response, Trouble> {
     let policies = desk.visitor.app.core.get_policy(&desk.visitor.ctx, desk.id()).await?;
     let mut page = policy_page(&desk, &policies);
-    page.frame = page.frame.with_done(query.get("done").map(|_| "The policy is in force."));
+    page.frame = page.frame.with_done(query.get("done").map(|_| "The policy is in force.")).with_receipt(&query);
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
 
@@ -147,17 +148,17 @@ async fn set_policy(Post { who: mut desk, form }: Post<Desk>) -> Result<Response
     let id = desk.id();
     let wanted = policy_of(&form);
     let problem = match desk.visitor.confirm(&form).await? {
-        Ok(()) if form.given("days").is_some() && wanted.longest_key_life.is_none() => {
-            Problem::of("Give the longest life of a key as a number of days, or leave it empty.")
+        Ok(()) if form.given("days").is_some() && wanted.longest_key_life.is_none_or(|life| life < DAY) => {
+            Problem::of("Give the longest lifetime of a key as a number of days, or leave it empty.")
         }
         Ok(()) => match desk.visitor.app.core.set_policy(&desk.visitor.ctx, id, wanted.clone()).await {
-            Ok(_) => return Ok(desk.visitor.see(&format!("/console/{id}/policy?done=set"))),
+            Ok(done) => return Ok(desk.see_done("policy?done=set", done.position).await),
             Err(error) => Problem::about_form(error)?,
         },
         Err(problem) => problem,
     };
     let policies = desk.visitor.app.core.get_policy(&desk.visitor.ctx, id).await?;
-    let mut page = policy_page(&desk, &Policies { own: wanted, root: policies.root });
+    let mut page = policy_page(&desk, &Policies { own: wanted, ..policies });
     page.own.days = form.get("days").to_owned();
     page.frame = page.frame.with_problem(Some(&problem.sentence));
     Ok(desk.visitor.answer(html(problem.status, &page)))

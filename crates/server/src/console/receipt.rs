@@ -5,15 +5,16 @@ use super::{
     page::{Desk, Frame, html},
     path::Path,
     trouble::Trouble,
-    view::{When, when},
+    view::{When, exactly},
 };
 use crate::app::App;
 use askama::Template;
 use axum::{Router, response::Response, routing::get};
 use http::{HeaderMap, StatusCode};
+use keywright_core::status::receipts::SignedReceipt;
 use keywright_protocol::{
     OrganizationId, Position,
-    status::receipt::{Receipt, ReceiptState},
+    status::receipt::{Receipt, ReceiptState, VerifierLine},
 };
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ struct Line {
     tone: &'static str,
     took: Option<i64>,
     until: Option<When>,
+    /// Whether that is over: it was away, and accepts nothing from before any more.
+    is_over: bool,
 }
 
 /// The part that is looked at again and again.
@@ -47,6 +50,8 @@ struct Part {
 #[template(path = "console/receipt.html")]
 struct ReceiptPage {
     frame: Frame,
+    /// What was done, as the activity says it.
+    what: String,
     at: When,
     part: Part,
     demo: Vec<Switch>,
@@ -56,16 +61,17 @@ pub(super) fn router() -> Router<Arc<App>> {
     Router::new().route("/console/{organization}/receipts/{revision}", get(show)).route("/console/{organization}/receipts/{revision}/part", get(part))
 }
 
-async fn read(desk: &Desk, revision: &str) -> Result<Receipt, Trouble> {
+async fn read(desk: &Desk, revision: &str) -> Result<SignedReceipt, Trouble> {
     let revision: Position = revision.parse().map_err(|_| Trouble::no_such_page())?;
-    Ok(desk.visitor.app.core.receipt(&desk.visitor.ctx, revision).await?.0)
+    desk.visitor.app.core.receipt(&desk.visitor.ctx, revision).await.map_err(Trouble::of_named)
 }
 
 async fn show(desk: Desk, headers: HeaderMap, Path((_, revision)): Path<(OrganizationId, String)>) -> Result<Response, Trouble> {
-    let receipt = read(&desk, &revision).await?;
+    let SignedReceipt { receipt, action, reason, .. } = read(&desk, &revision).await?;
     let page = ReceiptPage {
-        frame: desk.frame("Taken back", "receipt"),
-        at: when(receipt.changed_at),
+        frame: desk.frame("Revocation receipt", "receipt"),
+        what: if reason.is_empty() { action } else { format!("{action}: {reason}") },
+        at: exactly(receipt.changed_at),
         part: of(&desk, receipt),
         demo: demo::switches(&desk, &headers),
     };
@@ -73,15 +79,15 @@ async fn show(desk: Desk, headers: HeaderMap, Path((_, revision)): Path<(Organiz
 }
 
 async fn part(desk: Desk, Path((_, revision)): Path<(OrganizationId, String)>) -> Result<Response, Trouble> {
-    let receipt = read(&desk, &revision).await?;
+    let SignedReceipt { receipt, .. } = read(&desk, &revision).await?;
     Ok(desk.visitor.answer(html(StatusCode::OK, &of(&desk, receipt))))
 }
 
 const fn words(state: ReceiptState) -> (&'static str, &'static str) {
     match state {
-        ReceiptState::Confirmed => ("knows", "good"),
-        ReceiptState::Waiting => ("waiting for it", "warning"),
-        ReceiptState::Away => ("away", "critical"),
+        ReceiptState::Confirmed => ("Confirmed", "good"),
+        ReceiptState::Waiting => ("Waiting", "warning"),
+        ReceiptState::Away => ("Away", "critical"),
     }
 }
 
@@ -89,33 +95,39 @@ fn of(desk: &Desk, receipt: Receipt) -> Part {
     let knows = |state: ReceiptState| state == ReceiptState::Confirmed;
     let replicas = receipt.replicas.iter().filter(|line| knows(line.state)).count();
     let verifiers = receipt.verifiers.iter().filter(|line| knows(line.state)).count();
-    let all = replicas == receipt.replicas.len() && verifiers == receipt.verifiers.len() && receipt.more_verifiers == 0;
+    let (now, more) = (receipt.as_of, receipt.more_verifiers + receipt.verifiers.len().saturating_sub(SHOWN));
+    let is_over = |of: &VerifierLine| of.state == ReceiptState::Away && of.could_accept_until.is_some_and(|until| until <= now);
+    let all = replicas == receipt.replicas.len() && receipt.verifiers.iter().all(|of| knows(of.state) || is_over(of)) && receipt.more_verifiers == 0;
     let slowest = receipt.replicas.iter().map(|line| line.milliseconds).chain(receipt.verifiers.iter().map(|line| line.milliseconds)).flatten().max();
-    let mut summary =
-        format!("Dead at {replicas} of {} replicas, {verifiers} of {} verifiers", receipt.replicas.len(), receipt.verifiers.len() + receipt.more_verifiers);
+    let (all_replicas, all_verifiers) = (receipt.replicas.len(), receipt.verifiers.len() + receipt.more_verifiers);
+    let mut summary = format!("Dead at {replicas} of {all_replicas} replicas, {verifiers} of {all_verifiers} verifiers");
+    if all_verifiers == 0 {
+        summary = format!(
+            "Dead at {replicas} of {all_replicas} replicas; {}",
+            if receipt.ended_generations == 0 { "no token was out" } else { "no verifier follows this server" }
+        );
+    }
     if let Some(slowest) = slowest {
         summary.push_str(&format!(", {slowest} ms"));
     }
-    let line = |who: String, state: ReceiptState, took: Option<i64>, until: Option<When>| {
-        let (state, tone) = words(state);
-        Line { who, state, tone, took, until }
-    };
-    let servers = receipt.replicas.iter().enumerate().map(|(at, of)| line(format!("Server {}", at + 1), of.state, of.milliseconds, None));
-    let others = receipt.verifiers.iter().take(SHOWN).map(|of| {
-        let until = of.could_accept_until.filter(|_| !knows(of.state)).map(when);
-        line(of.name.clone(), of.state, of.milliseconds, until)
+    let servers = receipt.replicas.iter().enumerate().map(|(at, of)| {
+        let (state, tone) = words(of.state);
+        Line { who: format!("Replica {}", at + 1), state, tone, took: of.milliseconds, until: None, is_over: false }
     });
-    let waits =
-        receipt.verifiers.iter().any(|line| line.state == ReceiptState::Waiting) || receipt.replicas.iter().any(|line| line.state == ReceiptState::Waiting);
+    let others = receipt.verifiers.iter().take(SHOWN).map(|of| {
+        let (state, tone) = words(of.state);
+        let until = of.could_accept_until.filter(|_| !knows(of.state)).map(exactly);
+        Line { who: of.name.clone(), state, tone: if is_over(of) { "" } else { tone }, took: of.milliseconds, until, is_over: is_over(of) }
+    });
     Part {
         base: format!("/console/{}", desk.id()),
         lines: servers.chain(others).collect(),
         revision: receipt.revision,
         summary,
         tone: if all { "good" } else { "warning" },
-        more: receipt.more_verifiers + receipt.verifiers.len().saturating_sub(SHOWN),
-        worst: receipt.at_worst.known_verifiers.map(when),
-        without_feed: when(receipt.at_worst.without_feed),
-        goes_on: waits || !all,
+        more,
+        worst: receipt.at_worst.known_verifiers.filter(|until| *until > now).map(exactly),
+        without_feed: exactly(receipt.at_worst.without_feed),
+        goes_on: !all,
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     page::{Desk, Frame, html},
     trouble::Trouble,
+    view::counted,
 };
 use crate::{app::App, identity::call::Query};
 use askama::Template;
@@ -71,8 +72,8 @@ fn tables(catalog: &Catalog, own: &[String]) -> Vec<Table> {
 async fn show(desk: Desk, query: Query) -> Result<Response, Trouble> {
     let core = &desk.visitor.app.core;
     let done = match query.get("done") {
-        Some("made") => Some("The role is made. Give it to members and keys."),
-        Some("changed") => Some("The role is changed. Tokens that may do more than it permits now are taken back."),
+        Some("made") => Some("The role is created. Give it to members and keys."),
+        Some("changed") => Some("The role is changed. Tokens that permit more than it does now are revoked."),
         Some("deleted") => Some("The role is deleted."),
         _ => None,
     };
@@ -86,14 +87,14 @@ async fn show(desk: Desk, query: Query) -> Result<Response, Trouble> {
         name: row.name,
         description: row.description,
         permissions: row.role.permissions,
-        held: format!("{} members, {} keys", held.memberships, held.keys),
+        held: format!("{}, {}", counted(held.memberships, "member"), counted(held.keys, "key")),
     });
     let catalog = core.catalog();
     let page = RolesPage {
         custom: custom.collect(),
         can_make: desk.is_owner() && desk.me.organization.row.is_root(),
         tables: tables(&catalog.catalog, &desk.me.roles),
-        frame: desk.frame("Roles", "roles").with_done(done),
+        frame: desk.frame("Roles", "roles").with_done(done).with_receipt(&query),
     };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }

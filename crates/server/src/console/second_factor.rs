@@ -36,6 +36,12 @@ struct StatePage {
 #[template(path = "console/second-factor-set-up.html")]
 struct SetUpPage {
     frame: Frame,
+    /// None when it was shown already, and the code is asked for again.
+    shown: Option<Shown>,
+}
+
+/// The secret, the one time that it is shown, and the same as a picture.
+struct Shown {
     secret: String,
     size: i32,
     path: String,
@@ -94,7 +100,7 @@ async fn begin(Post { mut who, form }: Post<Visitor>) -> Result<Response, Troubl
         return refused(who, problem).await;
     }
     match who.app.core.begin_second_factor(&who.ctx).await {
-        Ok(begun) => set_up_page(who, &begun.value, None).await,
+        Ok(begun) => set_up_page(who, Some(&begun.value), None).await,
         Err(error) => {
             let problem = Problem::about_form(error)?;
             refused(who, problem).await
@@ -102,12 +108,15 @@ async fn begin(Post { mut who, form }: Post<Visitor>) -> Result<Response, Troubl
     }
 }
 
-async fn set_up_page(visitor: Visitor, set_up: &SetUp, problem: Option<Problem>) -> Result<Response, Trouble> {
-    let (size, path) = picture(&set_up.uri);
+async fn set_up_page(visitor: Visitor, set_up: Option<&SetUp>, problem: Option<Problem>) -> Result<Response, Trouble> {
+    let shown = set_up.map(|set_up| {
+        let (size, path) = picture(&set_up.uri);
+        Shown { secret: in_fours(&set_up.secret), size, path }
+    });
     let desk = desk(visitor).await?;
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let frame = desk.frame("Set up the second factor", "account").with_problem(problem.as_ref().map(|problem| problem.sentence.as_str()));
-    Ok(desk.visitor.answer(html(status, &SetUpPage { frame, secret: in_fours(&set_up.secret), size, path })))
+    Ok(desk.visitor.answer(html(status, &SetUpPage { frame, shown })))
 }
 
 /// The dark squares of a QR code as one path, and how wide it is. A text that is too long for one gives an empty picture; the secret stands
@@ -136,9 +145,11 @@ async fn codes_page(visitor: Visitor, codes: Vec<Zeroizing<String>>, after: Afte
 async fn confirm(Post { who, form }: Post<Visitor>) -> Result<Response, Trouble> {
     match who.app.core.confirm_second_factor(&who.ctx, form.get("code")).await {
         Ok(confirmed) => codes_page(who, confirmed.value, After::TurningOn).await,
+        // The app has the secret: another try needs no other one.
         Err(error) => {
             let problem = Problem::about_form(error)?;
-            refused(who, Problem::of(format!("{} Begin anew; remove the entry that your app has now.", problem.sentence))).await
+            let pending = matches!(who.app.core.second_factor(&who.ctx).await?, SecondFactor::Pending { .. });
+            if pending { set_up_page(who, None, Some(problem)).await } else { refused(who, problem).await }
         }
     }
 }

@@ -15,7 +15,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use keywright_core::{Error, sessions::SignIn};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -40,6 +40,7 @@ pub(super) fn router() -> Router<Arc<App>> {
 
 async fn show(guest: Guest, query: Query, request: Request) -> Response {
     let done = match query.get("done") {
+        Some("second-factor") => Some("This person has a second factor now: sign in by address, password and code."),
         Some("signed-out") => Some("You are signed out."),
         Some("password") => Some("Your password is changed. Sign in with the new one."),
         Some("joined") => Some("You have joined. Sign in with your address and password."),
@@ -51,7 +52,7 @@ async fn show(guest: Guest, query: Query, request: Request) -> Response {
         form_token: guest.form_token(),
         email: "",
         to: within_console(query.get("to").unwrap_or_default()),
-        asks_code: false,
+        asks_code: query.get("done") == Some("second-factor"),
         asks_new: false,
         problem: None,
         done,
@@ -60,7 +61,7 @@ async fn show(guest: Guest, query: Query, request: Request) -> Response {
     guest.answer(html(StatusCode::OK, &page))
 }
 
-async fn sign_in(Post { who: mut guest, form }: Post<Guest>) -> Result<Response, Trouble> {
+async fn sign_in(headers: HeaderMap, Post { who: mut guest, form }: Post<Guest>) -> Result<Response, Trouble> {
     let secret = |name: &str| Some(form.exact(name)).filter(|value| !value.is_empty()).map(|value| Zeroizing::new(value.to_owned()));
     let (email, new_password) = (form.get("email"), secret("new_password"));
     let attempt = SignIn { email: email.to_owned(), password: secret("password").unwrap_or_default(), organization: None, new_password, code: secret("code") };
@@ -83,7 +84,7 @@ async fn sign_in(Post { who: mut guest, form }: Post<Guest>) -> Result<Response,
                 asks_new,
                 problem: Some(problem.sentence),
                 done: None,
-                people: &[],
+                people: demo::people(&guest, &headers),
             };
             Ok(guest.answer(html(problem.status, &page)))
         }

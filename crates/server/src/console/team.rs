@@ -93,15 +93,15 @@ fn line(desk: &Desk, member: &Member) -> MemberLine {
 
 async fn team(desk: Desk, query: Query) -> Result<Response, Trouble> {
     let done = match query.get("done") {
-        Some("roles") => Some("The member has the new roles. Tokens that may do more than that are taken back."),
-        Some("removed") => Some("The member is removed, and the keys he had here are dead."),
+        Some("roles") => Some("The member has the new roles. Tokens that permit more than that are revoked."),
+        Some("removed") => Some("The member is removed, and their keys here no longer work."),
         Some("invited") => Some("The invitation is on its way."),
         Some("resent") => Some("The invitation is sent again; the earlier link does not work any more."),
         Some("revoked") => Some("The invitation is withdrawn."),
         _ => None,
     };
     let page = team_page(&desk, query.number("page", 1, 1..=100_000)?).await?;
-    Ok(desk.visitor.answer(html(StatusCode::OK, &TeamPage { frame: page.frame.with_done(done), ..page })))
+    Ok(desk.visitor.answer(html(StatusCode::OK, &TeamPage { frame: page.frame.with_done(done).with_receipt(&query), ..page })))
 }
 
 async fn team_page(desk: &Desk, number: u32) -> Result<TeamPage, Trouble> {
@@ -132,6 +132,7 @@ fn member_page(desk: &Desk, member: &Member, held: &[String]) -> MemberPage {
 }
 
 async fn member(desk: Desk, Path((_, user)): Path<(OrganizationId, UserId)>) -> Result<Response, Trouble> {
+    desk.must("organization.member.assign-role")?;
     let member = find(&desk, user).await?;
     let page = member_page(&desk, &member, member.own.as_deref().unwrap_or_default());
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
@@ -142,7 +143,7 @@ async fn set_roles(Path((_, user)): Path<(OrganizationId, UserId)>, Post { who: 
     let roles: Vec<String> = form.all("role").map(str::to_owned).collect();
     let problem = match desk.visitor.confirm(&form).await? {
         Ok(()) => match desk.visitor.app.core.change_roles(&desk.visitor.ctx, desk.id(), user, RoleChange::Replace(roles.clone())).await {
-            Ok(_) => return Ok(desk.visitor.see(&format!("{}/team?done=roles", desk.base()))),
+            Ok(done) => return Ok(desk.see_done("team?done=roles", done.position).await),
             Err(error) => Problem::about_form(error)?,
         },
         Err(problem) => problem,
@@ -153,6 +154,7 @@ async fn set_roles(Path((_, user)): Path<(OrganizationId, UserId)>, Post { who: 
 }
 
 async fn ask_remove(desk: Desk, Path((_, user)): Path<(OrganizationId, UserId)>) -> Result<Response, Trouble> {
+    desk.must("organization.member.manage")?;
     let member = line(&desk, &find(&desk, user).await?);
     Ok(desk.visitor.answer(html(StatusCode::OK, &RemovePage { frame: desk.frame("Remove a member", "team"), member })))
 }
@@ -161,7 +163,7 @@ async fn remove(Path((_, user)): Path<(OrganizationId, UserId)>, Post { who: mut
     let member = line(&desk, &find(&desk, user).await?);
     let problem = match desk.visitor.confirm(&form).await? {
         Ok(()) => match desk.visitor.app.core.remove_member(&desk.visitor.ctx, desk.id(), user).await {
-            Ok(_) => return Ok(desk.visitor.see(&format!("{}/team?done=removed", desk.base()))),
+            Ok(done) => return Ok(desk.see_done("team?done=removed", done.position).await),
             Err(error) => Problem::about_form(error)?,
         },
         Err(problem) => problem,

@@ -1,12 +1,15 @@
 //! What a person sees instead of a page, and the sentences that stand beside a form.
 
-use super::page::{Plain, html};
+use super::{
+    page::{Plain, html},
+    view::minute,
+};
 use crate::error::ApiError;
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
-use keywright_core::Error;
-use std::fmt::Write as _;
+use keywright_core::{Error, organizations::Organization};
+use keywright_protocol::Time;
 
 /// A page that could not be made, or a form that could not be taken.
 #[derive(Debug)]
@@ -34,6 +37,20 @@ impl Trouble {
         Self { status: StatusCode::FORBIDDEN, sentence, retry_after: None }
     }
 
+    /// An organization where nothing is to be seen until it is resumed.
+    pub(crate) fn suspended(organization: &Organization) -> Self {
+        let name = &organization.row.name;
+        Self::forbidden(match &organization.root_name {
+            Some(root) => format!("{name} is suspended. Whoever may manage sub-organizations of {root} resumes it on the profile of {root}."),
+            None => format!("{name} is suspended. Ask whoever runs this server."),
+        })
+    }
+
+    /// Somebody who is here, and may not do what this page is for.
+    pub(crate) fn lacking(permission: &str) -> Self {
+        Self::forbidden(format!("This page needs the permission {permission} here. Ask an Owner for a role that has it."))
+    }
+
     /// There is no such page.
     pub(crate) fn no_such_page() -> Self {
         let sentence = "There is no such page, or it is not for you to see. Begin at the console's first page.";
@@ -43,6 +60,11 @@ impl Trouble {
     /// Of something that the address names: what is not there is no page.
     pub(crate) fn of_named(error: Error) -> Self {
         if matches!(error, Error::NotFound(_) | Error::Absent(_)) { Self::no_such_page() } else { error.into() }
+    }
+
+    /// What is wrong.
+    pub(crate) fn sentence(&self) -> &str {
+        &self.sentence
     }
 
     fn title(&self) -> &'static str {
@@ -136,15 +158,12 @@ pub(crate) fn sentence(error: &Error) -> String {
     match error {
         Error::NotFresh(_) => "You gave your password more than five minutes ago. Give it once more with this form.".to_owned(),
         Error::PasswordMustChange => "This password was made for your first sign-in. Choose one of your own, of at least 12 characters.".to_owned(),
+        Error::WrongPassword => "E-mail address or password is wrong. Try again, or choose a new password by a mail.".to_owned(),
         Error::SecondFactorRequired => "Your account has a second factor: give your password once more, and the code.".to_owned(),
         Error::Repeated(_) => "This form was sent before and has been carried out. Look at what is there now before you send it again.".to_owned(),
         Error::KeyReused => "This form was sent before with something else in it. Load the page anew and send it again.".to_owned(),
         Error::Internal(_) => "Something went wrong here. If it happens again, tell whoever runs this server.".to_owned(),
-        Error::Invalid { field, reason } => {
-            let mut text = String::new();
-            let _ = write!(text, "{}: {reason}", in_words(field));
-            as_sentence(&text)
-        }
+        Error::Invalid { field, reason } => as_sentence(&format!("{}: {}", in_words(field), with_times(reason))),
         Error::Refused(_)
         | Error::OutOfReach
         | Error::NothingGranted
@@ -152,7 +171,6 @@ pub(crate) fn sentence(error: &Error) -> String {
         | Error::Target(_)
         | Error::HostOnly
         | Error::Forbidden(_)
-        | Error::WrongPassword
         | Error::WrongSecondFactor
         | Error::Busy
         | Error::Crowded
@@ -166,8 +184,16 @@ pub(crate) fn sentence(error: &Error) -> String {
     }
 }
 
-/// The name of a field as people read it.
+/// The name of a field as people read it: as the form calls it.
 fn in_words(field: &str) -> String {
+    match field {
+        "expiresAt" => return "last day".to_owned(),
+        "notBefore" => return "first day".to_owned(),
+        "allowedAddresses" => return "allowed addresses".to_owned(),
+        "longestKeyLifeSeconds" => return "longest lifetime of a key".to_owned(),
+        "userEmail" => return "e-mail address".to_owned(),
+        _ => {}
+    }
     let mut words = String::new();
     for character in field.chars() {
         if character.is_ascii_uppercase() {
@@ -178,11 +204,21 @@ fn in_words(field: &str) -> String {
     words
 }
 
-/// With a capital at its beginning and a full stop at its end.
+/// A reason with its times as people read them.
+fn with_times(reason: &str) -> String {
+    let shown = |word: &str| match word.trim_end_matches(['.', ',', ';']).parse::<Time>() {
+        Ok(at) => minute(at),
+        Err(_) => word.to_owned(),
+    };
+    reason.split(' ').map(shown).collect::<Vec<_>>().join(" ")
+}
+
+/// With a capital at its beginning, unless that is an address, and a full stop at its end.
 fn as_sentence(text: &str) -> String {
     let mut characters = text.chars();
     let Some(first) = characters.next() else { return String::new() };
-    let mut sentence: String = first.to_uppercase().chain(characters).collect();
+    let is_address = text.split(' ').next().is_some_and(|word| word.contains(['@', '`', ':']) && !word.ends_with(':'));
+    let mut sentence: String = if is_address { text.to_owned() } else { first.to_uppercase().chain(characters).collect() };
     if !sentence.ends_with(['.', '?', '!']) {
         sentence.push('.');
     }

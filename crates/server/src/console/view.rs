@@ -1,5 +1,6 @@
 //! How things are shown: times, states, lists of roles.
 
+use askama::{Template, filters::HtmlSafe};
 use keywright_core::keys::{ExpiryState, KeyRecord, KeyState};
 use keywright_protocol::{
     OrganizationId, Time,
@@ -8,19 +9,70 @@ use keywright_protocol::{
 };
 
 /// A moment: for programs, and for people as long as no script shows it in their own time.
+#[derive(Template)]
+#[template(source = r#"<time datetime="{{ iso }}"{% if is_exact %} data-exact{% endif %}>{{ shown }}</time>"#, ext = "html")]
 pub(crate) struct When {
-    pub(crate) iso: String,
-    pub(crate) shown: String,
+    iso: String,
+    shown: String,
+    /// To the second.
+    is_exact: bool,
 }
+
+impl HtmlSafe for When {}
 
 /// A moment as a page shows it.
 pub(crate) fn when(at: Time) -> When {
+    When { iso: at.to_string(), shown: minute(at), is_exact: false }
+}
+
+/// A moment to the minute, as text.
+pub(crate) fn minute(at: Time) -> String {
+    up_to(at, 16)
+}
+
+fn up_to(at: Time, end: usize) -> String {
     let iso = at.to_string();
-    let shown = match (iso.get(..10), iso.get(11..16)) {
-        (Some(day), Some(minute)) => format!("{day} {minute} UTC"),
-        _ => iso.clone(),
-    };
-    When { iso, shown }
+    match (iso.get(..10), iso.get(11..end)) {
+        (Some(day), Some(clock)) => format!("{day} {clock} UTC"),
+        _ => iso,
+    }
+}
+
+/// The same to the second, where minutes are long.
+pub(crate) fn exactly(at: Time) -> When {
+    When { iso: at.to_string(), shown: up_to(at, 19), is_exact: true }
+}
+
+/// The day (UTC) of a moment that people choose by its day, the last of a key for one: in their own time it could be another day.
+#[derive(Template)]
+#[template(source = r#"<time datetime="{{ at.iso }}" title="{{ at.shown }}" data-day>{{ day }}</time>"#, ext = "html")]
+pub(crate) struct Day {
+    at: When,
+    day: String,
+}
+
+impl HtmlSafe for Day {}
+
+/// The day of a moment as a page shows it.
+pub(crate) fn on_day(at: Time) -> Day {
+    Day { at: when(at), day: day(at) }
+}
+
+/// When and from where something was last used, if it ever was.
+#[derive(Template)]
+#[template(
+    source = r#"{% if let Some((at, address)) = last %}{{ at }}{% if !address.is_empty() %}<br><span class="small muted">{{ address }}</span>{% endif %}{% else %}<span class="muted">never</span>{% endif %}"#,
+    ext = "html"
+)]
+pub(crate) struct LastUse {
+    last: Option<(When, String)>,
+}
+
+impl HtmlSafe for LastUse {}
+
+/// The last use as a page shows it.
+pub(crate) fn last_use(at: Option<Time>, address: Option<&str>) -> LastUse {
+    LastUse { last: at.map(|at| (when(at), address.unwrap_or_default().to_owned())) }
 }
 
 /// The day of a moment, as a date field takes it.
@@ -29,10 +81,14 @@ pub(crate) fn day(at: Time) -> String {
 }
 
 /// A word with how good or bad it is.
+#[derive(Template)]
+#[template(source = r#"<span class="badge {{ tone }}">{{ word }}</span>"#, ext = "html")]
 pub(crate) struct Badge {
     pub(crate) word: &'static str,
     pub(crate) tone: &'static str,
 }
+
+impl HtmlSafe for Badge {}
 
 /// What a key is now.
 pub(crate) fn state(key: &KeyRecord, now: Time) -> Badge {
@@ -46,19 +102,23 @@ pub(crate) fn state(key: &KeyRecord, now: Time) -> Badge {
 }
 
 /// When a key ends, and whether that is soon.
+#[derive(Template)]
+#[template(source = r#"{{ at }}{% if let Some(badge) = badge %} {{ badge }}{% endif %}"#, ext = "html")]
 pub(crate) struct Ending {
-    pub(crate) at: When,
-    pub(crate) badge: Option<Badge>,
+    pub(crate) at: Day,
+    badge: Option<Badge>,
 }
+
+impl HtmlSafe for Ending {}
 
 /// When a key ends.
 pub(crate) fn ending(expires_at: Time, now: Time) -> Ending {
     let badge = match ExpiryState::of(expires_at, now) {
         ExpiryState::Ok => None,
-        ExpiryState::Warning => Some(Badge { word: "within 30 days", tone: "warning" }),
-        ExpiryState::Critical => Some(Badge { word: "within 7 days", tone: "critical" }),
+        ExpiryState::Warning => Some(Badge { word: "Within 30 days", tone: "warning" }),
+        ExpiryState::Critical => Some(Badge { word: "Within 7 days", tone: "critical" }),
     };
-    Ending { at: when(expires_at), badge }
+    Ending { at: on_day(expires_at), badge }
 }
 
 /// A role that can be ticked.
@@ -93,12 +153,11 @@ pub(crate) enum Owners {
 /// The roles to choose from: the organization's own (`custom`) and the catalog's, with those ticked that are held.
 pub(crate) fn ticks(catalog: &Document, custom: &[(String, String)], held: &[String], owners: Owners) -> Vec<TickGroup> {
     let tick = |key: &str, name: &str| Tick { key: key.to_owned(), name: name.to_owned(), ticked: held.iter().any(|role| role == key) };
-    let owner = (owners == Owners::With).then(|| TickGroup { title: "Everything".to_owned(), ticks: vec![tick(OWNER, "Owner")] });
+    let owner = (owners == Owners::With).then(|| TickGroup { title: "Full access".to_owned(), ticks: vec![tick(OWNER, "Owner")] });
     let groups = role_groups(catalog)
         .into_iter()
         .map(|group| TickGroup { title: group.title.to_string(), ticks: group.roles.iter().map(|role| tick(&role.key, &role.name)).collect() });
-    let own =
-        (!custom.is_empty()).then(|| TickGroup { title: "Roles of your own".to_owned(), ticks: custom.iter().map(|(key, name)| tick(key, name)).collect() });
+    let own = (!custom.is_empty()).then(|| TickGroup { title: "Custom roles".to_owned(), ticks: custom.iter().map(|(key, name)| tick(key, name)).collect() });
     owner.into_iter().chain(own).chain(groups).collect()
 }
 
@@ -111,7 +170,7 @@ pub(crate) fn role_names(catalog: &Document, custom: &[(String, String)], roles:
         let found = groups.iter().find_map(|group| group.roles.iter().find(|known| known.key == *role).map(|known| (&group.title, &known.name)));
         match found {
             _ if role == OWNER => told.push("Owner".to_owned()),
-            None => told.push(custom.iter().find(|(key, _)| key == role).map_or_else(|| role.clone(), |(_, name)| name.clone())),
+            None => told.push(custom.iter().find(|(key, _)| key == role).map_or_else(|| role.clone(), |(_, name)| format!("{name} (custom role)"))),
             Some((module, name)) => match by_name.iter_mut().find(|(known, _)| known == name) {
                 Some((_, modules)) => modules.push(module.clone()),
                 None => by_name.push((name.clone(), vec![module.clone()])),
@@ -125,6 +184,40 @@ pub(crate) fn role_names(catalog: &Document, custom: &[(String, String)], roles:
         several => format!("{name} in {}", several.join(", ")),
     }));
     told
+}
+
+/// A browser and its system by their names, of what it says of itself (RFC 9110, section 10.1.5); for people, who decide nothing else by it.
+pub(crate) fn browser(user_agent: &str) -> String {
+    let of = |names: &[(&str, &'static str)]| names.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name);
+    // Most claim to be others besides; the more particular ones come first.
+    let program = of(&[
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("Chromium/", "Chromium"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+        ("curl/", "curl"),
+    ]);
+    let system = of(&[
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("CrOS", "ChromeOS"),
+        ("Linux", "Linux"),
+    ]);
+    match (program, system) {
+        (Some(program), Some(system)) => format!("{program} on {system}"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => "Another program".to_owned(),
+    }
+}
+
+/// So many of something.
+pub(crate) fn counted<N: std::fmt::Display + PartialEq + From<u8>>(count: N, one: &str) -> String {
+    format!("{count} {one}{}", if count == N::from(1) { "" } else { "s" })
 }
 
 /// What is empty, as people read it.

@@ -153,6 +153,7 @@ pub(crate) async fn export(State(app): State<Arc<App>>, caller: Caller, Named(id
 
 /// The events as a file to keep. What refuses does so before anything is sent.
 pub(crate) async fn file(app: Arc<App>, ctx: Context, (organization, filter): (OrganizationId, Filter), format: Format) -> Result<Response, ApiError> {
+    let name = if filter.log == Some(Log::Access) { "auth-activity" } else { "activity" };
     let reader = Reader { app, ctx, organization, filter };
     let first = told(reader.page(None).await)?;
     let head = match format {
@@ -169,7 +170,7 @@ pub(crate) async fn file(app: Arc<App>, ctx: Context, (organization, filter): (O
         Ok::<_, Error>(Some((Bytes::from(text), (reader, page))))
     });
     let body = stream::StreamExt::chain(stream::iter([Ok(Bytes::from_static(head.as_bytes()))]), pages);
-    Ok((format.headers(), Body::from_stream(body)).into_response())
+    Ok((format.headers(name)?, Body::from_stream(body)).into_response())
 }
 
 /// `GET /identity/v1/organizations/{id}/activity/head`.
@@ -230,7 +231,7 @@ pub(crate) async fn chain(State(app): State<Arc<App>>, caller: Caller, Named(id)
         let next = app.core.chain(&ctx, Some(root), last).await?;
         Ok::<_, Error>(Some((Bytes::from(text), (app, ctx, next))))
     });
-    Ok((Format::JsonLines.headers(), Body::from_stream(links)).into_response())
+    Ok((Format::JsonLines.headers("activity")?, Body::from_stream(links)).into_response())
 }
 
 /// What an export reads, page by page; whether its caller still may is asked for each.
@@ -259,12 +260,13 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    fn headers(self) -> [(http::HeaderName, HeaderValue); 2] {
-        let (kind, disposition) = match self {
-            Self::Csv => ("text/csv; charset=utf-8; header=present", "attachment; filename=\"activity.csv\""),
-            Self::JsonLines => ("application/jsonl", "attachment; filename=\"activity.jsonl\""),
+    fn headers(self, name: &str) -> Result<[(http::HeaderName, HeaderValue); 2], ApiError> {
+        let (kind, ending) = match self {
+            Self::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
+            Self::JsonLines => ("application/jsonl", "jsonl"),
         };
-        [(CONTENT_TYPE, HeaderValue::from_static(kind)), (CONTENT_DISPOSITION, HeaderValue::from_static(disposition))]
+        let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}.{ending}\"")).map_err(|_| Error::Internal("a file has no name"))?;
+        Ok([(CONTENT_TYPE, HeaderValue::from_static(kind)), (CONTENT_DISPOSITION, disposition)])
     }
 
     fn line(self, told: Told) -> String {

@@ -2,7 +2,7 @@
 
 pub(crate) use crate::{
     caller::{Caller, Stranger},
-    json::{answer, changed, created, json, parse, read},
+    json::{answer, changed, created, json, json_within, parse, read},
 };
 
 use crate::error::ApiError;

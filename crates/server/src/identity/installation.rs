@@ -2,7 +2,7 @@
 
 use super::{
     bodies::Done,
-    call::{Caller, Named, answer, changed, json, parse, read, told},
+    call::{Caller, Named, answer, changed, json_within, parse, read, told},
     docs::{ChangeRefusals, Refusals},
 };
 use crate::{app::App, error::ApiError};
@@ -25,6 +25,8 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 const ROTATION: &str = r#"{"purpose": "access-token"}"#;
+/// Longest body with a catalog in it, in bytes.
+const MAX_CATALOG: usize = 64 * 1024;
 const CATALOG: &str = r#"{"own": "[apis.invoices]\n..."}"#;
 
 /// Its routes.
@@ -151,7 +153,8 @@ pub(crate) async fn revoke_signing_key(State(app): State<Arc<App>>, caller: Call
         "defaultAudience": null, "held": [], "generationsEnded": 0})), Refusals, ChangeRefusals)
 )]
 pub(crate) async fn diff_catalog(State(app): State<Arc<App>>, caller: Caller, request: Request<Body>) -> Result<Response, ApiError> {
-    let body: CatalogToCompare = json(request.into_body(), CATALOG).await?;
+    told(app.core.require_installation_reader(&caller.ctx).await)?;
+    let body: CatalogToCompare = json_within(request.into_body(), CATALOG, MAX_CATALOG).await?;
     Ok(answer(StatusCode::OK, &told(app.core.diff_catalog(&caller.ctx, assembled(body.preset.as_deref(), body.own.as_deref())?).await)?))
 }
 
@@ -171,7 +174,8 @@ pub(crate) async fn diff_catalog(State(app): State<Arc<App>>, caller: Caller, re
         "defaultAudience": null, "held": [], "generationsEnded": 3})), Refusals, ChangeRefusals)
 )]
 pub(crate) async fn apply_catalog(State(app): State<Arc<App>>, caller: Caller, request: Request<Body>) -> Result<Response, ApiError> {
-    let body: CatalogToApply = json(request.into_body(), CATALOG).await?;
+    told(app.core.require_installation_reader(&caller.ctx).await)?;
+    let body: CatalogToApply = json_within(request.into_body(), CATALOG, MAX_CATALOG).await?;
     let applied = told(app.core.apply_catalog(&caller.ctx, assembled(body.preset.as_deref(), body.own.as_deref())?, body.replace).await)?;
     Ok(changed(applied.position, &applied.value))
 }

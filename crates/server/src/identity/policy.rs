@@ -67,7 +67,7 @@ pub(crate) struct PoliciesBody {
 }
 
 impl From<Policies> for PoliciesBody {
-    fn from(Policies { own, root }: Policies) -> Self {
+    fn from(Policies { own, root, .. }: Policies) -> Self {
         Self { own: own.into(), root: root.map(PolicyBody::from) }
     }
 }

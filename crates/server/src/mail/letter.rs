@@ -33,7 +33,9 @@ impl Letter {
     /// What a piece of mail says; `None` for what is not to be sent at all.
     pub(super) fn of(content: &MailContent, issuer: &str) -> Option<Self> {
         let mut letter = match content {
-            MailContent::Invitation { organization, token, expires_at, accept_at } => invitation(organization, (token, accept_at), *expires_at, issuer),
+            MailContent::Invitation { organization, invited_by, token, expires_at, accept_at } => {
+                invitation((organization, invited_by.as_deref()), (token, accept_at), *expires_at, issuer)
+            }
             MailContent::PasswordReset { token, expires_at, confirm_at } => password_reset((token, confirm_at), *expires_at, issuer),
             MailContent::NewKey { key, made, made_by, address, at, expires_at, .. } => {
                 new_key(key, (*made, made_by), &[("At", shown(*at)), ("From", address.clone()), ("Expires", shown(*expires_at))], issuer)
@@ -57,11 +59,15 @@ impl Letter {
     }
 }
 
-fn invitation(organization: &str, (token, accept_at): (&str, &str), expires_at: Time, issuer: &str) -> Letter {
+fn invitation((organization, invited_by): (&str, Option<&str>), (token, accept_at): (&str, &str), expires_at: Time, issuer: &str) -> Letter {
     Letter {
         subject: format!("Invitation to {organization}"),
         title: format!("You are invited to {organization}"),
-        link: Some(Call { what: "To accept, open this page:".to_owned(), line: format!("{issuer}/console/invitation#token={token}") }),
+        before: invited_by.map(|email| format!("{email} invites you.")).into_iter().collect(),
+        link: Some(Call {
+            what: "To accept, open this page, which says what you may do there:".to_owned(),
+            line: format!("{issuer}/console/invitation#token={token}"),
+        }),
         call: Some(Call {
             what: "Or without a browser: run this line in a terminal, with your name and a password in place of the dots. If you have an account here \
                    already, give its password."

@@ -155,6 +155,17 @@ async fn a_refused_request_leaves_the_connection_in_order() {
     server.end().await;
 }
 
+/// Two hosts are two opinions of whom the request is for (RFC 9112, section 3.2).
+#[tokio::test]
+async fn a_request_with_two_hosts_is_refused() {
+    let server = TestServer::start().await;
+    for (hosts, status) in [("Host: a\r\n", 200), ("Host: a\r\nHost: a\r\n", 400), ("Host: a\r\nX-A: b\r\nHost: b\r\n", 400)] {
+        let answer = raw(&server, &format!("GET /healthz HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n")).await;
+        assert_eq!(answer.status, status, "{hosts}: {answer:?}");
+    }
+    server.end().await;
+}
+
 /// A request of the identity API, as a client sends it.
 fn identity(method: &str, path: &str, headers: &str, access: &str, body: Option<&str>) -> String {
     let length = body.map(|body| format!("Content-Length: {}\r\n", body.len())).unwrap_or_default();

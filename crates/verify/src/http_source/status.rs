@@ -146,7 +146,8 @@ impl Inner {
         // After the bits: who sees this time sees them.
         self.lists.confirm(news.time);
         self.last_error.store(None);
-        let is_worth_a_report = !news.ended.is_empty() || before.is_none_or(|before| before.history != news.position.history) || news.after.is_none();
+        let is_known = |before: Position| before.history == news.position.history && before >= news.keys_at;
+        let is_worth_a_report = !news.ended.is_empty() || news.after.is_none() || !before.is_some_and(is_known);
         Ok(Applied { position: news.position, marks: (news.keys_at, news.catalog_at), is_worth_a_report })
     }
 

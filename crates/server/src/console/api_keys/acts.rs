@@ -91,6 +91,12 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/console/{organization}/api-keys/{key}/delete", get(ask_delete).post(delete))
 }
 
+/// What a form without a readable overlap is told.
+pub(crate) const NO_OVERLAP: &str = "Say how long the old secret is to go on.";
+
+/// What it takes to change a key.
+const MANAGE: &str = "organization.api-key.manage";
+
 type Ids = Path<(OrganizationId, KeyId)>;
 
 fn to_key(desk: &Desk, id: KeyId, done: &str) -> Response {
@@ -98,6 +104,7 @@ fn to_key(desk: &Desk, id: KeyId, done: &str) -> Response {
 }
 
 async fn ask_roles(desk: Desk, Path((_, id)): Ids) -> Result<Response, Trouble> {
+    desk.must(MANAGE)?;
     let key = find(&desk, id).await?;
     let page = RolesPage { frame: desk.frame("Roles of a key", "api-keys"), places: desk.places(&key.grants, Owners::Without), key: card(&desk, &key) };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
@@ -109,7 +116,7 @@ async fn set_roles(Path((_, id)): Ids, Post { who: mut desk, form }: Post<Desk>)
     let problem = match desk.visitor.confirm(&form).await? {
         Ok(()) if form.grants().is_empty() => Problem::of("Tick at least one role. To stop the key, suspend or delete it."),
         Ok(()) => match desk.visitor.app.core.update_api_key(&desk.visitor.ctx, desk.id(), id, change).await {
-            Ok(_) => return Ok(to_key(&desk, id, "roles")),
+            Ok(done) => return Ok(desk.see_done(&format!("api-keys/{id}?done=roles"), done.position).await),
             Err(error) => Problem::about_form(error)?,
         },
         Err(problem) => problem,
@@ -120,6 +127,7 @@ async fn set_roles(Path((_, id)): Ids, Post { who: mut desk, form }: Post<Desk>)
 }
 
 async fn ask_settings(desk: Desk, Path((_, id)): Ids) -> Result<Response, Trouble> {
+    desk.must(MANAGE)?;
     let key = card(&desk, &find(&desk, id).await?);
     let page = SettingsPage {
         frame: desk.frame("Settings of a key", "api-keys"),
@@ -146,7 +154,7 @@ async fn set_settings(Path((_, id)): Ids, Post { who: mut desk, form }: Post<Des
     };
     let problem = match desk.visitor.confirm(&form).await? {
         Ok(()) => match desk.visitor.app.core.update_api_key(&desk.visitor.ctx, desk.id(), id, change).await {
-            Ok(_) => return Ok(to_key(&desk, id, "settings")),
+            Ok(done) => return Ok(desk.see_done(&format!("api-keys/{id}?done=settings"), done.position).await),
             Err(error) => Problem::about_form(error)?,
         },
         Err(problem) => problem,
@@ -163,17 +171,19 @@ async fn set_settings(Path((_, id)): Ids, Post { who: mut desk, form }: Post<Des
 }
 
 async fn ask_rotate(desk: Desk, Path((_, id)): Ids) -> Result<Response, Trouble> {
+    desk.must(MANAGE)?;
     let key = card(&desk, &find(&desk, id).await?);
     Ok(desk.visitor.answer(html(StatusCode::OK, &RotatePage { frame: desk.frame("Rotate a key", "api-keys"), key, expires: String::new() })))
 }
 
 async fn rotate(Path((_, id)): Ids, Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Trouble> {
     let key = card(&desk, &find(&desk, id).await?);
-    let overlap = form.duration("overlap_hours", HOUR).unwrap_or(keywright_core::keys::rotation::DEFAULT_OVERLAP);
-    let problem = match (desk.visitor.confirm(&form).await?, form.end_of_day("expires")) {
+    let overlap = form.duration("overlap_hours", HOUR).ok_or_else(|| NO_OVERLAP.to_owned());
+    let wanted = overlap.and_then(|overlap| Ok(Rotation { overlap, expires_at: form.end_of_day("expires")? }));
+    let problem = match (desk.visitor.confirm(&form).await?, wanted) {
         (Err(problem), _) => problem,
         (Ok(()), Err(sentence)) => Problem::of(sentence),
-        (Ok(()), Ok(expires_at)) => match desk.visitor.app.core.rotate_api_key(&desk.visitor.ctx, desk.id(), id, Rotation { overlap, expires_at }).await {
+        (Ok(()), Ok(wanted)) => match desk.visitor.app.core.rotate_api_key(&desk.visitor.ctx, desk.id(), id, wanted).await {
             Ok(rotated) => {
                 let page = SecretPage {
                     frame: desk.frame("The new secret of your key", "api-keys"),
@@ -193,6 +203,7 @@ async fn rotate(Path((_, id)): Ids, Post { who: mut desk, form }: Post<Desk>) ->
 }
 
 async fn ask_suspend(desk: Desk, Path((_, id)): Ids) -> Result<Response, Trouble> {
+    desk.must(MANAGE)?;
     let key = card(&desk, &find(&desk, id).await?);
     Ok(desk.visitor.answer(html(StatusCode::OK, &SuspendPage { frame: desk.frame("Suspend a key", "api-keys"), key })))
 }
@@ -201,7 +212,7 @@ async fn suspend(Path((_, id)): Ids, Post { who: mut desk, form }: Post<Desk>) -
     let key = card(&desk, &find(&desk, id).await?);
     let problem = match desk.visitor.confirm(&form).await? {
         Ok(()) => match desk.visitor.app.core.suspend_api_key(&desk.visitor.ctx, desk.id(), id).await {
-            Ok(done) => return Ok(desk.visitor.see(&format!("{}/receipts/{}", desk.base(), done.position))),
+            Ok(done) => return Ok(desk.see_receipt(done.position, &format!("api-keys/{id}")).await),
             Err(error) => Problem::about_form(error)?,
         },
         Err(problem) => problem,
@@ -242,6 +253,7 @@ async fn brought(desk: &Desk, id: KeyId) -> Result<Vec<Brought>, Trouble> {
 }
 
 async fn ask_delete(desk: Desk, Path((_, id)): Ids) -> Result<Response, Trouble> {
+    desk.must(MANAGE)?;
     let key = card(&desk, &find(&desk, id).await?);
     let page = DeletePage { frame: desk.frame("Delete a key", "api-keys"), key, brought: brought(&desk, id).await? };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
@@ -259,7 +271,7 @@ async fn delete(Path((_, id)): Ids, Post { who: mut desk, form }: Post<Desk>) ->
                 core.revoke_api_key(&desk.visitor.ctx, organization, id).await.map(|done| done.position)
             };
             match done {
-                Ok(position) => return Ok(desk.visitor.see(&format!("{}/receipts/{position}", desk.base()))),
+                Ok(position) => return Ok(desk.see_receipt(position, "api-keys").await),
                 Err(error) => Problem::about_form(error)?,
             }
         }

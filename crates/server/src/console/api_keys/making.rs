@@ -6,7 +6,7 @@ use crate::{
         form::{Form, Post},
         page::{Desk, Frame, html},
         trouble::{Problem, Trouble},
-        view::{Owners, PlaceTicks, day},
+        view::{Owners, PlaceTicks},
     },
     identity::call::Query,
 };
@@ -17,9 +17,11 @@ use axum::{
     routing::{get, post},
 };
 use http::StatusCode;
-use keywright_core::keys::api::NewApiKey;
+use keywright_core::{Error, keys::api::NewApiKey};
 use std::{sync::Arc, time::Duration};
 
+/// What it takes to make one.
+const MANAGE: &str = "organization.api-key.manage";
 /// What the form proposes.
 const USUAL_LIFE: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
@@ -51,6 +53,8 @@ impl Basics {
 struct FirstPage {
     frame: Frame,
     basics: Basics,
+    /// The last day that there is.
+    latest: String,
 }
 
 #[derive(Template)]
@@ -58,6 +62,8 @@ struct FirstPage {
 struct SecondPage {
     frame: Frame,
     basics: Basics,
+    /// Whether what the first step asked for is to be mended.
+    mends: bool,
     places: Vec<PlaceTicks>,
 }
 
@@ -84,17 +90,21 @@ fn basics(of: impl Fn(&str) -> String) -> Basics {
     Basics { name: of("name"), description: of("description"), expires: of("expires"), not_before: of("not_before"), addresses: of("addresses") }
 }
 
-async fn first(desk: Desk, query: Query) -> Response {
+async fn first(desk: Desk, query: Query) -> Result<Response, Trouble> {
+    desk.must(MANAGE)?;
+    let (usual, latest) = desk.last_days(USUAL_LIFE).await?;
     let mut basics = basics(|name| query.get(name).unwrap_or_default().to_owned());
     if basics.expires.is_empty() {
-        basics.expires = day(desk.visitor.ctx.now.plus(USUAL_LIFE));
+        basics.expires = usual;
     }
-    desk.visitor.answer(html(StatusCode::OK, &FirstPage { frame: desk.frame("New API Key", "api-keys"), basics }))
+    Ok(desk.visitor.answer(html(StatusCode::OK, &FirstPage { frame: desk.frame("New API Key", "api-keys"), basics, latest })))
 }
 
-async fn second(desk: Desk, query: Query) -> Response {
+async fn second(desk: Desk, query: Query) -> Result<Response, Trouble> {
+    desk.must(MANAGE)?;
     let basics = basics(|name| query.get(name).unwrap_or_default().to_owned());
-    desk.visitor.answer(html(StatusCode::OK, &SecondPage { frame: desk.frame("New API Key", "api-keys"), basics, places: desk.places(&[], Owners::Without) }))
+    let page = SecondPage { frame: desk.frame("New API Key", "api-keys"), basics, mends: false, places: desk.places(&[], Owners::Without) };
+    Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
 
 fn wanted(form: &Form) -> Result<NewApiKey, String> {
@@ -110,9 +120,13 @@ fn wanted(form: &Form) -> Result<NewApiKey, String> {
 }
 
 async fn create(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Trouble> {
+    let mut mends = false;
     let problem = match (desk.visitor.confirm(&form).await?, wanted(&form)) {
         (Err(problem), _) => problem,
-        (Ok(()), Err(sentence)) => Problem::of(sentence),
+        (Ok(()), Err(sentence)) => {
+            mends = true;
+            Problem::of(sentence)
+        }
         (Ok(()), Ok(new)) if new.grants.is_empty() => Problem::of("Tick at least one role: a key without one opens nothing."),
         (Ok(()), Ok(new)) => match desk.visitor.app.core.make_api_key(&desk.visitor.ctx, desk.id(), new).await {
             Ok(made) => {
@@ -126,10 +140,13 @@ async fn create(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Tr
                 };
                 return Ok(desk.visitor.answer(html(StatusCode::OK, &page)));
             }
-            Err(error) => Problem::about_form(error)?,
+            Err(error) => {
+                mends = matches!(&error, Error::Invalid { field, .. } if *field != "grants") || matches!(error, Error::Conflict(_));
+                Problem::about_form(error)?
+            }
         },
     };
     let frame = desk.frame("New API Key", "api-keys").with_problem(Some(&problem.sentence));
-    let page = SecondPage { frame, basics: basics(|name| form.exact(name).to_owned()), places: desk.places(&form.grants(), Owners::Without) };
+    let page = SecondPage { frame, basics: basics(|name| form.exact(name).to_owned()), mends, places: desk.places(&form.grants(), Owners::Without) };
     Ok(desk.visitor.answer(html(problem.status, &page)))
 }

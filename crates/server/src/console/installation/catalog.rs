@@ -7,6 +7,7 @@ use crate::{
         form::{Form, Post},
         page::{Desk, Frame, html},
         trouble::{Problem, Trouble},
+        view::counted,
     },
     identity::call::Query,
 };
@@ -20,7 +21,7 @@ use http::StatusCode;
 use keywright_core::catalog::{Preset, assemble};
 use keywright_protocol::{
     admin::{CatalogDiff, HeldRole, NamesDiff, RoleReplacement},
-    catalog::Document,
+    catalog::{Document, OWNER},
 };
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ struct Held {
 struct Diff {
     identical: bool,
     names: Vec<(&'static str, String)>,
-    ended: u64,
+    ended: String,
     held: Vec<Held>,
     /// The roles that can take the place of one that vanishes.
     roles: Vec<String>,
@@ -77,7 +78,12 @@ fn page(desk: &Desk, form: Option<&Form>) -> CatalogPage {
         audience: api.audience.clone(),
         permissions: api.permissions.iter().map(|(id, text)| (id.clone(), text.clone())).collect(),
     });
-    let typed = |name: &str| form.map(|form| form.exact(name).to_owned()).unwrap_or_default();
+    let (preset, own) = desk.visitor.app.core.configured_catalog();
+    let configured = [("text", own), ("preset", preset.map(Preset::as_str))];
+    let typed = |name: &str| match form {
+        Some(form) => form.exact(name).to_owned(),
+        None => configured.iter().find(|(of, _)| *of == name).and_then(|(_, text)| *text).unwrap_or_default().to_owned(),
+    };
     CatalogPage {
         frame: desk.frame("Catalog", "catalog"),
         revision: in_force.position.to_string(),
@@ -91,7 +97,7 @@ fn page(desk: &Desk, form: Option<&Form>) -> CatalogPage {
 async fn show(desk: Desk, query: Query) -> Result<Response, Trouble> {
     require_operator(&desk)?;
     let mut page = page(&desk, None);
-    page.frame = page.frame.with_done(query.get("done").map(|_| "The catalog is in force."));
+    page.frame = page.frame.with_done(query.get("done").map(|_| "The catalog is in force.")).with_receipt(&query);
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
 
@@ -114,7 +120,10 @@ fn told(diff: CatalogDiff, document: &Document) -> Diff {
             .holders
             .iter()
             .take(SHOWN)
-            .map(|of| format!("{}: {} members, {} keys, {} invitations", of.organization_name, of.memberships, of.keys, of.invitations))
+            .map(|of| {
+                let (members, keys, invitations) = (counted(of.memberships, "member"), counted(of.keys, "key"), counted(of.invitations, "invitation"));
+                format!("{}: {members}, {keys}, {invitations}", of.organization_name)
+            })
             .collect::<Vec<_>>()
             .join("; "),
         gains: some(&held.gains),
@@ -125,9 +134,9 @@ fn told(diff: CatalogDiff, document: &Document) -> Diff {
     Diff {
         identical: diff.identical,
         names: all,
-        ended: diff.generations_ended,
+        ended: counted(diff.generations_ended, "credential"),
         held: diff.held.into_iter().map(held).collect(),
-        roles: document.roles.keys().cloned().collect(),
+        roles: document.roles.keys().filter(|role| *role != OWNER).cloned().collect(),
     }
 }
 
@@ -164,7 +173,7 @@ async fn apply(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Tro
         (Err(problem), _) => problem,
         (Ok(()), Err(error)) => Problem::about_form(error)?,
         (Ok(()), Ok(document)) => match desk.visitor.app.core.apply_catalog(&desk.visitor.ctx, document, replace).await {
-            Ok(_) => return Ok(desk.visitor.see(&format!("{}/catalog?done=applied", desk.base()))),
+            Ok(done) => return Ok(desk.see_done("catalog?done=applied", done.position).await),
             Err(error) => Problem::about_form(error)?,
         },
     };

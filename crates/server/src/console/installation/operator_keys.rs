@@ -8,7 +8,7 @@ use crate::{
         page::{Desk, Frame, html},
         path::Path,
         trouble::{Problem, Trouble},
-        view::{Badge, When, when},
+        view::{Badge, Day, When, on_day, when},
     },
 };
 use askama::Template;
@@ -33,7 +33,7 @@ struct Line {
     scopes: String,
     addresses: String,
     made: When,
-    ends: When,
+    ends: Day,
     is_live: bool,
 }
 
@@ -99,7 +99,7 @@ fn line(desk: &Desk, key: OperatorKey) -> Line {
         scopes: key.scopes.to_vec().iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", "),
         addresses: key.addresses.to_texts().join(", "),
         made: when(key.row.created_at),
-        ends: when(key.row.expires_at),
+        ends: on_day(key.row.expires_at),
         is_live: state != OperatorKeyState::Revoked,
         name: key.row.name,
     }
@@ -135,10 +135,10 @@ async fn unlock(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Tr
 
 const fn words(scope: OperatorScope) -> &'static str {
     match scope {
-        OperatorScope::Organizations => "Make, change, suspend and resume organizations, and set their limits",
+        OperatorScope::Organizations => "Create, change, suspend and resume organizations, and set their limits",
         OperatorScope::Users => "Add, disable and enable users",
-        OperatorScope::Members => "Make and remove members and give roles, Owner included",
-        OperatorScope::Keys => "Make, change, rotate, suspend and revoke API Keys, with whatever roles; revoke Personal Access Keys",
+        OperatorScope::Members => "Create and remove members and give roles, Owner included",
+        OperatorScope::Keys => "Create, change, rotate, suspend and revoke API Keys, with whatever roles; revoke Personal Access Keys",
     }
 }
 
@@ -148,7 +148,7 @@ fn scopes(ticked: &[OperatorScope]) -> Vec<(&'static str, &'static str, bool)> {
 
 async fn new(desk: Desk) -> Result<Response, Trouble> {
     require_operator(&desk)?;
-    let frame = desk.frame("Make an operator key", "operator-keys");
+    let frame = desk.frame("Create an operator key", "operator-keys");
     let page = NewPage { frame, name: String::new(), expires: String::new(), addresses: String::new(), scopes: scopes(&[]) };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
@@ -171,7 +171,7 @@ async fn create(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Tr
             }
         }
     };
-    let frame = desk.frame("Make an operator key", "operator-keys").with_problem(Some(&problem.sentence));
+    let frame = desk.frame("Create an operator key", "operator-keys").with_problem(Some(&problem.sentence));
     let page = NewPage {
         frame,
         name: form.get("name").to_owned(),

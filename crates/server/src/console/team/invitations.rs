@@ -5,7 +5,7 @@ use crate::console::{
     page::{Desk, Frame, html},
     team::team_page,
     trouble::{Problem, Trouble},
-    view::{Badge, Owners, PlaceTicks, When, when},
+    view::{Badge, Day, Owners, PlaceTicks, on_day},
 };
 use askama::Template;
 use axum::response::Response;
@@ -17,7 +17,7 @@ use keywright_protocol::admin::RolesIn;
 pub(super) struct InvitationLine {
     pub(super) email: String,
     pub(super) state: Badge,
-    pub(super) until: When,
+    pub(super) until: Day,
     pub(super) grants: Vec<(String, Vec<String>)>,
 }
 
@@ -34,17 +34,18 @@ impl InvitationLine {
         let state =
             if invitation.row.expires_at <= desk.visitor.ctx.now { Badge { word: "Expired", tone: "critical" } } else { Badge { word: "Waiting", tone: "" } };
         let grants = invitation.grants.iter().map(|grant| (desk.name_of(grant.organization_id), desk.role_names(&grant.roles)));
-        Self { grants: grants.collect(), email: invitation.row.email, state, until: when(invitation.row.expires_at) }
+        Self { grants: grants.collect(), email: invitation.row.email, state, until: on_day(invitation.row.expires_at) }
     }
 }
 
 fn page(desk: &Desk, email: &str, held: &[RolesIn]) -> InvitePage {
     let owners = if desk.is_owner() { Owners::With } else { Owners::Without };
-    InvitePage { frame: desk.frame("Invite somebody", "team"), email: email.to_owned(), places: desk.places(held, owners) }
+    InvitePage { frame: desk.frame("Invite a member", "team"), email: email.to_owned(), places: desk.places(held, owners) }
 }
 
-pub(super) async fn ask(desk: Desk) -> Response {
-    desk.visitor.answer(html(StatusCode::OK, &page(&desk, "", &[])))
+pub(super) async fn ask(desk: Desk) -> Result<Response, Trouble> {
+    desk.must("organization.member.manage")?;
+    Ok(desk.visitor.answer(html(StatusCode::OK, &page(&desk, "", &[]))))
 }
 
 pub(super) async fn invite(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Trouble> {

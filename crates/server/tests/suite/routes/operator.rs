@@ -274,3 +274,23 @@ async fn many_customers_get_a_key_each() {
     }
     server.end().await;
 }
+
+/// Reddens when a stranger's catalog is read before it is asked who he is, or when the API takes less than the console.
+#[tokio::test]
+async fn a_catalog_is_read_for_those_it_is_for() {
+    let server = TestServer::start().await;
+    let (_, chief) = bootstrap(&server).await;
+    let viewer = server.session("viewer").await;
+    for path in ["/identity/v1/catalog/diff", "/identity/v1/catalog/apply"] {
+        for body in [json!({ "own": "x = [" }), json!({ "preset": "none such" }), json!({ "what": 1 })] {
+            fails(&server.by(&viewer, Method::POST, path, Some(&body)).await, 403, "forbidden");
+            fails(&server.by(&chief, Method::POST, path, Some(&body)).await, 400, "invalid_request");
+        }
+    }
+    // As long as a form of the console may be.
+    let long = json!({ "preset": "appcircle", "own": format!("# {}\n", "x".repeat(60_000)) });
+    assert_eq!(is(&server.by(&chief, Method::POST, "/identity/v1/catalog/diff", Some(&long)).await, 200)["identical"], true);
+    let longer = json!({ "own": "x".repeat(70_000) });
+    assert_eq!(server.by(&chief, Method::POST, "/identity/v1/catalog/diff", Some(&longer)).await.status, 413);
+    server.end().await;
+}

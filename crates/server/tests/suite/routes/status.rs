@@ -226,3 +226,77 @@ async fn a_receipt_is_for_those_whose_change_it_was() {
     assert_eq!(header["typ"], "keywright-receipt+jwt");
     server.end().await;
 }
+
+/// Reddens when a receipt of what took a sub-organization away is not for whoever did so: nobody is at home there any more.
+#[tokio::test]
+async fn whoever_took_a_sub_organization_away_sees_what_came_of_it() {
+    let server = TestServer::start().await;
+    let owner = server.session("owner").await;
+    let sub = server.demo.mobile.id;
+    server.token(Actor::Submember).await;
+    let act = async |method: Method, path: &str, body: Option<&Value>| {
+        let done = server.by(&owner, method, &format!("/identity/v1/organizations/{sub}{path}"), body).await;
+        assert_eq!(done.status, 200, "{}", done.text);
+        format!("/identity/v1/revocations/{}", done.header("keywright-revision"))
+    };
+    let suspension = act(Method::POST, "/suspend", None).await;
+    let seen = server.by(&owner, Method::GET, &suspension, None).await;
+    assert_eq!(seen.status, 200, "{}", seen.text);
+    assert_eq!(seen.json()["receipt"]["replicas"][0]["state"], "confirmed");
+    // Whoever may read the root's activity does so of what is suspended; a stranger reads nothing.
+    let viewer = server.session("viewer").await;
+    assert_eq!(server.by(&viewer, Method::GET, &suspension, None).await.status, 200);
+    fails(&server.get(Actor::OtherOwner, &suspension).await, 404, "not_found");
+
+    act(Method::POST, "/resume", None).await;
+    let deletion = act(Method::DELETE, "?action=delete&confirm=Acme%20Mobile", None).await;
+    let seen = server.by(&owner, Method::GET, &deletion, None).await;
+    assert_eq!(seen.status, 200, "{}", seen.text);
+    fails(&server.by(&viewer, Method::GET, &deletion, None).await, 404, "not_found");
+    fails(&server.get(Actor::OtherOwner, &deletion).await, 404, "not_found");
+    server.end().await;
+}
+
+/// Reddens when a receipt waits for whoever is not told, or has a verifier in it that could accept nothing when the change came.
+#[tokio::test]
+async fn a_receipt_waits_for_nobody_who_has_nothing_to_hear() {
+    let server = TestServer::start().await;
+    let query = |name: &str, instance: &str| format!("name={name}&instance={instance}&maxAgeMilliseconds=60000");
+    let mut gone = Stream::open(&server, &query("gone", "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4e")).await;
+    gone.next("news").await;
+    server.clock.advance(Duration::from_secs(10));
+    drop(gone);
+    while server.core.count_status_streams() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    server.core.flush_status_readers().await.unwrap();
+    let names = async |revision: &str| -> Vec<Value> {
+        receipt(&server, revision).await["verifiers"].as_array().unwrap().iter().map(|line| line["name"].clone()).collect()
+    };
+    let (viewer, manager) = (key_id(&server.token(Actor::Viewer).await), key_id(&server.token(Actor::Manager).await));
+    let in_time = server.core.revoke_key(&server.host(), viewer).await.unwrap().position.to_string();
+    assert_eq!(names(&in_time).await, [json!("gone")]);
+    // A minute without news makes it deaf, and some more until that is certain here.
+    server.clock.advance(Duration::from_secs(600));
+    let mut one = Stream::open(&server, &query("one", INSTANCE)).await;
+    let opened: Value = serde_json::from_str(&one.next("opened").await).unwrap();
+    let later = server.core.revoke_key(&server.host(), manager).await.unwrap().position.to_string();
+    assert_eq!(names(&later).await, [json!("one")]);
+    assert!(names(&in_time).await.contains(&json!("gone")), "what it could have accepted then stays in the receipt of then");
+
+    // A key that nobody used: no token is out, nobody hears of it.
+    let unused = server.core.revoke_key(&server.host(), server.demo.api_keys["acme-ci"].id).await.unwrap().position.to_string();
+    let told = receipt(&server, &unused).await;
+    assert_eq!((&told["endedGenerations"], &told["verifiers"]), (&json!(0), &json!([])));
+    // A signing key ends no generation, and yet everybody is to hear of it.
+    let kid = server.core.list_signing_keys(&server.host()).await.unwrap()[0].kid.clone();
+    let revoked = server.core.revoke_signing_key(&server.host(), &kid).await.unwrap().position.to_string();
+    let owner = server.session("operator").await;
+    let asked = server.by(&owner, Method::GET, &format!("/identity/v1/revocations/{revoked}"), None).await.json()["receipt"].clone();
+    assert_eq!(asked["verifiers"][0]["state"], "waiting", "{asked}");
+    assert_eq!(report(&server, &json!({ "stream": opened["stream"], "position": revoked })).await.status, 200);
+    let asked = server.by(&owner, Method::GET, &format!("/identity/v1/revocations/{revoked}"), None).await.json()["receipt"].clone();
+    assert_eq!(asked["verifiers"][0]["state"], "confirmed", "{asked}");
+    assert!(asked["verifiers"][0]["milliseconds"].is_number(), "{asked}");
+    server.end().await;
+}
