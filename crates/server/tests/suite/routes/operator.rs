@@ -283,7 +283,7 @@ async fn a_catalog_is_read_for_those_it_is_for() {
     let viewer = server.session("viewer").await;
     for path in ["/identity/v1/catalog/diff", "/identity/v1/catalog/apply"] {
         for body in [json!({ "own": "x = [" }), json!({ "preset": "none such" }), json!({ "what": 1 })] {
-            fails(&server.by(&viewer, Method::POST, path, Some(&body)).await, 403, "forbidden");
+            fails(&server.by(&viewer, Method::POST, path, Some(&body)).await, 403, "insufficient_permission");
             fails(&server.by(&chief, Method::POST, path, Some(&body)).await, 400, "invalid_request");
         }
     }

@@ -1,6 +1,7 @@
 //! What was taken back, as verifiers read it; and receipts.
 
 use crate::support::{claims, fails, key_id};
+use keywright_protocol::admin::RolesIn;
 use keywright_testkit::{Actor, Answer, TestServer};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -285,7 +286,9 @@ async fn a_receipt_waits_for_nobody_who_has_nothing_to_hear() {
     assert!(names(&in_time).await.contains(&json!("gone")), "what it could have accepted then stays in the receipt of then");
 
     // A key that nobody used: no token is out, nobody hears of it.
-    let unused = server.core.revoke_key(&server.host(), server.demo.api_keys["acme-ci"].id).await.unwrap().position.to_string();
+    let grants = [RolesIn { organization_id: server.demo.acme.id, roles: vec!["view-organization".to_owned()] }];
+    let unused = server.core.create_api_key(&server.host(), server.demo.acme.id, "unused", &grants, None).await.unwrap().record.id;
+    let unused = server.core.revoke_key(&server.host(), unused).await.unwrap().position.to_string();
     let told = receipt(&server, &unused).await;
     assert_eq!((&told["endedGenerations"], &told["verifiers"]), (&json!(0), &json!([])));
     // A signing key ends no generation, and yet everybody is to hear of it.
