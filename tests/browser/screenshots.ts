@@ -66,7 +66,7 @@ async function settle(page: Page): Promise<void> {
     for (let node = texts.nextNode(); node; node = texts.nextNode()) {
       for (const [what, by] of always) node.textContent = (node.textContent ?? '').replace(what, by);
     }
-    for (const field of document.querySelectorAll<HTMLInputElement>('input[type="date"]')) field.value = '2027-05-31';
+    for (const field of document.querySelectorAll<HTMLInputElement>('input[type="date"]')) if (field.value !== '') field.value = '2027-11-27';
     // Rows come in the order of ids, which are others each time.
     for (const body of document.querySelectorAll('tbody')) body.append(...[...body.rows].sort((one, other) => (one.textContent ?? '') < (other.textContent ?? '') ? -1 : 1));
     // A cursor that blinks is there or not.

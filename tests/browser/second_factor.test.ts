@@ -29,7 +29,7 @@ stage.walkBothWays('a second factor is set up, asked for, renewed, and turned of
   const who = tag === 'plain' ? viewer : manager;
   await stage.signIn(page, who);
   await page.getByRole('link', { name: who.email }).click();
-  await page.getByRole('link', { name: 'Second factor' }).click();
+  await page.locator('main a[href="/console/account/second-factor"]').click();
   await page.getByRole('button', { name: 'Set it up' }).click();
   const secret = await textOf(page, '#secret');
   assert.equal(await page.getByRole('img', { name: /QR code/ }).count(), 1);

@@ -170,7 +170,9 @@ impl Core {
                 require_maker(tx, &authority, ctx.now).await?;
                 let before = custom_roles::find(tx, authority.place.id, &key).await?.ok_or(ROLE)?;
                 let after = update.apply(&before, &authority.catalog)?;
-                change::refuse_namesakes(tx, &after).await?;
+                if after.name != before.name {
+                    change::refuse_namesakes(tx, &after).await?;
+                }
                 let holders = holders::list_in(tx, after.root_id).await?;
                 let role = Role { held: Held::of(&key, &holders), row: after };
                 if role.row == before {

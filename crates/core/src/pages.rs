@@ -36,7 +36,7 @@ pub struct Surroundings {
     pub custom_roles: Vec<(String, String)>,
 }
 
-/// How much there is in an organization, as far as whoever asks may see it.
+/// How much there is in an organization, as far as whoever asks may see it; of keys those that are not revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
     /// Personal Access Keys: all for an Owner, otherwise one's own.

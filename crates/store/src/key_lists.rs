@@ -36,6 +36,10 @@ statements! {
                 WHERE x.organization_id = $1 AND x.user_id = $2 ORDER BY i.created_at, i.id LIMIT $3 OFFSET $4)
             ORDER BY k.created_at, k.id"
     );
+    COUNT_LIVING_API = "SELECT count(*) AS keys FROM keys WHERE organization_id = $1 AND kind = 'api' AND revoked_at IS NULL";
+    COUNT_LIVING_PERSONAL = "SELECT count(*) AS keys FROM keys WHERE organization_id = $1 AND kind = 'pak' AND revoked_at IS NULL";
+    COUNT_LIVING_OF_HOLDER = "SELECT count(*) AS keys FROM keys k JOIN memberships m ON m.id = k.membership_id
+        WHERE m.organization_id = $1 AND m.user_id = $2 AND k.revoked_at IS NULL";
     COUNT_OF_HOLDER = "SELECT count(*) AS keys FROM keys k JOIN memberships m ON m.id = k.membership_id WHERE m.organization_id = $1 AND m.user_id = $2";
 }
 
@@ -75,12 +79,12 @@ pub async fn list_api_uses(tx: &mut Tx, organization: OrganizationId, part: Part
     rows.iter().map(read).collect()
 }
 
-/// How many API Keys an organization has, in whatever state.
+/// How many API Keys an organization has that are not revoked.
 ///
 /// # Errors
 /// Whatever keeps the database from answering.
 pub async fn count_api(tx: &mut Tx, organization: OrganizationId) -> Result<i64, StoreError> {
-    tx.fetch_one(COUNT_API, &[organization.into()]).await?.get("keys")
+    tx.fetch_one(COUNT_LIVING_API, &[organization.into()]).await?.get("keys")
 }
 
 /// The same of its Personal Access Keys.
@@ -88,7 +92,7 @@ pub async fn count_api(tx: &mut Tx, organization: OrganizationId) -> Result<i64,
 /// # Errors
 /// Whatever keeps the database from answering.
 pub async fn count_personal(tx: &mut Tx, organization: OrganizationId) -> Result<i64, StoreError> {
-    tx.fetch_one(COUNT_PERSONAL, &[organization.into()]).await?.get("keys")
+    tx.fetch_one(COUNT_LIVING_PERSONAL, &[organization.into()]).await?.get("keys")
 }
 
 /// The same of one holder's Personal Access Keys.
@@ -96,7 +100,7 @@ pub async fn count_personal(tx: &mut Tx, organization: OrganizationId) -> Result
 /// # Errors
 /// Whatever keeps the database from answering.
 pub async fn count_of_holder(tx: &mut Tx, organization: OrganizationId, holder: UserId) -> Result<i64, StoreError> {
-    tx.fetch_one(COUNT_OF_HOLDER, &[organization.into(), holder.into()]).await?.get("keys")
+    tx.fetch_one(COUNT_LIVING_OF_HOLDER, &[organization.into(), holder.into()]).await?.get("keys")
 }
 
 /// Personal Access Keys of an organization, whoever holds them, in whatever state.

@@ -111,6 +111,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0011_second_factor_and_old_ways.sql"),
         postgres: include_str!("../migrations/postgres/0011_second_factor_and_old_ways.sql"),
     },
+    Migration {
+        version: 12,
+        name: "since when verifiers are there",
+        sqlite: include_str!("../migrations/sqlite/0012_since_when_verifiers_are_there.sql"),
+        postgres: include_str!("../migrations/postgres/0012_since_when_verifiers_are_there.sql"),
+    },
 ];
 
 /// Defines the statements of one file and the list of them, so that a test can prepare each on both engines.

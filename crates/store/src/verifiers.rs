@@ -6,11 +6,11 @@ use keywright_protocol::{Position, Time};
 use uuid::Uuid;
 
 statements! {
-    UPSERT = "INSERT INTO verifiers (id, name, version, address, max_age, seen_at) VALUES ($1, $2, $3, $4, $5, $6)
+    UPSERT = "INSERT INTO verifiers (id, name, version, address, max_age, seen_at, came_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT (id) DO UPDATE SET name = excluded.name, version = excluded.version, address = excluded.address, max_age = excluded.max_age,
             seen_at = excluded.seen_at WHERE verifiers.seen_at < excluded.seen_at";
     CONFIRM = "INSERT INTO confirmations (verifier_id, history, n, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-    LIST_SEEN_SINCE = "SELECT v.id, v.name, v.version, v.address, v.max_age, v.seen_at,
+    LIST_SEEN_SINCE = "SELECT v.id, v.name, v.version, v.address, v.max_age, v.seen_at, v.came_at,
             (SELECT c.at FROM confirmations c WHERE c.verifier_id = v.id AND (c.history > $2 OR (c.history = $2 AND c.n >= $3))
                 ORDER BY c.history, c.n LIMIT 1) AS confirmed_at
         FROM verifiers v WHERE $1 <= v.seen_at ORDER BY v.seen_at, v.id LIMIT $4";
@@ -33,6 +33,8 @@ pub struct VerifierRow {
     pub max_age: Option<i64>,
     /// When it last had news.
     pub seen_at: Time,
+    /// When it first came; `None` if that was before this was noted.
+    pub came_at: Option<Time>,
 }
 
 /// Notes that a verifier was there.
@@ -40,8 +42,9 @@ pub struct VerifierRow {
 /// # Errors
 /// Whatever keeps the database from writing.
 pub async fn upsert(tx: &mut Tx, row: &VerifierRow) -> Result<(), StoreError> {
-    let VerifierRow { id, name, version, address, max_age, seen_at } = row;
-    let values = [(*id).into(), name.as_str().into(), version.as_str().into(), address.as_str().into(), (*max_age).into(), (*seen_at).into()];
+    let VerifierRow { id, name, version, address, max_age, seen_at, came_at } = row;
+    let values =
+        [(*id).into(), name.as_str().into(), version.as_str().into(), address.as_str().into(), (*max_age).into(), (*seen_at).into(), (*came_at).into()];
     tx.execute(UPSERT, &values).await.map(|_| ())
 }
 
@@ -68,6 +71,7 @@ pub async fn list_seen_since(tx: &mut Tx, since: Time, position: Position, limit
                 address: row.get("address")?,
                 max_age: row.get("max_age")?,
                 seen_at: row.get("seen_at")?,
+                came_at: row.get("came_at")?,
             };
             Ok((verifier, row.get("confirmed_at")?))
         })

@@ -63,7 +63,10 @@ impl RoleUpdate {
     pub(super) fn apply(&self, before: &CustomRoleRow, catalog: &Catalog) -> Result<CustomRoleRow, Error> {
         let mut after = before.clone();
         if let Some(name) = &self.name {
-            after.name = usable_name(catalog, name)?;
+            // The name that it has may have been taken by a catalog since: whoever sends it along changes something else.
+            if *name != before.name {
+                after.name = usable_name(catalog, name)?;
+            }
         }
         if let Some(text) = &self.description {
             after.description = description(text)?;
@@ -79,20 +82,25 @@ impl RoleUpdate {
 /// A name that is none of the catalog's roles': who reads it must not take the one for the other.
 fn usable_name(catalog: &Catalog, name: &str) -> Result<String, Error> {
     let name = names::name("name", name)?;
-    let lower = name.to_lowercase();
+    let lower = alike(&name);
     let groups = role_groups(catalog.document());
-    let mut known = groups.iter().flat_map(|group| &group.roles).map(|role| role.name.to_lowercase()).chain([OWNER.to_owned()]);
+    let mut known = groups.iter().flat_map(|group| &group.roles).map(|role| alike(&role.name)).chain([OWNER.to_owned()]);
     if known.any(|known| known == lower) {
         return Err(Error::Invalid { field: "name", reason: format!("a role of the catalog is called `{name}`; choose a name that nobody takes for that") });
     }
     Ok(name)
 }
 
+/// What is the same of names that people take for one: letters in lower case, and one space where there are several of whatever kind.
+fn alike(name: &str) -> String {
+    name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// A name is one role's in a root.
 pub(super) async fn refuse_namesakes(tx: &mut Tx, row: &CustomRoleRow) -> Result<(), Error> {
-    let lower = row.name.to_lowercase();
+    let lower = alike(&row.name);
     let others = custom_roles::list(tx, row.root_id).await?;
-    if others.iter().any(|other| other.role.key != row.role.key && other.name.to_lowercase() == lower) {
+    if others.iter().any(|other| other.role.key != row.role.key && alike(&other.name) == lower) {
         return Err(Error::Conflict(format!("another role here is called `{}`; choose another name", row.name)));
     }
     Ok(())

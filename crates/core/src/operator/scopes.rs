@@ -16,7 +16,7 @@ impl Scopes {
     pub fn of(scopes: &[OperatorScope]) -> Result<Self, Error> {
         if scopes.is_empty() {
             let all = OperatorScope::ALL.map(OperatorScope::as_str).join(", ");
-            return Err(Error::Invalid { field: "scopes", reason: format!("must name one at least of: {all}") });
+            return Err(Error::Invalid { field: "scopes", reason: format!("choose at least one of: {all}") });
         }
         Ok(Self(scopes.iter().copied().collect()))
     }

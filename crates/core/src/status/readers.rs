@@ -118,7 +118,7 @@ impl Core {
             return Err(Error::Crowded);
         }
         let Introduction { instance, name, version, max_age } = who;
-        let row = VerifierRow { id: instance, name, version, address, max_age, seen_at: now };
+        let row = VerifierRow { id: instance, name, version, address, max_age, seen_at: now, came_at: Some(now) };
         there.insert(stream.clone(), Reader { row, applied: None, came_at: now, written_at: Time::from_millis(0), unwritten: Vec::new() });
         Ok(stream)
     }

@@ -44,6 +44,8 @@ pub struct SignedReceipt {
     pub signed: String,
     /// What was done, in the words of the activity.
     pub action: String,
+    /// To what, mostly by its id.
+    pub subject: String,
     /// More about it, such as a key's name; empty if there is nothing more.
     pub reason: String,
 }
@@ -64,18 +66,20 @@ impl Core {
                     return Err(NONE);
                 }
                 let (sees_addresses, event) = core.may_see(tx, &ctx, &events).await?;
-                let what = (event.action.clone(), event.reason.clone());
+                // The last one there tells of the whole, where several are told of one by one.
+                let event = events.iter().rfind(|last| last.organization_id == event.organization_id).unwrap_or(event);
+                let what = (event.action.clone(), event.subject.clone(), event.reason.clone());
                 let ended = change.iter().map(|change| change.bits.len()).sum();
                 let known = verifiers::list_seen_since(tx, at.minus(AWAY).min(asked), revision, MOST).await?;
                 let is_told = change.iter().any(concerns_verifiers);
                 Ok::<_, Error>((Found { at, ended, is_told, known, sees_addresses }, what))
             })
         });
-        let (found, (action, reason)) = read.await?;
+        let (found, (action, subject, reason)) = read.await?;
         let receipt = self.fill(revision, found, asked);
         let payload = serde_json::to_vec(&receipt).map_err(|_| Error::Internal("a receipt cannot be written"))?;
         let signed = self.keyring().status()?.sign_document(RECEIPT_TYPE, &payload)?;
-        Ok(SignedReceipt { receipt, signed, action, reason })
+        Ok(SignedReceipt { receipt, signed, action, subject, reason })
     }
 
     /// The first of these events that somebody may see, or did himself; and whether he runs the installation, so that its addresses are his to see.
@@ -148,6 +152,10 @@ impl Core {
                 let deaf = row.max_age.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default()));
                 let seen_at = reader.map_or_else(|| row.seen_at.plus(WRITTEN_EVERY), |reader| reader.row.seen_at);
                 let until = deaf.map_or(last_expiry, |deaf| seen_at.plus(deaf).min(last_expiry));
+                // Whoever came later began with lists that had it.
+                if has_applied && row.came_at.is_some_and(|came| at < came) {
+                    return None;
+                }
                 // Whoever had gone deaf before the change could accept nothing by then: it is none of its business.
                 if !has_applied && reader.is_none() && until <= at {
                     return None;

@@ -16,7 +16,7 @@ use axum::{
     routing::{get, post},
 };
 use http::StatusCode;
-use keywright_core::{second_factor::SecondFactor, sessions::SessionRow};
+use keywright_core::{organizations::Organization, second_factor::SecondFactor, sessions::SessionRow};
 use keywright_protocol::SessionId;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -75,8 +75,9 @@ fn done(query: &Query) -> Option<&'static str> {
 /// The frame of these pages is that of the organization that the session is in.
 pub(super) async fn desk(visitor: Visitor) -> Result<Desk, Trouble> {
     let own = visitor.app.core.list_organizations(&visitor.ctx).await?;
-    let current = visitor.session.organization_id.filter(|id| own.iter().any(|of| of.row.id == *id));
-    let first = current.or_else(|| own.first().map(|of| of.row.id));
+    let works = |of: &&Organization| of.row.suspended_at.is_none();
+    let current = visitor.session.organization_id.filter(|id| own.iter().filter(works).any(|of| of.row.id == *id));
+    let first = current.or_else(|| own.iter().find(works).or(own.first()).map(|of| of.row.id));
     let first = first.ok_or_else(|| Trouble::forbidden("You are a member of no organization any more. Ask an Owner of one to invite you.".to_owned()))?;
     Desk::at(visitor, first).await
 }

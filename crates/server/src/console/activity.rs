@@ -116,6 +116,7 @@ fn line(desk: &Desk, Told { event, actor, organization }: Told) -> Line {
 }
 
 async fn page(desk: Desk, query: Query, log: Log) -> Result<Response, Trouble> {
+    desk.must("organization.activity.view")?;
     let is_access = log == Log::Access;
     let (title, key) = if is_access { ("Auth activity", "auth-activity") } else { ("Organization activity", "activity") };
     let here = format!("{}/{key}", desk.base());
@@ -123,6 +124,7 @@ async fn page(desk: Desk, query: Query, log: Log) -> Result<Response, Trouble> {
         Ok(filter) => Ok(desk.visitor.app.core.activity(&desk.visitor.ctx, Some(desk.id()), filter, query.get("cursor"), PAGE).await?),
         Err(trouble) => Err(trouble),
     };
+    let status = if found.is_ok() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     let (found, problem) = match found {
         Ok(found) => (found, None),
         Err(trouble) => (Activity { events: Vec::new(), next: None }, Some(trouble.sentence().to_owned())),
@@ -151,7 +153,7 @@ async fn page(desk: Desk, query: Query, log: Log) -> Result<Response, Trouble> {
         can_see_subs: desk.is_owner() && desk.me.organization.row.is_root(),
         lines: found.events.into_iter().map(|told| line(&desk, told)).collect(),
     };
-    Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
+    Ok(desk.visitor.answer(html(status, &page)))
 }
 
 async fn changes(desk: Desk, query: Query) -> Result<Response, Trouble> {
@@ -163,6 +165,7 @@ async fn access(desk: Desk, query: Query) -> Result<Response, Trouble> {
 }
 
 async fn csv(desk: Desk, query: Query, log: Log) -> Result<Response, Trouble> {
+    desk.must("organization.activity.view")?;
     let wanted = (desk.id(), filter(&query, log)?);
     let file = activity::file(Arc::clone(&desk.visitor.app), desk.visitor.ctx.clone(), wanted, Format::Csv).await?;
     Ok(desk.visitor.answer(file))

@@ -67,7 +67,7 @@ async fn delete(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Tr
     let problem = match desk.visitor.confirm(&form).await? {
         Ok(()) => match desk.visitor.app.core.delete_organization(&desk.visitor.ctx, desk.id(), form.get("confirm_name")).await {
             // What became of a sub-organization is seen from its root; of a root there is nobody left to see.
-            Ok(done) if !desk.me.organization.row.is_root() => {
+            Ok(done) if !desk.me.organization.row.is_root() && desk.is_in(desk.me.organization.row.root_id) => {
                 let to = format!("/console/{}/receipts/{}", desk.me.organization.row.root_id, done.position);
                 return Ok(desk.visitor.see(&to));
             }

@@ -163,6 +163,11 @@ impl Desk {
         self.is_operator && self.is_owner()
     }
 
+    /// Whether another organization is his too.
+    pub(crate) fn is_in(&self, id: OrganizationId) -> bool {
+        self.choices.iter().any(|of| of.row.id == id)
+    }
+
     /// His organizations that stand under this one.
     pub(crate) fn subs(&self) -> impl Iterator<Item = &Organization> {
         let own = &self.me.organization.row;

@@ -108,10 +108,15 @@ async fn list(desk: Desk, query: Query) -> Result<Response, Trouble> {
     let done = query.get("done").map(|_| "The key has its new name.");
     let pages = u32::try_from(found.total).unwrap_or(u32::MAX).div_ceil(PAGE);
     let keys = found.rows.into_iter().map(|key| line(&desk, key)).collect();
-    let policies = desk.visitor.app.core.get_policy(&desk.visitor.ctx, desk.id()).await?;
-    let allowed = [Some(&policies.own), policies.root.as_ref()].into_iter().flatten().all(|policy| policy.personal_keys == Allowed::Yes);
+    let allowed = are_allowed(&desk).await?;
     let page = ListPage { frame: desk.frame("Personal Access Keys", "personal-keys").with_done(done), allowed, keys, page: number, pages };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
+}
+
+/// Whether the policies here take Personal Access Keys.
+async fn are_allowed(desk: &Desk) -> Result<bool, Trouble> {
+    let policies = desk.visitor.app.core.get_policy(&desk.visitor.ctx, desk.id()).await?;
+    Ok([Some(&policies.own), policies.root.as_ref()].into_iter().flatten().all(|policy| policy.personal_keys == Allowed::Yes))
 }
 
 /// One of those that he sees here.
@@ -121,6 +126,9 @@ async fn find(desk: &Desk, id: KeyId) -> Result<KeyLine, Trouble> {
 }
 
 async fn new(desk: Desk) -> Result<Response, Trouble> {
+    if !are_allowed(&desk).await? {
+        return Err(Trouble::forbidden("The policy of this organization does not allow Personal Access Keys.".to_owned()));
+    }
     let (expires, latest) = desk.last_days(USUAL_LIFE).await?;
     let page = NewPage { frame: desk.frame("New Personal Access Key", "personal-keys"), name: String::new(), expires, latest };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))

@@ -42,7 +42,8 @@ struct Part {
     lines: Vec<Line>,
     more: usize,
     worst: Option<When>,
-    without_feed: When,
+    /// None where no token was out.
+    without_feed: Option<When>,
     goes_on: bool,
 }
 
@@ -67,10 +68,10 @@ async fn read(desk: &Desk, revision: &str) -> Result<SignedReceipt, Trouble> {
 }
 
 async fn show(desk: Desk, headers: HeaderMap, Path((_, revision)): Path<(OrganizationId, String)>) -> Result<Response, Trouble> {
-    let SignedReceipt { receipt, action, reason, .. } = read(&desk, &revision).await?;
+    let SignedReceipt { receipt, action, subject, reason, .. } = read(&desk, &revision).await?;
     let page = ReceiptPage {
         frame: desk.frame("Revocation receipt", "receipt"),
-        what: if reason.is_empty() { action } else { format!("{action}: {reason}") },
+        what: if reason.is_empty() { format!("{action}: {subject}") } else { format!("{action}: {reason}") },
         at: exactly(receipt.changed_at),
         part: of(&desk, receipt),
         demo: demo::switches(&desk, &headers),
@@ -107,6 +108,10 @@ fn of(desk: &Desk, receipt: Receipt) -> Part {
             if receipt.ended_generations == 0 { "no token was out" } else { "no verifier follows this server" }
         );
     }
+    let over = receipt.verifiers.iter().filter(|of| is_over(of)).count();
+    if over > 0 {
+        summary.push_str(&format!("; {over} away, accepting nothing from before any more"));
+    }
     if let Some(slowest) = slowest {
         summary.push_str(&format!(", {slowest} ms"));
     }
@@ -127,7 +132,7 @@ fn of(desk: &Desk, receipt: Receipt) -> Part {
         tone: if all { "good" } else { "warning" },
         more,
         worst: receipt.at_worst.known_verifiers.filter(|until| *until > now).map(exactly),
-        without_feed: exactly(receipt.at_worst.without_feed),
+        without_feed: (receipt.ended_generations > 0).then(|| exactly(receipt.at_worst.without_feed)),
         goes_on: !all,
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     account::desk,
     form::Post,
-    page::{Frame, html},
+    page::{Desk, Frame, html},
     trouble::{Problem, Trouble},
     view::{When, when},
     visitor::Visitor,
@@ -83,8 +83,10 @@ async fn state_page(visitor: Visitor) -> Result<(Visitor, StatePage), Trouble> {
 }
 
 async fn show(visitor: Visitor, query: Query) -> Result<Response, Trouble> {
-    let done = query.get("done").map(|_| "The second factor is off. Your password alone signs you in.");
     let (visitor, mut page) = state_page(visitor).await?;
+    // An address must not say what is not so.
+    let is_off = query.get("done") == Some("off") && page.on.is_none() && !page.is_lost;
+    let done = is_off.then_some("The second factor is off. Your password alone signs you in.");
     page.frame = page.frame.with_done(done);
     Ok(visitor.answer(html(StatusCode::OK, &page)))
 }
@@ -99,24 +101,25 @@ async fn begin(Post { mut who, form }: Post<Visitor>) -> Result<Response, Troubl
     if let Err(problem) = who.confirm(&form).await? {
         return refused(who, problem).await;
     }
-    match who.app.core.begin_second_factor(&who.ctx).await {
-        Ok(begun) => set_up_page(who, Some(&begun.value), None).await,
+    // The page first: what is shown once is not made for a page that cannot be.
+    let desk = desk(who).await?;
+    match desk.visitor.app.core.begin_second_factor(&desk.visitor.ctx).await {
+        Ok(begun) => Ok(set_up_page(&desk, Some(&begun.value), None)),
         Err(error) => {
             let problem = Problem::about_form(error)?;
-            refused(who, problem).await
+            refused(desk.visitor, problem).await
         }
     }
 }
 
-async fn set_up_page(visitor: Visitor, set_up: Option<&SetUp>, problem: Option<Problem>) -> Result<Response, Trouble> {
+fn set_up_page(desk: &Desk, set_up: Option<&SetUp>, problem: Option<&Problem>) -> Response {
     let shown = set_up.map(|set_up| {
         let (size, path) = picture(&set_up.uri);
         Shown { secret: in_fours(&set_up.secret), size, path }
     });
-    let desk = desk(visitor).await?;
-    let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.status);
-    let frame = desk.frame("Set up the second factor", "account").with_problem(problem.as_ref().map(|problem| problem.sentence.as_str()));
-    Ok(desk.visitor.answer(html(status, &SetUpPage { frame, shown })))
+    let status = problem.map_or(StatusCode::OK, |problem| problem.status);
+    let frame = desk.frame("Set up the second factor", "account").with_problem(problem.map(|problem| problem.sentence.as_str()));
+    desk.visitor.answer(html(status, &SetUpPage { frame, shown }))
 }
 
 /// The dark squares of a QR code as one path, and how wide it is. A text that is too long for one gives an empty picture; the secret stands
@@ -136,20 +139,25 @@ fn in_fours(secret: &str) -> String {
     secret.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
 }
 
-async fn codes_page(visitor: Visitor, codes: Vec<Zeroizing<String>>, after: After) -> Result<Response, Trouble> {
-    let desk = desk(visitor).await?;
+fn codes_page(desk: &Desk, codes: &[Zeroizing<String>], after: After) -> Response {
     let codes = codes.iter().map(|code| code.to_string()).collect();
-    Ok(desk.visitor.answer(html(StatusCode::OK, &CodesPage { frame: desk.frame("Recovery codes", "account"), codes, turned_on: after == After::TurningOn })))
+    desk.visitor.answer(html(StatusCode::OK, &CodesPage { frame: desk.frame("Recovery codes", "account"), codes, turned_on: after == After::TurningOn }))
 }
 
 async fn confirm(Post { who, form }: Post<Visitor>) -> Result<Response, Trouble> {
-    match who.app.core.confirm_second_factor(&who.ctx, form.get("code")).await {
-        Ok(confirmed) => codes_page(who, confirmed.value, After::TurningOn).await,
+    let desk = desk(who).await?;
+    let (core, ctx) = (Arc::clone(&desk.visitor.app.core), &desk.visitor.ctx);
+    match core.confirm_second_factor(ctx, form.get("code")).await {
+        Ok(confirmed) => Ok(codes_page(&desk, &confirmed.value, After::TurningOn)),
         // The app has the secret: another try needs no other one.
         Err(error) => {
             let problem = Problem::about_form(error)?;
-            let pending = matches!(who.app.core.second_factor(&who.ctx).await?, SecondFactor::Pending { .. });
-            if pending { set_up_page(who, None, Some(problem)).await } else { refused(who, problem).await }
+            let pending = matches!(core.second_factor(ctx).await?, SecondFactor::Pending { .. });
+            if pending && problem.status == StatusCode::BAD_REQUEST {
+                let again = "That code is not right. Type the six digits that the app shows now, and see that its clock is right. If the app has no entry yet, begin anew.";
+                return Ok(set_up_page(&desk, None, Some(&Problem::of(again))));
+            }
+            if pending { Ok(set_up_page(&desk, None, Some(&problem))) } else { refused(desk.visitor, problem).await }
         }
     }
 }
@@ -158,11 +166,12 @@ async fn renew(Post { mut who, form }: Post<Visitor>) -> Result<Response, Troubl
     if let Err(problem) = who.confirm(&form).await? {
         return refused(who, problem).await;
     }
-    match who.app.core.renew_recovery_codes(&who.ctx, form.get("code")).await {
-        Ok(renewed) => codes_page(who, renewed.value, After::Renewal).await,
+    let desk = desk(who).await?;
+    match desk.visitor.app.core.renew_recovery_codes(&desk.visitor.ctx, form.get("code")).await {
+        Ok(renewed) => Ok(codes_page(&desk, &renewed.value, After::Renewal)),
         Err(error) => {
             let problem = Problem::about_form(error)?;
-            refused(who, problem).await
+            refused(desk.visitor, problem).await
         }
     }
 }

@@ -163,6 +163,9 @@ pub(crate) fn sentence(error: &Error) -> String {
         Error::Repeated(_) => "This form was sent before and has been carried out. Look at what is there now before you send it again.".to_owned(),
         Error::KeyReused => "This form was sent before with something else in it. Load the page anew and send it again.".to_owned(),
         Error::Internal(_) => "Something went wrong here. If it happens again, tell whoever runs this server.".to_owned(),
+        Error::Invalid { field: "password", reason } if reason.starts_with("this is not your password") => {
+            "That is not your password. If you have forgotten it, sign out and choose a new one by a mail.".to_owned()
+        }
         Error::Invalid { field, reason } => as_sentence(&format!("{}: {}", in_words(field), with_times(reason))),
         Error::Refused(_)
         | Error::OutOfReach

@@ -97,7 +97,7 @@ pub(crate) fn state(key: &KeyRecord, now: Time) -> Badge {
         KeyState::Pending => Badge { word: "Not valid yet", tone: "" },
         KeyState::Suspended => Badge { word: "Suspended", tone: "warning" },
         KeyState::Expired => Badge { word: "Expired", tone: "critical" },
-        KeyState::Revoked => Badge { word: "Revoked", tone: "critical" },
+        KeyState::Revoked => Badge { word: "Revoked", tone: "" },
     }
 }
 
@@ -179,7 +179,7 @@ pub(crate) fn role_names(catalog: &Document, custom: &[(String, String)], roles:
     }
     let everywhere = |name: &str| groups.iter().filter(|group| group.roles.iter().any(|role| role.name == name)).count();
     told.extend(by_name.into_iter().map(|(name, modules)| match modules.as_slice() {
-        all if all.len() > 3 && all.len() == everywhere(&name) => format!("{name} in all modules that have it"),
+        all if all.len() > 3 && all.len() == everywhere(&name) => format!("{name} in all modules"),
         [first, second, third, rest @ ..] if !rest.is_empty() => format!("{name} in {first}, {second}, {third} and {} more", rest.len()),
         several => format!("{name} in {}", several.join(", ")),
     }));
@@ -211,7 +211,8 @@ pub(crate) fn browser(user_agent: &str) -> String {
     match (program, system) {
         (Some(program), Some(system)) => format!("{program} on {system}"),
         (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => "Another program".to_owned(),
+        (None, None) if user_agent.is_empty() => "Unknown".to_owned(),
+        (None, None) => user_agent.to_owned(),
     }
 }
 

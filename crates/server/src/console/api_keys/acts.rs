@@ -21,7 +21,7 @@ use http::StatusCode;
 use keywright_core::{
     brought_in::{BroughtInRow, Kind},
     keys::{
-        api::{ApiKeyChange, Protection},
+        api::{ApiKey, ApiKeyChange, Protection},
         rotation::Rotation,
     },
 };
@@ -103,9 +103,18 @@ fn to_key(desk: &Desk, id: KeyId, done: &str) -> Response {
     desk.visitor.see(&format!("{}/api-keys/{id}?done={done}", desk.base()))
 }
 
+/// A key that something can still be done with.
+async fn find_living(desk: &Desk, id: KeyId) -> Result<ApiKey, Trouble> {
+    let key = find(desk, id).await?;
+    if key.record.revoked_at.is_some() {
+        return Err(Trouble::forbidden("This key was revoked, for ever. Create another one.".to_owned()));
+    }
+    Ok(key)
+}
+
 async fn ask_roles(desk: Desk, Path((_, id)): Ids) -> Result<Response, Trouble> {
     desk.must(MANAGE)?;
-    let key = find(&desk, id).await?;
+    let key = find_living(&desk, id).await?;
     let page = RolesPage { frame: desk.frame("Roles of a key", "api-keys"), places: desk.places(&key.grants, Owners::Without), key: card(&desk, &key) };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
@@ -128,7 +137,7 @@ async fn set_roles(Path((_, id)): Ids, Post { who: mut desk, form }: Post<Desk>)
 
 async fn ask_settings(desk: Desk, Path((_, id)): Ids) -> Result<Response, Trouble> {
     desk.must(MANAGE)?;
-    let key = card(&desk, &find(&desk, id).await?);
+    let key = card(&desk, &find_living(&desk, id).await?);
     let page = SettingsPage {
         frame: desk.frame("Settings of a key", "api-keys"),
         name: key.name.clone(),
@@ -172,7 +181,7 @@ async fn set_settings(Path((_, id)): Ids, Post { who: mut desk, form }: Post<Des
 
 async fn ask_rotate(desk: Desk, Path((_, id)): Ids) -> Result<Response, Trouble> {
     desk.must(MANAGE)?;
-    let key = card(&desk, &find(&desk, id).await?);
+    let key = card(&desk, &find_living(&desk, id).await?);
     Ok(desk.visitor.answer(html(StatusCode::OK, &RotatePage { frame: desk.frame("Rotate a key", "api-keys"), key, expires: String::new() })))
 }
 
@@ -204,7 +213,7 @@ async fn rotate(Path((_, id)): Ids, Post { who: mut desk, form }: Post<Desk>) ->
 
 async fn ask_suspend(desk: Desk, Path((_, id)): Ids) -> Result<Response, Trouble> {
     desk.must(MANAGE)?;
-    let key = card(&desk, &find(&desk, id).await?);
+    let key = card(&desk, &find_living(&desk, id).await?);
     Ok(desk.visitor.answer(html(StatusCode::OK, &SuspendPage { frame: desk.frame("Suspend a key", "api-keys"), key })))
 }
 
@@ -254,7 +263,7 @@ async fn brought(desk: &Desk, id: KeyId) -> Result<Vec<Brought>, Trouble> {
 
 async fn ask_delete(desk: Desk, Path((_, id)): Ids) -> Result<Response, Trouble> {
     desk.must(MANAGE)?;
-    let key = card(&desk, &find(&desk, id).await?);
+    let key = card(&desk, &find_living(&desk, id).await?);
     let page = DeletePage { frame: desk.frame("Delete a key", "api-keys"), key, brought: brought(&desk, id).await? };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }

@@ -64,6 +64,8 @@ struct SecondPage {
     basics: Basics,
     /// Whether what the first step asked for is to be mended.
     mends: bool,
+    /// The last day that there is.
+    latest: String,
     places: Vec<PlaceTicks>,
 }
 
@@ -103,7 +105,8 @@ async fn first(desk: Desk, query: Query) -> Result<Response, Trouble> {
 async fn second(desk: Desk, query: Query) -> Result<Response, Trouble> {
     desk.must(MANAGE)?;
     let basics = basics(|name| query.get(name).unwrap_or_default().to_owned());
-    let page = SecondPage { frame: desk.frame("New API Key", "api-keys"), basics, mends: false, places: desk.places(&[], Owners::Without) };
+    let page =
+        SecondPage { frame: desk.frame("New API Key", "api-keys"), basics, mends: false, latest: String::new(), places: desk.places(&[], Owners::Without) };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
 
@@ -147,6 +150,7 @@ async fn create(Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Tr
         },
     };
     let frame = desk.frame("New API Key", "api-keys").with_problem(Some(&problem.sentence));
-    let page = SecondPage { frame, basics: basics(|name| form.exact(name).to_owned()), mends, places: desk.places(&form.grants(), Owners::Without) };
+    let (_, latest) = desk.last_days(USUAL_LIFE).await?;
+    let page = SecondPage { frame, basics: basics(|name| form.exact(name).to_owned()), mends, latest, places: desk.places(&form.grants(), Owners::Without) };
     Ok(desk.visitor.answer(html(problem.status, &page)))
 }

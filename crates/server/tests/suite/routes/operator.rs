@@ -15,7 +15,7 @@ const KEYS: &str = "/identity/v1/operator-keys";
 const FOR_ANN: &str = "?onBehalfOf=Ann";
 
 /// Makes the operator organization and signs its Owner in; answers its id and the session's secret.
-async fn bootstrap(server: &TestServer) -> (String, String) {
+pub(super) async fn bootstrap(server: &TestServer) -> (String, String) {
     let reply = server.core.administer(&server.host(), AdminRequest::Bootstrap { owner_email: "chief@operator.example".into() }).await;
     let AdminReply::Bootstrapped { organization_id, one_time_password, .. } = reply else { panic!("{reply:?}") };
     let body = json!({ "email": "chief@operator.example", "password": one_time_password, "newPassword": "the operator's own password" });

@@ -1,7 +1,7 @@
 //! What was taken back, as verifiers read it; and receipts.
 
+use super::operator::bootstrap;
 use crate::support::{claims, fails, key_id};
-use keywright_protocol::admin::RolesIn;
 use keywright_testkit::{Actor, Answer, TestServer};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -285,21 +285,31 @@ async fn a_receipt_waits_for_nobody_who_has_nothing_to_hear() {
     assert_eq!(names(&later).await, [json!("one")]);
     assert!(names(&in_time).await.contains(&json!("gone")), "what it could have accepted then stays in the receipt of then");
 
-    // A key that nobody used: no token is out, nobody hears of it.
-    let grants = [RolesIn { organization_id: server.demo.acme.id, roles: vec!["view-organization".to_owned()] }];
-    let unused = server.core.create_api_key(&server.host(), server.demo.acme.id, "unused", &grants, None).await.unwrap().record.id;
-    let unused = server.core.revoke_key(&server.host(), unused).await.unwrap().position.to_string();
-    let told = receipt(&server, &unused).await;
+    // Everything is revoked, and then once more: no token is out, nobody hears of it.
+    let everything = format!("/identity/v1/organizations/{}/revoke-all", server.demo.acme.id);
+    let owner = server.session("owner").await;
+    let mut last = String::new();
+    for _ in 0..2 {
+        let done = server.by(&owner, Method::POST, &everything, Some(&json!({}))).await;
+        assert_eq!(done.status, 200, "{}", done.text);
+        last = done.header("keywright-revision");
+    }
+    let told = server.by(&owner, Method::GET, &format!("/identity/v1/revocations/{last}"), None).await.json()["receipt"].clone();
     assert_eq!((&told["endedGenerations"], &told["verifiers"]), (&json!(0), &json!([])));
     // A signing key ends no generation, and yet everybody is to hear of it.
     let kid = server.core.list_signing_keys(&server.host()).await.unwrap()[0].kid.clone();
     let revoked = server.core.revoke_signing_key(&server.host(), &kid).await.unwrap().position.to_string();
-    let owner = server.session("operator").await;
+    let (_, owner) = bootstrap(&server).await;
     let asked = server.by(&owner, Method::GET, &format!("/identity/v1/revocations/{revoked}"), None).await.json()["receipt"].clone();
     assert_eq!(asked["verifiers"][0]["state"], "waiting", "{asked}");
     assert_eq!(report(&server, &json!({ "stream": opened["stream"], "position": revoked })).await.status, 200);
     let asked = server.by(&owner, Method::GET, &format!("/identity/v1/revocations/{revoked}"), None).await.json()["receipt"].clone();
     assert_eq!(asked["verifiers"][0]["state"], "confirmed", "{asked}");
     assert!(asked["verifiers"][0]["milliseconds"].is_number(), "{asked}");
+    // Whoever came after a change began with what it had taken back, and is none of those who had to hear of it.
+    let asked = async || server.by(&owner, Method::GET, &format!("/identity/v1/revocations/{in_time}"), None).await.json()["receipt"]["verifiers"].clone();
+    assert_eq!(asked().await.as_array().unwrap().iter().map(|line| &line["name"]).collect::<Vec<_>>(), ["gone"]);
+    server.core.flush_status_readers().await.unwrap();
+    assert_eq!(asked().await.as_array().unwrap().len(), 1, "also when it was read from the database");
     server.end().await;
 }
