@@ -222,9 +222,9 @@ test('no sign-in leads elsewhere', async () => {
 test('no sent sign-in leads elsewhere either', async () => {
   const { context } = await stage.context();
   const page = await context.newPage();
-  // Somebody whose tries no other test uses up.
+  // Two alone: an address signs in so many times a minute, and many variants are looked at above.
   const { submember } = stage.server.credentials.users;
-  for (const to of ['//evil.example', 'https://evil.example', '/console//evil.example', '/console/\\evil.example', 'javascript:canary()']) {
+  for (const to of ['//evil.example', '/console//evil.example']) {
     await page.goto('/console/sign-in');
     const fields: [string, string][] = [[TOKEN, await tokenOn(page)], ['to', to], ['email', submember.email], ['password', submember.password]];
     const headers = { origin: stage.base, cookie: await cookieOf(context), 'content-type': 'application/x-www-form-urlencoded' };
