@@ -73,3 +73,22 @@ stage.walkBothWays('a second factor is set up, asked for, renewed, and turned of
   await page.goto('/console/account');
   await page.getByText('Off', { exact: true }).waitFor();
 });
+
+stage.walk('a second factor is not turned on for a page that cannot be shown', async (page) => {
+  const { server } = stage;
+  const { subOrganization, users } = server.credentials;
+  await stage.signIn(page, users.submember);
+  await page.getByRole('button', { name: 'Sign out' }).waitFor();
+  await page.goto('/console/account/second-factor');
+  await page.getByRole('button', { name: 'Set it up' }).click();
+  const secret = await textOf(page, '#secret');
+  const owner = await server.api(users.owner);
+  await owner.done('POST', `/organizations/${subOrganization.id}/suspend`);
+  await page.getByLabel('Six digits').fill(codeNow(secret));
+  await page.getByRole('button', { name: 'Turn it on' }).click();
+  await sees(page, /is suspended/);
+  await owner.done('POST', `/organizations/${subOrganization.id}/resume`);
+  await page.goto('/console/account');
+  // Nobody saw its recovery codes, so it must not be on.
+  await page.getByText('Off', { exact: true }).waitFor();
+});

@@ -39,3 +39,16 @@ stage.walk('after signing out, going back shows nothing that could be used', asy
   await sees(page, 'Sign in');
   assert.match(page.url(), /\/console\/sign-in/);
 });
+
+stage.walk('no sign-in that is sent leads elsewhere', async (page) => {
+  const { submember } = stage.server.credentials.users;
+  for (const to of ['//evil.example', 'https://evil.example', '/console//evil.example', '/console/\\evil.example', 'javascript:canary()']) {
+    await page.goto('/console/sign-in');
+    await page.locator('input[name="to"]').evaluate((field: HTMLInputElement, to) => { field.value = to; }, to);
+    await page.getByLabel('E-mail address').fill(submember.email);
+    await page.getByLabel('Password', { exact: true }).fill(submember.password);
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.waitForURL(/\/console\/[0-9a-f-]{36}$/);
+    assert.equal(new URL(page.url()).origin, stage.base, to);
+  }
+});

@@ -15,7 +15,7 @@ use keywright_protocol::{
     status::receipt::{Receipt, ReceiptState, ReplicaLine, VerifierLine, Worst},
 };
 use keywright_store::{
-    changes,
+    changes::{self, Change},
     log::{self, EventRow},
     settings,
     verifiers::{self, VerifierRow},
@@ -37,11 +37,11 @@ const NONE: Error = Error::Absent("there is no change with that revision; ask wi
 
 /// A receipt, and what it is of.
 #[derive(Debug)]
-pub struct SignedReceipt {
+pub struct ReceiptOf {
     /// As it is now.
     pub receipt: Receipt,
-    /// The same as a JWS.
-    pub signed: String,
+    /// Whether a token was out that the change ended, or that a revoked key had signed; otherwise verifiers have nothing to hear.
+    pub concerns_tokens: bool,
     /// What was done, in the words of the activity.
     pub action: String,
     /// To what, mostly by its id.
@@ -50,36 +50,69 @@ pub struct SignedReceipt {
     pub reason: String,
 }
 
+/// What a change is made of, and its events; of what is no change, or touched nothing that anybody remembers, there is no receipt.
+async fn what_happened(tx: &mut Tx, revision: Position) -> Result<(Vec<Change>, Vec<EventRow>), Error> {
+    let change = changes::list_at(tx, revision).await?;
+    let events = log::list_changes_at(tx, revision.n).await?;
+    if change.is_empty() || events.is_empty() { Err(NONE) } else { Ok((change, events)) }
+}
+
 impl Core {
-    /// The receipt of a change as it is now, and the same signed.
+    /// The receipt of a change as it is now.
     ///
     /// # Errors
     /// [`Error::Absent`] for a revision of which whoever asks may not see the events, or that took part in nothing.
-    pub async fn receipt(self: &Arc<Self>, ctx: &Context, revision: Position) -> Result<SignedReceipt, Error> {
+    pub async fn receipt(self: &Arc<Self>, ctx: &Context, revision: Position) -> Result<ReceiptOf, Error> {
         let (core, ctx, asked) = (Arc::clone(self), ctx.clone(), ctx.now);
         let read = self.db.read(move |tx| {
             Box::pin(async move {
-                let change = changes::list_at(tx, revision).await?;
-                let events = log::list_changes_at(tx, revision.n).await?;
-                let at = events.first().map(|event| event.at).ok_or(NONE)?;
-                if change.is_empty() {
-                    return Err(NONE);
-                }
+                let (change, events) = what_happened(tx, revision).await?;
                 let (sees_addresses, event) = core.may_see(tx, &ctx, &events).await?;
-                // The last one there tells of the whole, where several are told of one by one.
-                let event = events.iter().rfind(|last| last.organization_id == event.organization_id).unwrap_or(event);
-                let what = (event.action.clone(), event.subject.clone(), event.reason.clone());
                 let ended = change.iter().map(|change| change.bits.len()).sum();
-                let known = verifiers::list_seen_since(tx, at.minus(AWAY).min(asked), revision, MOST).await?;
                 let is_told = change.iter().any(concerns_verifiers);
-                Ok::<_, Error>((Found { at, ended, is_told, known, sees_addresses }, what))
+                let known = verifiers::list_seen_since(tx, event.at.minus(AWAY).min(asked), revision, MOST).await?;
+                // The last one there tells of the whole, where several are told of one by one.
+                let told = events.iter().rfind(|last| last.organization_id == event.organization_id).unwrap_or(event).clone();
+                Ok::<_, Error>((Found { at: event.at, ended, is_told, known, sees_addresses }, told))
             })
         });
-        let (found, (action, subject, reason)) = read.await?;
-        let receipt = self.fill(revision, found, asked);
-        let payload = serde_json::to_vec(&receipt).map_err(|_| Error::Internal("a receipt cannot be written"))?;
-        let signed = self.keyring().status()?.sign_document(RECEIPT_TYPE, &payload)?;
-        Ok(SignedReceipt { receipt, signed, action, subject, reason })
+        let (found, event) = read.await?;
+        let is_told = found.is_told;
+        Ok(ReceiptOf {
+            receipt: self.fill(revision, found, asked),
+            concerns_tokens: is_told,
+            action: event.action,
+            subject: event.subject,
+            reason: event.reason,
+        })
+    }
+
+    /// Whether there is a receipt of a change for whoever asks.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn has_receipt(self: &Arc<Self>, ctx: &Context, revision: Position) -> Result<bool, Error> {
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        let read = self.db.read(move |tx| {
+            Box::pin(async move {
+                let (_, events) = what_happened(tx, revision).await?;
+                core.may_see(tx, &ctx, &events).await.map(|_| ())
+            })
+        });
+        match read.await {
+            Ok(()) => Ok(true),
+            Err(Error::Absent(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A receipt as a JWS.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is no key to sign with.
+    pub fn sign_receipt(&self, receipt: &Receipt) -> Result<String, Error> {
+        let payload = serde_json::to_vec(receipt).map_err(|_| Error::Internal("a receipt cannot be written"))?;
+        self.keyring().status()?.sign_document(RECEIPT_TYPE, &payload)
     }
 
     /// The first of these events that somebody may see, or did himself; and whether he runs the installation, so that its addresses are his to see.

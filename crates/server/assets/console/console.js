@@ -16,9 +16,9 @@ function tellLocalTimes(root) {
 }
 
 // Some browsers forget what a table is when its rows stand under each other.
-function keepTables() {
+function keepTables(root) {
   const roles = { table: "table", thead: "rowgroup", tbody: "rowgroup", tr: "row", "tbody th": "rowheader", "thead th": "columnheader", td: "cell" };
-  for (const table of document.querySelectorAll("table.stack")) {
+  for (const table of root.querySelectorAll("table.stack")) {
     table.setAttribute("role", "table");
     for (const [elements, role] of Object.entries(roles)) for (const element of table.querySelectorAll(elements)) element.setAttribute("role", role);
   }
@@ -68,5 +68,8 @@ tellLocalTimes(document);
 offerCopies(document);
 takeCodeFromAddress();
 closeSwitcher();
-keepTables();
-document.addEventListener("htmx:load", (event) => tellLocalTimes(event.detail.elt));
+keepTables(document);
+document.addEventListener("htmx:load", (event) => {
+  tellLocalTimes(event.detail.elt);
+  keepTables(event.detail.elt);
+});

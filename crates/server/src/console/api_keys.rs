@@ -28,6 +28,9 @@ use std::sync::Arc;
 /// Keys on a page: each has a picture of its own, of thirty rows, and a page is to cost the server less than five milliseconds.
 const PAGE: u32 = 12;
 
+/// What it takes to make and to change one.
+const MANAGE: &str = "organization.api-key.manage";
+
 /// A key as a list shows it.
 struct KeyLine {
     id: KeyId,
@@ -64,8 +67,6 @@ struct KeyCard {
     addresses: Vec<String>,
     state: Badge,
     made: When,
-    /// Who, for people.
-    made_by: String,
     revoked: Option<When>,
     not_before: Option<Day>,
     ending: Ending,
@@ -90,6 +91,8 @@ struct ListPage {
 struct KeyPage {
     frame: Frame,
     key: KeyCard,
+    /// Who made it, for people.
+    made_by: String,
     secrets: Vec<SecretLine>,
 }
 
@@ -131,7 +134,6 @@ fn card(desk: &Desk, key: &ApiKey) -> KeyCard {
         addresses: key.allowed_addresses().map(str::to_owned).collect(),
         state: state(record, now),
         made: when(record.created_at),
-        made_by: String::new(),
         not_before: (record.not_before > record.created_at).then(|| on_day(record.not_before)),
         ending: ending(record.expires_at, now),
         used: last_use(record.last_used_at, record.last_used_address.as_deref()),
@@ -196,8 +198,8 @@ async fn key_page(desk: &Desk, id: KeyId) -> Result<KeyPage, Trouble> {
     let is_live = key.record.revoked_at.is_none();
     let now = |state| if is_live { state } else { SecretState::Ended };
     let secrets = secrets.secrets.into_iter().rev().map(|of| secret_line(SecretUse { state: now(of.state), ..of })).collect();
-    let card = KeyCard { made_by: maker(desk, &key.record.created_by).await?, ..card(desk, &key) };
-    Ok(KeyPage { frame: desk.frame(&key.record.name, "api-keys"), key: card, secrets })
+    let made_by = maker(desk, &key.record.created_by).await?;
+    Ok(KeyPage { frame: desk.frame(&key.record.name, "api-keys"), key: card(desk, &key), made_by, secrets })
 }
 
 async fn show(desk: Desk, Path((_, id)): Path<(OrganizationId, KeyId)>, query: Query) -> Result<Response, Trouble> {

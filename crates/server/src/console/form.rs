@@ -90,11 +90,19 @@ impl Form {
         grants
     }
 
+    /// How long an old secret goes on, in hours.
+    pub(crate) fn overlap(&self) -> Result<Duration, String> {
+        self.duration("overlap_hours", HOUR).ok_or_else(|| "Say how long the old secret is to go on.".to_owned())
+    }
+
     /// A whole number of units, as seconds.
     pub(crate) fn duration(&self, name: &str, unit: Duration) -> Option<Duration> {
         self.get(name).parse::<u32>().ok().map(|count| unit.saturating_mul(count))
     }
 }
+
+/// An hour.
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 fn day(text: &str, rest: &str) -> Result<Option<Time>, String> {
     if text.is_empty() {

@@ -132,20 +132,19 @@ impl Desk {
 
     /// To the receipt of a change; to another of its pages if there is none, as of what touched no token.
     pub(crate) async fn see_receipt(&self, position: Position, otherwise: &str) -> Response {
-        let to = match self.visitor.app.core.receipt(&self.visitor.ctx, position).await {
-            Ok(_) => format!("{}/receipts/{position}", self.base()),
-            Err(_) => format!("{}/{otherwise}", self.base()),
-        };
-        self.visitor.see(&to)
+        let there = if self.has_receipt(position).await { format!("receipts/{position}") } else { otherwise.to_owned() };
+        self.visitor.see(&format!("{}/{there}", self.base()))
     }
 
     /// To a page that says what was done (`page?done=...`), and leads to the receipt if there is one.
     pub(crate) async fn see_done(&self, page: &str, position: Position) -> Response {
-        let receipt = match self.visitor.app.core.receipt(&self.visitor.ctx, position).await {
-            Ok(_) => format!("&receipt={position}"),
-            Err(_) => String::new(),
-        };
+        let receipt = if self.has_receipt(position).await { format!("&receipt={position}") } else { String::new() };
         self.visitor.see(&format!("{}/{page}{receipt}", self.base()))
+    }
+
+    /// The change is made whatever comes of this: without an answer nobody is led there.
+    async fn has_receipt(&self, position: Position) -> bool {
+        self.visitor.app.core.has_receipt(&self.visitor.ctx, position).await.unwrap_or(false)
     }
 
     /// The organization's id.

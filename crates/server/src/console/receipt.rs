@@ -11,10 +11,10 @@ use crate::app::App;
 use askama::Template;
 use axum::{Router, response::Response, routing::get};
 use http::{HeaderMap, StatusCode};
-use keywright_core::status::receipts::SignedReceipt;
+use keywright_core::status::receipts::ReceiptOf;
 use keywright_protocol::{
     OrganizationId, Position,
-    status::receipt::{Receipt, ReceiptState, VerifierLine},
+    status::receipt::{ReceiptState, VerifierLine},
 };
 use std::sync::Arc;
 
@@ -62,26 +62,27 @@ pub(super) fn router() -> Router<Arc<App>> {
     Router::new().route("/console/{organization}/receipts/{revision}", get(show)).route("/console/{organization}/receipts/{revision}/part", get(part))
 }
 
-async fn read(desk: &Desk, revision: &str) -> Result<SignedReceipt, Trouble> {
+async fn read(desk: &Desk, revision: &str) -> Result<ReceiptOf, Trouble> {
     let revision: Position = revision.parse().map_err(|_| Trouble::no_such_page())?;
     desk.visitor.app.core.receipt(&desk.visitor.ctx, revision).await.map_err(Trouble::of_named)
 }
 
 async fn show(desk: Desk, headers: HeaderMap, Path((_, revision)): Path<(OrganizationId, String)>) -> Result<Response, Trouble> {
-    let SignedReceipt { receipt, action, subject, reason, .. } = read(&desk, &revision).await?;
+    let found = read(&desk, &revision).await?;
+    let about = if found.reason.is_empty() { &found.subject } else { &found.reason };
     let page = ReceiptPage {
         frame: desk.frame("Revocation receipt", "receipt"),
-        what: if reason.is_empty() { format!("{action}: {subject}") } else { format!("{action}: {reason}") },
-        at: exactly(receipt.changed_at),
-        part: of(&desk, receipt),
+        what: format!("{}: {about}", found.action),
+        at: exactly(found.receipt.changed_at),
+        part: of(&desk, found),
         demo: demo::switches(&desk, &headers),
     };
     Ok(desk.visitor.answer(html(StatusCode::OK, &page)))
 }
 
 async fn part(desk: Desk, Path((_, revision)): Path<(OrganizationId, String)>) -> Result<Response, Trouble> {
-    let SignedReceipt { receipt, .. } = read(&desk, &revision).await?;
-    Ok(desk.visitor.answer(html(StatusCode::OK, &of(&desk, receipt))))
+    let found = read(&desk, &revision).await?;
+    Ok(desk.visitor.answer(html(StatusCode::OK, &of(&desk, found))))
 }
 
 const fn words(state: ReceiptState) -> (&'static str, &'static str) {
@@ -92,7 +93,7 @@ const fn words(state: ReceiptState) -> (&'static str, &'static str) {
     }
 }
 
-fn of(desk: &Desk, receipt: Receipt) -> Part {
+fn of(desk: &Desk, ReceiptOf { receipt, concerns_tokens, .. }: ReceiptOf) -> Part {
     let knows = |state: ReceiptState| state == ReceiptState::Confirmed;
     let replicas = receipt.replicas.iter().filter(|line| knows(line.state)).count();
     let verifiers = receipt.verifiers.iter().filter(|line| knows(line.state)).count();
@@ -103,10 +104,8 @@ fn of(desk: &Desk, receipt: Receipt) -> Part {
     let (all_replicas, all_verifiers) = (receipt.replicas.len(), receipt.verifiers.len() + receipt.more_verifiers);
     let mut summary = format!("Dead at {replicas} of {all_replicas} replicas, {verifiers} of {all_verifiers} verifiers");
     if all_verifiers == 0 {
-        summary = format!(
-            "Dead at {replicas} of {all_replicas} replicas; {}",
-            if receipt.ended_generations == 0 { "no token was out" } else { "no verifier follows this server" }
-        );
+        summary =
+            format!("Dead at {replicas} of {all_replicas} replicas; {}", if concerns_tokens { "no verifier had to hear of it" } else { "no token was out" });
     }
     let over = receipt.verifiers.iter().filter(|of| is_over(of)).count();
     if over > 0 {
@@ -132,7 +131,7 @@ fn of(desk: &Desk, receipt: Receipt) -> Part {
         tone: if all { "good" } else { "warning" },
         more,
         worst: receipt.at_worst.known_verifiers.filter(|until| *until > now).map(exactly),
-        without_feed: (receipt.ended_generations > 0).then(|| exactly(receipt.at_worst.without_feed)),
+        without_feed: concerns_tokens.then(|| exactly(receipt.at_worst.without_feed)),
         goes_on: !all,
     }
 }

@@ -16,7 +16,10 @@ use axum::{
     routing::{get, post},
 };
 use http::StatusCode;
-use keywright_core::second_factor::{SecondFactor, SetUp};
+use keywright_core::{
+    Error,
+    second_factor::{SecondFactor, SetUp},
+};
 use qrcodegen::{QrCode, QrCodeEcc};
 use std::{fmt::Write as _, sync::Arc};
 use zeroize::Zeroizing;
@@ -151,13 +154,17 @@ async fn confirm(Post { who, form }: Post<Visitor>) -> Result<Response, Trouble>
         Ok(confirmed) => Ok(codes_page(&desk, &confirmed.value, After::TurningOn)),
         // The app has the secret: another try needs no other one.
         Err(error) => {
-            let problem = Problem::about_form(error)?;
-            let pending = matches!(core.second_factor(ctx).await?, SecondFactor::Pending { .. });
-            if pending && problem.status == StatusCode::BAD_REQUEST {
-                let again = "That code is not right. Type the six digits that the app shows now, and see that its clock is right. If the app has no entry yet, begin anew.";
-                return Ok(set_up_page(&desk, None, Some(&Problem::of(again))));
+            let is_code = matches!(error, Error::Invalid { field: "code", .. });
+            let mut problem = Problem::about_form(error)?;
+            if !matches!(core.second_factor(ctx).await?, SecondFactor::Pending { .. }) {
+                return refused(desk.visitor, problem).await;
             }
-            if pending { Ok(set_up_page(&desk, None, Some(&problem))) } else { refused(desk.visitor, problem).await }
+            if is_code {
+                problem = Problem::of(
+                    "That code is not right. Type the six digits that the app shows now, and see that its clock is right. If the app has no entry yet, begin anew.",
+                );
+            }
+            Ok(set_up_page(&desk, None, Some(&problem)))
         }
     }
 }

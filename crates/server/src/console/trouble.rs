@@ -163,9 +163,6 @@ pub(crate) fn sentence(error: &Error) -> String {
         Error::Repeated(_) => "This form was sent before and has been carried out. Look at what is there now before you send it again.".to_owned(),
         Error::KeyReused => "This form was sent before with something else in it. Load the page anew and send it again.".to_owned(),
         Error::Internal(_) => "Something went wrong here. If it happens again, tell whoever runs this server.".to_owned(),
-        Error::Invalid { field: "password", reason } if reason.starts_with("this is not your password") => {
-            "That is not your password. If you have forgotten it, sign out and choose a new one by a mail.".to_owned()
-        }
         Error::Invalid { field, reason } => as_sentence(&format!("{}: {}", in_words(field), with_times(reason))),
         Error::Refused(_)
         | Error::OutOfReach
@@ -226,4 +223,23 @@ fn as_sentence(text: &str) -> String {
         sentence.push('.');
     }
     sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_speaks_of_the_form() {
+        let told = |field, reason: &str| sentence(&Error::Invalid { field, reason: reason.to_owned() });
+        assert_eq!(told("expiresAt", "must not be later than 2027-11-29T13:42:46.256Z."), "Last day: must not be later than 2027-11-29 13:42 UTC.");
+        assert_eq!(told("allowedAddresses", "`foo` is no network"), "Allowed addresses: `foo` is no network.");
+        assert_eq!(told("someOtherField", "is odd"), "Some other field: is odd.");
+    }
+
+    #[test]
+    fn an_address_at_the_beginning_stays_as_it_is() {
+        assert_eq!(as_sentence("viewer@acme.example is a member"), "viewer@acme.example is a member.");
+        assert_eq!(as_sentence("nobody is"), "Nobody is.");
+    }
 }

@@ -225,3 +225,28 @@ pub(crate) fn counted<N: std::fmt::Display + PartialEq + From<u8>>(count: N, one
 pub(crate) fn or_dash(text: &str) -> &str {
     if text.is_empty() { "unknown" } else { text }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_are_called_by_their_names() {
+        for (agent, name) in [
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0", "Firefox on Linux"),
+            ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/148.0 Safari/537.36 Edg/148.0", "Edge on Windows"),
+            ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15) AppleWebKit/605.1 (KHTML, like Gecko) Version/18.0 Safari/605.1", "Safari on macOS"),
+            ("Mozilla/5.0 (Linux; Android 16) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/148.0 Mobile Safari/537.36", "Chrome on Android"),
+            ("curl/7.88.1", "curl"),
+            ("something/1.0", "something/1.0"),
+            ("", "Unknown"),
+        ] {
+            assert_eq!(browser(agent), name);
+        }
+    }
+
+    #[test]
+    fn one_is_not_several() {
+        assert_eq!([counted(0_usize, "key"), counted(1_i64, "key"), counted(2_u64, "key")], ["0 keys", "1 key", "2 keys"]);
+    }
+}

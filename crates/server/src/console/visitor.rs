@@ -110,6 +110,7 @@ impl Visitor {
                 self.renewed(&renewed.value);
                 Ok(Ok(()))
             }
+            Err(Error::Invalid { .. }) => Ok(Err(Problem::of("That is not your password. If you have forgotten it, sign out and choose a new one by a mail."))),
             Err(error) => Ok(Err(Problem::about_form(error)?)),
         }
     }

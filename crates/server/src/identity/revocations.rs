@@ -13,7 +13,7 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
 };
-use keywright_core::{Error, status::receipts};
+use keywright_core::Error;
 use keywright_protocol::{ErrorBody, status::receipt::SignedReceipt};
 use std::sync::Arc;
 
@@ -40,7 +40,8 @@ const JWT: &str = "application/jwt";
 pub(crate) async fn get(State(app): State<Arc<App>>, caller: Caller, Named(revision): Named<String>, headers: HeaderMap) -> Result<Response, ApiError> {
     const NONE: Error = Error::Absent("there is no change with that revision; ask with what Keywright-Revision said, for example 1.42");
     let revision = revision.parse().map_err(|_| NONE)?;
-    let receipts::SignedReceipt { receipt, signed, .. } = app.core.receipt(&caller.ctx, revision).await?;
+    let receipt = app.core.receipt(&caller.ctx, revision).await?.receipt;
+    let signed = app.core.sign_receipt(&receipt)?;
     if headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains(JWT)) {
         let headers = [(CONTENT_TYPE, HeaderValue::from_static(JWT)), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
         return Ok((headers, signed).into_response());

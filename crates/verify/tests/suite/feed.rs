@@ -267,6 +267,11 @@ async fn what_is_taken_back_is_refused_as_soon_as_the_stream_says_so() {
     until(async || source.position().await == Some(at(1, 7))).await;
     assert_eq!(verifier.verify(&token, now()).unwrap_err(), VerifyError::Revoked);
     until(async || issuer.site.reports.lock().unwrap().iter().any(|report| *report == json!({ "stream": "s-1", "position": "1.7" }))).await;
+    // A signing key that is not trusted any more ends no token by an index; that it was heard is told all the same.
+    let mut news = issuer.news_payload(Some(at(1, 7)), at(1, 8), NOW, &[]);
+    (news["revoked_keys"], news["keys_at"]) = (json!(["other"]), json!(at(1, 8)));
+    issuer.send(&issuer.signed(&issuer.status, STATUS_NEWS_TYPE, &news));
+    until(async || issuer.site.reports.lock().unwrap().iter().any(|report| report["position"] == "1.8")).await;
     let query = issuer.site.streams.lock().unwrap().concat();
     assert!(query.contains("name=https%3A%2F%2Freports.example.com") && query.contains("maxAgeMilliseconds=60000") && query.contains("instance="), "{query}");
 }

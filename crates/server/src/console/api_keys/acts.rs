@@ -1,6 +1,6 @@
 //! What is done with an API Key: each act has a page that says what it breaks.
 
-use super::{KeyCard, KeyPage, card, find, key_page, making::SecretPage};
+use super::{KeyCard, KeyPage, MANAGE, card, find, key_page, making::SecretPage};
 use crate::{
     app::App,
     console::{
@@ -26,9 +26,7 @@ use keywright_core::{
     },
 };
 use keywright_protocol::{KeyId, OrganizationId};
-use std::{sync::Arc, time::Duration};
-
-const HOUR: Duration = Duration::from_secs(60 * 60);
+use std::sync::Arc;
 
 /// What came in by a key.
 struct Brought {
@@ -90,12 +88,6 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/console/{organization}/api-keys/{key}/resume", post(resume))
         .route("/console/{organization}/api-keys/{key}/delete", get(ask_delete).post(delete))
 }
-
-/// What a form without a readable overlap is told.
-pub(crate) const NO_OVERLAP: &str = "Say how long the old secret is to go on.";
-
-/// What it takes to change a key.
-const MANAGE: &str = "organization.api-key.manage";
 
 type Ids = Path<(OrganizationId, KeyId)>;
 
@@ -187,8 +179,7 @@ async fn ask_rotate(desk: Desk, Path((_, id)): Ids) -> Result<Response, Trouble>
 
 async fn rotate(Path((_, id)): Ids, Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Trouble> {
     let key = card(&desk, &find(&desk, id).await?);
-    let overlap = form.duration("overlap_hours", HOUR).ok_or_else(|| NO_OVERLAP.to_owned());
-    let wanted = overlap.and_then(|overlap| Ok(Rotation { overlap, expires_at: form.end_of_day("expires")? }));
+    let wanted = form.overlap().and_then(|overlap| Ok(Rotation { overlap, expires_at: form.end_of_day("expires")? }));
     let problem = match (desk.visitor.confirm(&form).await?, wanted) {
         (Err(problem), _) => problem,
         (Ok(()), Err(sentence)) => Problem::of(sentence),

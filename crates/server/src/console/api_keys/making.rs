@@ -1,5 +1,6 @@
 //! A new API Key, in steps: what it is, what it may do, and its secret once.
 
+use super::MANAGE;
 use crate::{
     app::App,
     console::{
@@ -20,8 +21,6 @@ use http::StatusCode;
 use keywright_core::{Error, keys::api::NewApiKey};
 use std::{sync::Arc, time::Duration};
 
-/// What it takes to make one.
-const MANAGE: &str = "organization.api-key.manage";
 /// What the form proposes.
 const USUAL_LIFE: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 

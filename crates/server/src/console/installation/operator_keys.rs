@@ -20,11 +20,11 @@ use axum::{
 use http::StatusCode;
 use keywright_core::{
     Error,
-    keys::rotation::{DEFAULT_OVERLAP, Rotation},
+    keys::rotation::Rotation,
     operator::{NewOperatorKey, OperatorKey, OperatorKeyState},
 };
 use keywright_protocol::{KeyId, OperatorScope, OrganizationId};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 struct Line {
     id: KeyId,
@@ -199,9 +199,10 @@ async fn ask_revoke(desk: Desk, Path((_, id)): Path<(OrganizationId, KeyId)>) ->
 
 async fn rotate(Path((_, id)): Path<(OrganizationId, KeyId)>, Post { who: mut desk, form }: Post<Desk>) -> Result<Response, Trouble> {
     require_operator(&desk)?;
-    let overlap = form.duration("overlap_hours", Duration::from_secs(60 * 60)).unwrap_or(DEFAULT_OVERLAP);
-    let problem = match desk.visitor.confirm(&form).await? {
-        Ok(()) => match desk.visitor.app.core.rotate_operator_key(&desk.visitor.ctx, id, Rotation { overlap, expires_at: None }).await {
+    let problem = match (desk.visitor.confirm(&form).await?, form.overlap()) {
+        (Err(problem), _) => problem,
+        (Ok(()), Err(sentence)) => Problem::of(sentence),
+        (Ok(()), Ok(overlap)) => match desk.visitor.app.core.rotate_operator_key(&desk.visitor.ctx, id, Rotation { overlap, expires_at: None }).await {
             Ok(rotated) => {
                 let page =
                     SecretPage { frame: desk.frame("The secret", "operator-keys"), name: "the key".to_owned(), secret: rotated.secret.reveal().to_owned() };
@@ -209,7 +210,6 @@ async fn rotate(Path((_, id)): Path<(OrganizationId, KeyId)>, Post { who: mut de
             }
             Err(error) => Problem::about_form(error)?,
         },
-        Err(problem) => problem,
     };
     refused(&desk, &problem, Act::Rotate)
 }

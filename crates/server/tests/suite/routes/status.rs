@@ -296,10 +296,14 @@ async fn a_receipt_waits_for_nobody_who_has_nothing_to_hear() {
     }
     let told = server.by(&owner, Method::GET, &format!("/identity/v1/revocations/{last}"), None).await.json()["receipt"].clone();
     assert_eq!((&told["endedGenerations"], &told["verifiers"]), (&json!(0), &json!([])));
+    let position = |text: &str| text.parse().unwrap();
+    assert!(!server.core.receipt(&server.host(), position(&last)).await.unwrap().concerns_tokens);
+    assert!(server.core.receipt(&server.host(), position(&later)).await.unwrap().concerns_tokens);
     // A signing key ends no generation, and yet everybody is to hear of it.
     let kid = server.core.list_signing_keys(&server.host()).await.unwrap()[0].kid.clone();
     let revoked = server.core.revoke_signing_key(&server.host(), &kid).await.unwrap().position.to_string();
     let (_, owner) = bootstrap(&server).await;
+    assert!(server.core.receipt(&server.host(), position(&revoked)).await.unwrap().concerns_tokens, "tokens that it signed may be out");
     let asked = server.by(&owner, Method::GET, &format!("/identity/v1/revocations/{revoked}"), None).await.json()["receipt"].clone();
     assert_eq!(asked["verifiers"][0]["state"], "waiting", "{asked}");
     assert_eq!(report(&server, &json!({ "stream": opened["stream"], "position": revoked })).await.status, 200);
