@@ -16,7 +16,7 @@ use keywright_protocol::{
 };
 use keywright_server::{
     Demo as Offer, DemoPerson, DemoVerifier,
-    config::{CatalogFrom, Config, Cors},
+    config::{CatalogFrom, Config, Cors, Limits},
     data_dir::{self, DataDir},
     logging, run,
     tasks::EndSignals,
@@ -46,6 +46,9 @@ pub(crate) struct DemoArgs {
     /// Origin whose pages may call this server, such as http://127.0.0.1:8081; repeat it for several
     #[arg(long = "allow-origin")]
     allow_origins: Vec<String>,
+    /// Sign-ins, changes of passwords and uses of links that an address has in a minute; more is for tests that sign in all the time
+    #[arg(long, default_value_t = Limits::default().sign_in_per_minute, value_parser = clap::value_parser!(u32).range(1..=i64::from(Limits::MOST)))]
+    sign_ins_per_minute: u32,
 }
 
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
@@ -63,6 +66,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let mut config = Config { listen: args.listen, catalog: CatalogFrom { preset: Some("appcircle".to_owned()), file: None }, ..Config::default() };
     // The demo is what is measured; guessing is limited in it as anywhere.
     config.limits = config.limits.out_of_reach_for_keys();
+    (config.limits.sign_in_per_minute, config.limits.sign_in_burst) = (args.sign_ins_per_minute, args.sign_ins_per_minute);
     config.cors = Cors { origins: args.allow_origins.clone() };
     config.log.level = "warn".to_owned();
     logging::start(&config.log);

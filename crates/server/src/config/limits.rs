@@ -5,8 +5,6 @@ use keywright_core::limits::{Rate, Rates};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// The most that a rate or a burst may be.
-const MOST: u32 = 1_000_000;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -57,6 +55,9 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The most that a rate or a burst may be.
+    pub const MOST: u32 = 1_000_000;
+
     /// All switched off.
     #[must_use]
     pub fn off() -> Self {
@@ -74,7 +75,7 @@ impl Limits {
     /// With no limit that a measurement could reach on exchanges that succeed; they are counted all the same.
     #[must_use]
     pub fn out_of_reach_for_keys(self) -> Self {
-        Self { key_per_second: MOST, key_burst: MOST, organization_per_second: MOST, organization_burst: MOST, ..self }
+        Self { key_per_second: Self::MOST, key_burst: Self::MOST, organization_per_second: Self::MOST, organization_burst: Self::MOST, ..self }
     }
 
     pub(super) fn rates(&self) -> Rates {
@@ -104,11 +105,11 @@ impl Limits {
             ("organization_burst", self.organization_burst),
             ("sign_in_burst", self.sign_in_burst),
         ];
-        if let Some((name, _)) = rates.iter().find(|(_, rate)| *rate > MOST) {
-            return Err(ConfigError(format!("limits.{name} must be 0, which switches the limit off, or at most {MOST}")));
+        if let Some((name, _)) = rates.iter().find(|(_, rate)| *rate > Self::MOST) {
+            return Err(ConfigError(format!("limits.{name} must be 0, which switches the limit off, or at most {}", Self::MOST)));
         }
-        if let Some((name, _)) = bursts.iter().find(|(_, burst)| !(1..=MOST).contains(burst)) {
-            return Err(ConfigError(format!("limits.{name} must be 1 to {MOST}; a rate of 0 switches the limit off")));
+        if let Some((name, _)) = bursts.iter().find(|(_, burst)| !(1..=Self::MOST).contains(burst)) {
+            return Err(ConfigError(format!("limits.{name} must be 1 to {}; a rate of 0 switches the limit off", Self::MOST)));
         }
         if let Some((name, _)) = rates.iter().find(|(name, count)| name.starts_with("account") && *count == 1) {
             return Err(ConfigError(format!("limits.{name} must be 0, which switches the limit off, or at least 2")));
