@@ -138,19 +138,16 @@ pub(crate) struct AccessLog {
 
 impl AccessLog {
     /// An empty one that keeps `capacity` events.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] if there is no randomness for its name.
-    pub(crate) fn new(capacity: usize) -> Result<Self, Error> {
-        Ok(Self {
-            process: crate::chance::id()?,
+    pub(crate) fn new(capacity: usize, process: Uuid) -> Self {
+        Self {
+            process,
             is_open: AtomicBool::new(false),
             capacity,
             waiting: Mutex::default(),
             unknown: Mutex::default(),
             written_until: AtomicI64::new(0),
             writing: tokio::sync::Mutex::default(),
-        })
+        }
     }
 
     /// Notes an exchange and its outcome. `by` is what was presented, if it is known.

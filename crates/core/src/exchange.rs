@@ -186,7 +186,7 @@ impl Core {
                     Ok::<_, Error>(Some((row, catalog)))
                 })
             });
-            let Some((row, catalog)) = read.await?.filter(|(row, _)| self.is_ours(row)) else {
+            let Some((row, catalog)) = self.soon(read).await?.filter(|(row, _)| self.is_ours(row)) else {
                 return Err(Refusal::Unknown.into());
             };
             if self.memory.judge(row.position).is_err() {
@@ -244,7 +244,7 @@ impl Core {
     }
 
     pub(crate) async fn open_generation(self: &Arc<Self>, of: Origin, organization: OrganizationId, now: Time) -> Result<(), Error> {
-        self.write(move |tx| Box::pin(async move { generations::open(tx, of, organization, now).await.map_err(Error::from) })).await?;
+        self.write_what_is_found(move |tx| Box::pin(async move { generations::open(tx, of, organization, now).await.map_err(Error::from) })).await?;
         Ok(())
     }
 

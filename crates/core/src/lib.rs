@@ -46,6 +46,7 @@ pub mod policy;
 pub mod provisioning;
 pub mod recovery;
 pub mod reminders;
+pub mod replica;
 pub mod resets;
 mod retry;
 pub mod revoke_all;
@@ -66,7 +67,7 @@ pub use context::{Actor, Context, OperatorActor, PersonActor, TokenActor};
 pub use error::{Error, Forbidden, Refusal};
 pub use exchange::{Credential, IssuedToken};
 pub use key_file::KeyFile;
-pub use keywright_db::{Location, OpenError};
+pub use keywright_db::{Location, OpenError, Standby};
 pub use keywright_store::page::{Page, Part};
 pub use narrowing::{HeldToken, ScopedToken, Wanted};
 pub use start::{KeysBring, RoleGiving, Settings, StartError};
@@ -101,6 +102,8 @@ pub struct Core {
     pepper: Pepper,
     memory: GrantCache,
     status: status::Status,
+    /// Where this process is one of several.
+    replica: Option<replica::Replica>,
     /// An organization stays below its root for ever.
     roots: quick_cache::sync::Cache<OrganizationId, OrganizationId>,
     catalog: ArcSwap<CatalogInForce>,
@@ -151,12 +154,13 @@ impl Core {
         self.keyring.load_full()
     }
 
-    /// Whether the database answers.
+    /// Whether this process can answer: the database does, and there is a lease.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn ready(&self) -> Result<(), Error> {
-        self.db.ping().await.map_err(Error::from)
+        self.hold_lease().await?;
+        self.soon(async { self.db.ping().await.map_err(Error::from) }).await
     }
 
     /// Waits until this replica has applied the log of changes up to a position.
@@ -181,12 +185,30 @@ impl Core {
             let (code, waiting) = (closed.map_or("too_late", |closed| closed.err().map_or("", |error| error.code())), self.access_events_waiting());
             tracing::warn!(code, waiting, "the last events of access could not be written: the next start tells of the gap");
         }
+        self.leave().await;
         self.db.close().await;
     }
 
-    /// The only way to change anything. It answers when the change is durable and this replica's own memory has applied it. The
-    /// work goes on also when the asking request goes away, so that memory never stays behind a commit.
+    /// The only way to change anything. It answers when the change is durable, this replica's own memory has applied it, and no other replica
+    /// can answer as if it had not happened. The work goes on also when the asking request goes away, so that memory never stays behind a commit.
     pub(crate) async fn write<T, F>(self: &Arc<Self>, change: F) -> Result<Committed<T>, Error>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
+    {
+        self.write_and_wait(change, Acknowledged::ByAll).await
+    }
+
+    /// The same for what only adds and what every replica finds in the database by itself: it does not wait for the others.
+    pub(crate) async fn write_what_is_found<T, F>(self: &Arc<Self>, change: F) -> Result<Committed<T>, Error>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
+    {
+        self.write_and_wait(change, Acknowledged::Here).await
+    }
+
+    async fn write_and_wait<T, F>(self: &Arc<Self>, change: F, by: Acknowledged) -> Result<Committed<T>, Error>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
@@ -194,15 +216,32 @@ impl Core {
         let core = Arc::clone(self);
         #[expect(clippy::disallowed_methods, reason = "the one task of core: a write and its application must not be torn apart; it ends by itself")]
         let task = tokio::spawn(async move {
-            let written = core.db.write(change).await;
-            match &written {
-                Ok(committed) => {
-                    core.changed.notify_one();
-                    core.follow(Some(committed.position)).await?;
-                }
-                // Whether it was committed is not sure; if it was, memory must not stay behind.
-                Err(Error::Unavailable) => core.follow(None).await?,
-                Err(_refused) => {}
+            let written = core
+                .db
+                .write(move |tx| {
+                    tx.ring();
+                    change(tx)
+                })
+                .await;
+            let committed = core.clock.steady();
+            let refusal = written.as_ref().err().cloned();
+            let position = written.as_ref().ok().map(|written| written.position);
+            if position.is_some() {
+                core.changed.notify_one();
+            }
+            match refusal {
+                // On its own, a process knows of nothing that others have done.
+                Some(error) if error != Error::Unavailable && core.replica.is_none() => return written,
+                // Also when it is not sure whether it was committed: if it was, memory must not stay behind.
+                _ => core.follow(position).await?,
+            }
+            if matches!(written, Err(Error::Unavailable)) {
+                return written;
+            }
+            // A refusal may tell what others have done: that there is nothing to be taken back any more.
+            let seen = position.unwrap_or_else(|| core.memory.applied());
+            if by == Acknowledged::ByAll {
+                core.wait_for_others(seen, committed).await;
             }
             written
         });
@@ -229,10 +268,20 @@ impl Core {
             })
         });
         let Ok((reached, changes, published)) = read.await else {
-            self.memory.forget_all();
-            self.status.forget_all();
+            // A replica's memory is as good as its lease. One that is alone has none: it must not go on as if nothing had been changed.
+            if self.replica.is_none() {
+                self.memory.forget_all();
+                self.status.forget_all();
+            }
             return Err(Error::Unavailable);
         };
+        if reached.history != applied.history {
+            tracing::warn!(%applied, %reached, "the database has another history: everything is loaded anew");
+            if let Some(replica) = &self.replica {
+                replica.end_lease();
+            }
+            return self.load_under_turn().await;
+        }
         let marks = match published {
             Some(Published { marks, key_rows, catalog_row }) => {
                 self.keyring.store(Arc::new(Keyring::open(&key_rows, &self.key_file)?));
@@ -244,8 +293,42 @@ impl Core {
         // Before memory, whose position says that all of it is applied.
         self.status.apply(reached, &changes, marks, self.clock.now());
         self.memory.apply(reached, &changes);
+        self.note_reached(reached);
         Ok(())
     }
+
+    /// Forgets everything and loads what is remembered from the beginning on.
+    async fn load_anew(&self) -> Result<(), Error> {
+        let _turn = self.following.lock().await;
+        self.load_under_turn().await
+    }
+
+    async fn load_under_turn(&self) -> Result<(), Error> {
+        let read = self.db.read(|tx| Box::pin(async move { Ok::<_, Error>((changes::position(tx).await?, Published::read(tx).await?)) }));
+        let (reached, Published { marks, key_rows, catalog_row }) = read.await?;
+        self.keyring.store(Arc::new(Keyring::open(&key_rows, &self.key_file)?));
+        self.catalog.store(Arc::new(Self::publish(&self.issuer, &self.keyring(), &catalog_row, self.clock.now())?));
+        self.status.begin_anew(reached, marks);
+        self.memory.begin_anew(reached);
+        self.note_reached(reached);
+        Ok(())
+    }
+
+    /// From here on nothing is believed that is older.
+    fn note_reached(&self, reached: Position) {
+        if self.replica.is_some() {
+            self.db.raise_floor(reached);
+        }
+    }
+}
+
+/// Who must know of a change before it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Acknowledged {
+    /// This process.
+    Here,
+    /// Every replica.
+    ByAll,
 }
 
 /// What is published besides lists and news, of one snapshot.

@@ -4,7 +4,7 @@
 //! and its organization, so that one which runs wild slows nobody else. A wrong password costs the account only together with
 //! where it came from, unless it is tried from many places (`docs/decisions/0009-limits.md`).
 //!
-//! Buckets are this process's own and full at its start.
+//! Buckets are this process's own and full at its start. Where several serve one database, each gives its part of every limit.
 
 mod buckets;
 
@@ -226,6 +226,11 @@ impl Limits {
     #[must_use]
     pub fn sign_ins_left(&self, address: Option<IpAddr>) -> Option<Allowance> {
         left(&self.sign_in, address)
+    }
+
+    /// From now on so many replicas share each limit: what one of them gives is a part of it, so that all together give no more than is set.
+    pub(crate) fn share(&self, sharers: u32) {
+        self.all().into_iter().for_each(|limit| limit.buckets.share(sharers));
     }
 
     /// Forgets buckets that are full. To be done now and then, so that memory comes back after a flood.

@@ -143,6 +143,13 @@ impl GrantCache {
         *applied = position;
     }
 
+    /// Forgets everything and is at a position. Nothing is inserted meanwhile, and nothing of before afterwards.
+    pub fn begin_anew(&self, position: Position) {
+        let mut applied = self.applied.write().unwrap_or_else(PoisonError::into_inner);
+        self.entries.clear();
+        *applied = position;
+    }
+
     /// Forgets everything. For when the log cannot be read: what is read from the database afterwards is no older.
     pub fn forget_all(&self) {
         self.entries.clear();

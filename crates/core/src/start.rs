@@ -4,11 +4,13 @@ use crate::{
     Core, Error, KeyFile, Published,
     access_log::AccessLog,
     catalog::{self, Preset},
+    chance,
     keyring::{self, Keyring, lifecycle::SigningKeyTimes},
     limits::{Limits, Rates},
     log::Keeping,
     memory::GrantCache,
     passwords::Hashing,
+    replica::Replica,
     status::Status,
 };
 use arc_swap::ArcSwap;
@@ -84,6 +86,8 @@ pub struct Settings {
     pub preset: Option<Preset>,
     /// The operator's own catalog, TOML.
     pub own_catalog: Option<String>,
+    /// Where this process listens, if it is one of several on its database; `None` if it has that alone.
+    pub replica_at: Option<String>,
 }
 
 impl Settings {
@@ -111,6 +115,7 @@ impl Settings {
             keeping: Keeping::default(),
             preset: None,
             own_catalog: None,
+            replica_at: None,
         }
     }
 }
@@ -156,6 +161,17 @@ impl Core {
         Self::start_on(db, key_file, settings, clock).await
     }
 
+    /// Whether a database was ever started with. It is brought to this program's schema.
+    ///
+    /// # Errors
+    /// [`StartError::Open`] and [`StartError::Core`].
+    pub async fn was_started(location: &Location) -> Result<bool, StartError> {
+        let db = Db::open(location, Writes::Revisioned, MIGRATIONS).await?;
+        let known = db.read(|tx| Box::pin(async move { settings::find(tx, settings::ISSUER).await })).await;
+        db.close().await;
+        Ok(known?.is_some())
+    }
+
     /// Opens a database as it stands, for an act of administration while no server runs: issuer, signing keys and catalog are
     /// those that are stored, whatever the settings say.
     ///
@@ -197,12 +213,19 @@ impl Core {
     }
 
     async fn assemble(db: Db, key_file: Arc<KeyFile>, settings: Settings, clock: Clock) -> Result<Arc<Self>, StartError> {
+        // Before anything is loaded: from here on the others wait for this process.
+        let replica = match &settings.replica_at {
+            Some(address) => Some(Replica::join(&db, address.clone(), clock.now()).await?),
+            None => None,
+        };
+        let process = replica.as_ref().map_or_else(chance::id, |replica| Ok(replica.process()))?;
         let loaded =
             db.read(|tx| Box::pin(async move { Ok::<_, Error>((changes::position(tx).await?, Published::read(tx).await?, longer_tokens_end_at(tx).await?)) }));
         let (position, Published { marks, key_rows, catalog_row }, longer_tokens_end_at) = loaded.await?;
         let keyring = Keyring::open(&key_rows, &key_file)?;
         let catalog = Self::publish(&settings.issuer, &keyring, &catalog_row, clock.now())?;
-        Ok(Arc::new(Self {
+        let core = Arc::new(Self {
+            replica,
             status: Status::new(position, marks),
             roots: quick_cache::sync::Cache::new(10_000),
             memory: GrantCache::new(settings.remembered_keys, position),
@@ -217,13 +240,15 @@ impl Core {
             hashing: Hashing::default(),
             limits: Limits::new(&settings.limits, &clock),
             resets: Arc::new(Semaphore::new(crate::resets::AT_A_TIME)),
-            access_log: AccessLog::new(settings.access_events_waiting)?,
+            access_log: AccessLog::new(settings.access_events_waiting, process),
             mail_put: Arc::default(),
             changed: Arc::default(),
             db,
             clock,
             settings,
-        }))
+        });
+        core.note_reached(position);
+        Ok(core)
     }
 }
 

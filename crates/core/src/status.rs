@@ -155,6 +155,17 @@ impl Status {
         self.ring();
     }
 
+    /// Forgets everything and is at a position. No list is inserted meanwhile.
+    pub(crate) fn begin_anew(&self, position: Position, marks: Marks) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        self.lists.clear();
+        state.recent.clear();
+        (state.since, state.recent_indices) = (position, 0);
+        (state.applied, state.marks, state.is_known) = (position, marks, true);
+        drop(state);
+        self.ring();
+    }
+
     /// Forgets everything: the log cannot be read. What is read from the database afterwards is no older.
     pub(crate) fn forget_all(&self) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -237,6 +248,7 @@ impl Core {
     /// # Errors
     /// [`Error::NotFound`] for a list that no token can name yet, [`Error::Unavailable`].
     pub async fn signed_status_list(&self, number: u64) -> Result<Arc<str>, Error> {
+        self.require_lease()?;
         let now = self.clock.now();
         // First how far it has come, then the bits: these may have more in them, never less.
         let (position, _, _, marks) = self.status.ended_after(None)?;
@@ -274,6 +286,7 @@ impl Core {
     /// # Errors
     /// [`Error::Behind`] for a position that this replica has not reached, [`Error::Unavailable`] while it cannot know.
     pub fn status_news(&self, after: Option<Position>) -> Result<NextNews, Error> {
+        self.require_lease()?;
         let now = self.clock.now();
         let (position, after, ended, marks) = self.status.ended_after(after)?;
         let second = now.as_seconds();
@@ -318,6 +331,11 @@ impl Core {
         self.status.state.write().unwrap_or_else(PoisonError::into_inner).is_heard = heard.is_ok();
         self.status.ring();
         heard
+    }
+
+    /// What is told to verifiers, they take for all there is: only a replica that knows so much may say it.
+    fn require_lease(&self) -> Result<(), Error> {
+        if self.has_lease() { Ok(()) } else { Err(Error::Unavailable) }
     }
 
     fn sign_status<T: serde::Serialize>(&self, typ: &str, payload: &T) -> Result<Arc<str>, Error> {

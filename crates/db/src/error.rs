@@ -58,6 +58,12 @@ pub enum OpenError {
     /// The engine may forget what it has committed.
     #[error("the database would not keep every commit ({0}): correct that setting of the server, or move the file to a local disk")]
     NotDurable(String),
+    /// Nothing is written there.
+    #[error("this PostgreSQL server follows another one and cannot be written: give the address of the primary")]
+    Follower,
+    /// A commit would be on one machine alone.
+    #[error("database.require_sync is set, but the server names no synchronous standby: set synchronous_standby_names there, or require_sync = false")]
+    NoStandby,
     /// The address cannot be understood.
     #[error("the database URL cannot be read ({0}): write postgres://user:password@host:port/database")]
     BadUrl(String),

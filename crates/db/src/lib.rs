@@ -11,9 +11,12 @@
 //!
 //! Migrations declare no `DEFERRABLE` constraint: it would be checked at the commit, which gathered writes share.
 
+mod aside;
 mod error;
 mod migrate;
+mod notice;
 mod postgres;
+mod rings;
 mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -21,15 +24,21 @@ mod tx;
 mod value;
 mod write;
 
+pub use aside::Aside;
 pub use error::{OpenError, StoreError};
 pub use futures_util::future::BoxFuture;
 pub use migrate::Migration;
+pub use rings::Rings;
 pub use tx::Tx;
 pub use value::{Column, Row, Value};
 
 use keywright_protocol::Position;
-use std::{path::PathBuf, sync::Arc};
-use tx::Pool;
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+use tx::{Pool, Source};
 use write::Queue;
 
 /// Where a database is.
@@ -46,7 +55,18 @@ pub enum Location {
         url: String,
         /// The schema that holds the tables, made if it is missing; `None` leaves the server's default.
         schema: Option<String>,
+        /// Whether a commit must reach a standby before it counts: refused where the server names no synchronous one.
+        standby: Standby,
     },
+}
+
+/// What a PostgreSQL server must have besides its own disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standby {
+    /// Nothing.
+    AsItIs,
+    /// A synchronous standby, all the time.
+    Required,
 }
 
 /// How the writes of one database hang together.
@@ -95,7 +115,13 @@ pub struct Db {
 struct Inner {
     readers: Pool,
     queue: Queue,
+    source: Source,
+    /// What is older is not read any more.
+    floor: RwLock<Option<Position>>,
 }
+
+/// A snapshot that nobody has come to an end with by now is given up.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Db {
     /// Connects, checks that the engine is new enough and keeps what it commits, and runs the `migrations` that are missing.
@@ -106,25 +132,61 @@ impl Db {
     pub async fn open(location: &Location, writes: Writes, migrations: &[Migration]) -> Result<Self, OpenError> {
         let (readers, source, connection) = match location {
             Location::Sqlite { path } => sqlite::open(path, migrations).await?,
-            Location::Postgres { url, schema } => postgres::open(url, schema.as_deref(), migrations).await?,
+            Location::Postgres { url, schema, standby } => postgres::open(url, (schema.as_deref(), *standby), migrations).await?,
         };
-        let queue = Queue::start(source, connection, writes);
-        Ok(Self { inner: Arc::new(Inner { readers, queue }) })
+        let queue = Queue::start(source.clone(), connection, writes);
+        Ok(Self { inner: Arc::new(Inner { readers, queue, source, floor: RwLock::default() }) })
     }
 
     /// Runs `f` on one snapshot, read only: all its statements see the same state.
     ///
     /// # Errors
-    /// What `f` returns; [`StoreError::Busy`] or [`StoreError::Unavailable`] if no connection is to be had.
+    /// What `f` returns; [`StoreError::Busy`] or [`StoreError::Unavailable`] if no connection is to be had, if it takes too long, or if
+    /// the snapshot lies below the floor ([`Db::raise_floor`]).
     pub async fn read<T, E, F>(&self, f: F) -> Result<T, E>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
         T: Send,
         E: From<StoreError> + Send,
     {
-        let mut tx = self.inner.readers.begin_read().await?;
-        // Dropping the transaction ends it, without a round trip that anybody would wait for.
-        f(&mut tx).await
+        let read = async {
+            let mut tx = self.inner.readers.begin_read().await?;
+            let floor = *self.inner.floor.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(floor) = floor
+                && tx.snapshot_position().await? < floor
+            {
+                tracing::warn!(%floor, "a server answered from before what is known here: an old primary that is still there?");
+                return Err(StoreError::Unavailable.into());
+            }
+            // Dropping the transaction ends it, without a round trip that anybody would wait for.
+            f(&mut tx).await
+        };
+        match tokio::time::timeout(READ_TIMEOUT, read).await {
+            Ok(done) => done,
+            Err(_late) => Err(StoreError::Unavailable.into()),
+        }
+    }
+
+    /// From here on nothing is read that is older than a position: a connection may lead to a server that others have left behind.
+    /// For [`Writes::Revisioned`] on a server; lower than before, it changes nothing.
+    pub fn raise_floor(&self, position: Position) {
+        if self.engine() == Engine::Postgres {
+            let mut floor = self.inner.floor.write().unwrap_or_else(PoisonError::into_inner);
+            *floor = Some(floor.map_or(position, |known| known.max(position)));
+        }
+    }
+
+    /// A connection of its own, on which small transactions neither wait for writes nor are gathered with them. `None` on SQLite,
+    /// where there is one writer.
+    #[must_use]
+    pub fn aside(&self) -> Option<Aside> {
+        (self.engine() == Engine::Postgres).then(|| Aside::new(self.inner.source.clone()))
+    }
+
+    /// Hears when others have written ([`Tx::ring`]); on SQLite there are no others.
+    #[must_use]
+    pub fn rings(&self) -> Rings {
+        Rings::new(&self.inner.source)
     }
 
     /// Runs `f` in the next transaction of the writer and returns once its commit is durable.

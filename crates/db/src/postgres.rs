@@ -1,7 +1,7 @@
 //! PostgreSQL: a pool that only reads, and one connection that writes.
 
 use crate::{
-    Migration, OpenError, Row, Value, migrate,
+    Migration, OpenError, Row, Standby, Value, migrate,
     tx::{Held, Pool, Source},
 };
 use sqlx::{
@@ -20,13 +20,13 @@ const LOCK_TIMEOUT: &str = "5s";
 /// After this the server ends a transaction whose process stands still, so that it cannot hold up the other replicas.
 const IDLE_TIMEOUT: &str = "15s";
 
-pub(crate) async fn open(url: &str, schema: Option<&str>, migrations: &[Migration]) -> Result<(Pool, Source, Held), OpenError> {
+pub(crate) async fn open(url: &str, (schema, standby): (Option<&str>, Standby), migrations: &[Migration]) -> Result<(Pool, Source, Held), OpenError> {
     let base = options(url, schema)?;
     let mut connection = tokio::time::timeout(OPEN_TIMEOUT, base.connect())
         .await
         .map_err(|_| OpenError::Unreachable(format!("no answer within {} s", OPEN_TIMEOUT.as_secs())))?
         .map_err(|error| unreachable(&error))?;
-    check(&mut connection).await.map_err(|error| unreachable(&error))??;
+    check(&mut connection, standby).await.map_err(|error| unreachable(&error))??;
 
     // Migrations wait for each other as long as it takes: only what comes later has a lock timeout.
     let mut migrator = migrate::migrator(migrations, |step| step.postgres);
@@ -46,7 +46,7 @@ pub(crate) async fn open(url: &str, schema: Option<&str>, migrations: &[Migratio
         // A dead connection shows at BEGIN, and then the next one is taken: no round trip to ask.
         .test_before_acquire(false)
         .connect_lazy_with(session.clone());
-    Ok((Pool::Postgres(readers), Source::Postgres(session), Held::PostgresWriter(writer)))
+    Ok((Pool::Postgres(readers), Source::Postgres(session), Held::writer(writer)))
 }
 
 fn options(url: &str, schema: Option<&str>) -> Result<PgConnectOptions, OpenError> {
@@ -69,11 +69,12 @@ fn is_name(schema: &str) -> bool {
         && schema.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-async fn check(connection: &mut PgConnection) -> Result<Result<(), OpenError>, sqlx::Error> {
+async fn check(connection: &mut PgConnection, standby: Standby) -> Result<Result<(), OpenError>, sqlx::Error> {
     let row = connection
         .fetch_one(
             "SELECT current_setting('server_version_num')::bigint AS number, current_setting('server_version') AS version, \
-             current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit",
+             current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit, \
+             current_setting('synchronous_standby_names') AS standbys, pg_is_in_recovery() AS follows",
         )
         .await?;
     if row.try_get::<i64, _>("number")? < OLDEST {
@@ -84,6 +85,12 @@ async fn check(connection: &mut PgConnection) -> Result<Result<(), OpenError>, s
         if value != "on" {
             return Ok(Err(OpenError::NotDurable(format!("{setting} is {value}"))));
         }
+    }
+    if row.try_get("follows")? {
+        return Ok(Err(OpenError::Follower));
+    }
+    if standby == Standby::Required && row.try_get::<String, _>("standbys")?.is_empty() {
+        return Ok(Err(OpenError::NoStandby));
     }
     Ok(Ok(()))
 }

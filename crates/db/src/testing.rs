@@ -35,7 +35,7 @@ pub async fn postgres(writes: Writes, migrations: &[Migration]) -> TestDb {
     };
     let server = PgConnectOptions::from_str(&url).expect("TEST_POSTGRES_URL is a URL");
     let name = create_database(&server).await;
-    let location = Location::Postgres { url: server.database(&name).to_url_lossy().to_string(), schema: None };
+    let location = Location::Postgres { url: server.database(&name).to_url_lossy().to_string(), schema: None, standby: crate::Standby::AsItIs };
     let db = Db::open(&location, writes, migrations).await.expect("a PostgreSQL database");
     TestDb { db, location, _folder: None }
 }

@@ -1,6 +1,6 @@
 //! A transaction, over either engine's connection.
 
-use crate::{Engine, Row, StoreError, Value, Writes, error, postgres, sqlite};
+use crate::{Engine, Row, StoreError, Value, Writes, error, notice::Ear, postgres, sqlite};
 use keywright_protocol::Position;
 use sqlx::{
     Connection as _, Executor, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, postgres::PgConnectOptions,
@@ -55,7 +55,8 @@ impl Pool {
     }
 }
 
-/// How to make the connection that writes.
+/// How to make a connection that writes.
+#[derive(Clone)]
 pub(crate) enum Source {
     Sqlite(SqliteConnectOptions),
     Postgres(PgConnectOptions),
@@ -65,9 +66,7 @@ impl Source {
     pub(crate) async fn connect(&self) -> Result<Held, StoreError> {
         match self {
             Self::Sqlite(options) => SqliteConnection::connect_with(options).await.map(Held::SqliteWriter).map_err(|error| error::sort(Engine::Sqlite, &error)),
-            Self::Postgres(options) => {
-                PgConnection::connect_with(options).await.map(Held::PostgresWriter).map_err(|error| error::sort(Engine::Postgres, &error))
-            }
+            Self::Postgres(options) => PgConnection::connect_with(options).await.map(Held::writer).map_err(|error| error::sort(Engine::Postgres, &error)),
         }
     }
 }
@@ -78,7 +77,19 @@ pub(crate) enum Held {
     SqliteReader(Transaction<'static, Sqlite>),
     SqliteWriter(SqliteConnection),
     PostgresReader(Transaction<'static, Postgres>),
-    PostgresWriter(PgConnection),
+    PostgresWriter(Box<Writing>),
+}
+
+/// A connection that writes, and what hears the server's warnings on it.
+pub(crate) struct Writing {
+    connection: PgConnection,
+    ear: Ear,
+}
+
+impl Held {
+    pub(crate) fn writer(connection: PgConnection) -> Self {
+        Self::PostgresWriter(Box::new(Writing { connection, ear: Ear::new() }))
+    }
 }
 
 enum Link<'c> {
@@ -92,6 +103,7 @@ pub struct Tx {
     position: Position,
     failed: Option<StoreError>,
     committed: Vec<OnCommit>,
+    rings: bool,
 }
 
 /// What is done once a write is durable.
@@ -99,7 +111,7 @@ pub(crate) type OnCommit = Box<dyn FnOnce() + Send>;
 
 impl Tx {
     fn new(held: Held) -> Self {
-        Self { held, position: NOWHERE, failed: None, committed: Vec::new() }
+        Self { held, position: NOWHERE, failed: None, committed: Vec::new(), rings: false }
     }
 
     /// The first row, if there is any.
@@ -182,6 +194,11 @@ impl Tx {
         self.committed.push(Box::new(act));
     }
 
+    /// In a write: lets other processes on this database know, when it is committed, that there is something to be read ([`crate::Rings`]).
+    pub fn ring(&mut self) {
+        self.rings = true;
+    }
+
     /// Has the engine check a statement against the schema without running it. For the test that does so with all of them.
     ///
     /// # Errors
@@ -200,7 +217,7 @@ impl Tx {
             Held::SqliteReader(transaction) => Link::Sqlite(transaction),
             Held::SqliteWriter(connection) => Link::Sqlite(connection),
             Held::PostgresReader(transaction) => Link::Postgres(transaction),
-            Held::PostgresWriter(connection) => Link::Postgres(connection),
+            Held::PostgresWriter(writing) => Link::Postgres(&mut writing.connection),
         }
     }
 
@@ -263,6 +280,31 @@ impl Tx {
     /// What this job wants done after the commit.
     pub(crate) fn take_on_commit(&mut self) -> Vec<OnCommit> {
         std::mem::take(&mut self.committed)
+    }
+
+    /// Commits, and rings if anybody asked for it. A commit that the server warns of is none: it may be on the primary alone.
+    pub(crate) async fn commit(&mut self) -> Result<(), StoreError> {
+        let done = match &mut self.held {
+            Held::SqliteReader(_) | Held::SqliteWriter(_) | Held::PostgresReader(_) => return self.control("COMMIT").await,
+            Held::PostgresWriter(writing) => {
+                let Writing { connection, ear } = writing.as_mut();
+                let text = if std::mem::take(&mut self.rings) { "NOTIFY keywright; COMMIT" } else { "COMMIT" };
+                ear.listen(connection.execute(text)).await
+            }
+        };
+        match done {
+            (Ok(_), true) => {
+                tracing::error!("the server warned of a commit: it may not have reached the standby, and is not taken for one");
+                Err(StoreError::Unavailable)
+            }
+            (done, _) => self.note(done.map(drop)),
+        }
+    }
+
+    /// The position of the snapshot that a reader has.
+    pub(crate) async fn snapshot_position(&mut self) -> Result<Position, StoreError> {
+        let row = self.fetch_one("SELECT history, n FROM revision WHERE id = 1", &[]).await?;
+        Ok(Position { history: row.get("history")?, n: row.get("n")? })
     }
 
     /// The connection, after the commit.

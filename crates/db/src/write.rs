@@ -167,7 +167,7 @@ impl Writer {
             // Also asks PostgreSQL whether the transaction still stands: an aborted one would "commit" without an error.
             tx.control("RELEASE SAVEPOINT job").await?;
         }
-        tx.control("COMMIT").await?;
+        tx.commit().await?;
         self.connection = Some(tx.into_held());
         Ok(answers)
     }

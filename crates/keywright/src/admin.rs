@@ -3,7 +3,7 @@
 use crate::Place;
 use anyhow::bail;
 use keywright_cli::admin::{self, Format};
-use keywright_core::{Core, Location};
+use keywright_core::{Core, Location, Settings};
 use keywright_protocol::{
     Clock,
     admin::{AdminReply, AdminRequest},
@@ -12,7 +12,7 @@ use keywright_server::{
     admin_socket,
     config::{Config, Flags},
     data_dir,
-    data_dir::DataDir,
+    data_dir::Age,
 };
 
 pub(crate) async fn run(place: &Place, format: Format, command: impl Into<AdminRequest>) -> anyhow::Result<()> {
@@ -29,15 +29,17 @@ pub(crate) async fn ask(config: &Config, request: AdminRequest) -> anyhow::Resul
     if !config.data_dir.is_dir() {
         bail!("there is no data folder {}; name it with --data-dir, or start `keywright serve` once first", config.data_dir.display());
     }
-    let folder = DataDir::take(&config.data_dir)?;
-    if let Location::Sqlite { path } = folder.database()
+    let folder = config.database.take(&config.data_dir)?;
+    let location = config.database.identity(&folder);
+    if let Location::Sqlite { path } = &location
         && !path.exists()
     {
         bail!("there is no database in {}; name another folder with --data-dir, or start `keywright serve` once first", config.data_dir.display());
     }
     // The issuer is the stored one; this one is never used.
-    let settings = config.settings(String::new())?;
-    let core = Core::open_as_it_stands(&folder.database(), folder.key_file()?, settings, Clock::System).await?;
+    let replica_at = config.database.is_shared().then(|| "keywright admin".to_owned());
+    let settings = Settings { replica_at, ..config.settings(String::new())? };
+    let core = Core::open_as_it_stands(&location, folder.key_file_of(Age::Started)?, settings, Clock::System).await?;
     let reply = admin_socket::administer(&core, request).await;
     core.close().await;
     Ok(reply)

@@ -40,6 +40,9 @@ pub(crate) struct DemoArgs {
     /// Folder to keep the data in; must be empty. Without it a temporary one, removed at the end
     #[arg(long)]
     data_dir: Option<PathBuf>,
+    /// PostgreSQL, as postgres://user@host/database; the database must be empty. Others join it with `keywright serve`
+    #[arg(long)]
+    database_url: Option<String>,
     /// Write everything that was made as JSON into this file (mode 0600)
     #[arg(long)]
     credentials_file: Option<PathBuf>,
@@ -69,9 +72,14 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     (config.limits.sign_in_per_minute, config.limits.sign_in_burst) = (args.sign_ins_per_minute, args.sign_ins_per_minute);
     config.cors = Cors { origins: args.allow_origins.clone() };
     config.log.level = "warn".to_owned();
+    config.database.url = args.database_url.clone();
     logging::start(&config.log);
     config.check_transport(config.listen.ip())?;
-    let data_dir = DataDir::take_empty(&folder)?;
+    DataDir::check_empty(&folder)?;
+    let data_dir = config.database.take(&folder)?;
+    if config.database.is_shared() && Core::was_started(&config.database.identity(&data_dir)).await? {
+        bail!("the database is not empty, and the demo makes its own data; name an empty one, or join what serves this one with keywright serve");
+    }
     let prepared = run::prepare(config, data_dir, Clock::System).await?;
     let core = Arc::clone(&prepared.core);
     let served = serve(prepared, &args, &folder, signals).await;
@@ -83,7 +91,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
 async fn serve(prepared: run::Prepared, args: &DemoArgs, folder: &Path, signals: EndSignals) -> anyhow::Result<()> {
     let now = prepared.core.clock().now();
     let world = demo::build(&prepared.core, &Context::system(now)?).await?;
-    let distribution = Distribution::open(&prepared.data_dir.distribution_database()).await?;
+    let distribution = Distribution::open(&prepared.config.database.distribution(&prepared.data_dir)).await?;
     let organizations = DemoOrganizations { root: world.acme.id, sub: world.mobile.id, other: world.globex.id };
     seed(&distribution, organizations, now).await?;
 
@@ -104,7 +112,8 @@ async fn serve(prepared: run::Prepared, args: &DemoArgs, folder: &Path, signals:
     }
     if args.data_dir.is_some() {
         let path = folder.join("keywright.toml");
-        data_dir::write_private(&path, &configuration(&base, address, folder)).with_context(|| format!("{} cannot be written", path.display()))?;
+        data_dir::write_private(&path, &configuration((&base, address), folder, args.database_url.as_deref()))
+            .with_context(|| format!("{} cannot be written", path.display()))?;
     }
     let addresses = verifiers::run(&base, &switches).await?;
     println!("{}", introduction(&base, &world, folder, &addresses));
@@ -134,7 +143,8 @@ async fn operator(core: &Arc<Core>) -> anyhow::Result<((OrganizationId, UserId),
 }
 
 /// What `keywright serve` needs to go on with a folder that the demo filled.
-fn configuration(base: &str, address: SocketAddr, folder: &std::path::Path) -> String {
+fn configuration((base, address): (&str, SocketAddr), folder: &std::path::Path, database_url: Option<&str>) -> String {
+    let database = database_url.map(|url| format!("[database]\nurl = {url:?}\n\n")).unwrap_or_default();
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     format!(
         "# Goes on with the demo's data: keywright serve --config keywright.toml
@@ -142,7 +152,7 @@ public_url = \"{base}\"
 listen = \"{address}\"
 data_dir = {folder:?}
 
-[catalog]
+{database}[catalog]
 preset = \"appcircle\"
 
 [distribution]

@@ -81,6 +81,7 @@ pub(crate) async fn run(args: DistributionArgs) -> anyhow::Result<()> {
     let mut origins = args.allow_origins;
     origins.push(issuer);
     let outer = Arc::new(Outer {
+        lease: None,
         router: resource_router(mounted, vec![auth], &metrics, ready),
         metrics,
         trusted_proxies: Vec::new(),

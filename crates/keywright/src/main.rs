@@ -21,7 +21,7 @@ use keywright_cli::{
     signing_keys::SigningKeysCommand,
 };
 use keywright_server::{
-    config::{Config, Flags, REFERENCE},
+    config::{Config, DatabaseFlags, Flags, REFERENCE},
     listen,
 };
 use std::{
@@ -113,6 +113,9 @@ struct Place {
     /// Folder of database, key file and administration socket
     #[arg(long, global = true)]
     data_dir: Option<PathBuf>,
+    /// PostgreSQL, as postgres://user@host/database?sslmode=verify-full; without it a file in the data folder
+    #[arg(long, global = true)]
+    database_url: Option<String>,
 }
 
 #[derive(Args)]
@@ -155,7 +158,8 @@ enum SpecName {
 
 impl Place {
     fn load(&self, flags: Flags) -> anyhow::Result<Config> {
-        Ok(Config::load(self.config.as_deref(), &Flags { data_dir: self.data_dir.clone(), ..flags })?)
+        let database = self.database_url.clone().map(|url| DatabaseFlags { url });
+        Ok(Config::load(self.config.as_deref(), &Flags { data_dir: self.data_dir.clone(), database, ..flags })?)
     }
 }
 

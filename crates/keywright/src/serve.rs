@@ -11,7 +11,6 @@ use keywright_protocol::{
 use keywright_server::{
     App, Mounted, admin_socket,
     config::Flags,
-    data_dir::DataDir,
     listen, logging,
     openapi::{Spec, SpecAt},
     run,
@@ -20,14 +19,14 @@ use keywright_server::{
 use std::sync::Arc;
 
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
-    let flags = Flags { public_url: args.public_url, listen: args.listen, insecure_http: args.insecure_http.then_some(true), data_dir: None };
+    let flags = Flags { public_url: args.public_url, listen: args.listen, insecure_http: args.insecure_http.then_some(true), ..Flags::default() };
     let config = args.place.load(flags)?;
     logging::start(&config.log);
     // What can be wrong with address, certificate and mail is said before the folder is touched.
     config.check_transport(config.listen.ip())?;
     listen::check_tls(&config)?;
     config.mail.route(&config.issuer(config.listen)?, config.data_dir.clone())?;
-    let data_dir = DataDir::take(&config.data_dir)?;
+    let data_dir = config.database.take(&config.data_dir)?;
     let prepared = run::prepare(config, data_dir, Clock::System).await?;
     let core = Arc::clone(&prepared.core);
     let served = serve(prepared, args.owner_email).await;
@@ -38,7 +37,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
 
 async fn serve(prepared: run::Prepared, owner_email: Option<String>) -> anyhow::Result<()> {
     let enabled = prepared.config.distribution.enabled;
-    let distribution = if enabled { Some(Distribution::open(&prepared.data_dir.distribution_database()).await?) } else { None };
+    let distribution = if enabled { Some(Distribution::open(&prepared.config.database.distribution(&prepared.data_dir)).await?) } else { None };
     let mounted = distribution.as_ref().map(|distribution| mount(distribution, &prepared.app)).transpose()?;
     if !prepared.core.is_bootstrapped().await? {
         first_start(&prepared, owner_email).await?;

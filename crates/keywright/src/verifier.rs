@@ -106,6 +106,7 @@ async fn run(args: VerifierArgs) -> anyhow::Result<()> {
     let table = args.gateway.as_deref().map(|path| Gateway::of_file(path).and_then(|gateway| gateway.table())).transpose()?;
     let sidecar = Sidecar::new(source.clone(), &verify, (&audiences, table), Clock::System, Arc::clone(&metrics));
     let outer = Arc::new(Outer {
+        lease: None,
         router: sidecar.router(),
         metrics,
         trusted_proxies: Vec::new(),

@@ -28,6 +28,12 @@ pub fn open(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Whether another process answers there.
+#[must_use]
+pub fn is_answered(path: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(path).is_ok()
+}
+
 /// Answers until the sign to stop, then removes the socket.
 pub async fn serve(listener: UnixListener, path: std::path::PathBuf, core: Arc<Core>, mut stop: Stop) {
     loop {

@@ -1,6 +1,7 @@
 //! Configuration: a TOML file, then the environment (`KEYWRIGHT_SECTION__KEY`), then flags. Unknown keys are refused.
 
 mod backup;
+mod database;
 mod limits;
 mod mail;
 mod retention;
@@ -8,6 +9,7 @@ mod tokens;
 mod webhooks;
 
 pub use backup::Backup;
+pub use database::Database;
 pub use limits::Limits;
 pub use mail::{Mail, MailRoute, MailTarget, Security, SmtpServer};
 pub use retention::Retention;
@@ -50,6 +52,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Database, key file and socket.
     pub data_dir: PathBuf,
+    /// The database, if it is not in the data folder.
+    pub database: Database,
     /// Plain HTTP on an address that others reach.
     pub insecure_http: bool,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -105,6 +109,7 @@ impl Default for Config {
             public_url: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             data_dir: PathBuf::from("./keywright-data"),
+            database: Database::default(),
             insecure_http: false,
             trusted_proxies: Vec::new(),
             legacy_endpoints: LegacyEndpoints::On,
@@ -324,6 +329,16 @@ pub struct Flags {
     /// `--insecure-http`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub insecure_http: Option<bool>,
+    /// `--database-url`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseFlags>,
+}
+
+/// What flags say of the database.
+#[derive(Debug, Clone, Serialize)]
+pub struct DatabaseFlags {
+    /// `--database-url`
+    pub url: String,
 }
 
 impl Config {
@@ -414,6 +429,7 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         let wrong = |sentence: &str| Err(ConfigError(sentence.to_owned()));
         self.preset()?;
+        self.database.check()?;
         self.tokens.check()?;
         self.signing_keys.check()?;
         if !is_prefix(&self.keys.prefix) {

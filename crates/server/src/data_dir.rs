@@ -56,6 +56,15 @@ pub enum DataDirError {
     BackupRuns(PathBuf),
 }
 
+/// Whether a database was ever started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// Never.
+    New,
+    /// It was, with a key file.
+    Started,
+}
+
 /// Where things are in a data folder, whether this process holds it or not.
 pub(crate) struct Layout {
     folder: PathBuf,
@@ -131,15 +140,32 @@ impl DataDir {
         Ok(taken)
     }
 
+    /// The same together with other processes: the database is elsewhere, and the key file is shared.
+    ///
+    /// # Errors
+    /// [`DataDirError`].
+    pub fn share(path: &Path) -> Result<Self, DataDirError> {
+        let lock = Self::open_lock(path)?;
+        Self::held(path, lock.try_lock_shared(), lock)
+    }
+
     /// The same, whether a restore has come to its end there or not.
     pub(crate) fn take_as_it_is(path: &Path) -> Result<Self, DataDirError> {
+        let lock = Self::open_lock(path)?;
+        Self::held(path, lock.try_lock(), lock)
+    }
+
+    fn open_lock(path: &Path) -> Result<File, DataDirError> {
         let not_writable = |error| DataDirError::NotWritable { path: path.to_owned(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(not_writable)?;
-        let lock = private(OpenOptions::new().create(true).truncate(false).write(true)).open(path.join(LOCK)).map_err(not_writable)?;
-        match lock.try_lock() {
+        private(OpenOptions::new().create(true).truncate(false).write(true)).open(path.join(LOCK)).map_err(not_writable)
+    }
+
+    fn held(path: &Path, locked: Result<(), TryLockError>, lock: File) -> Result<Self, DataDirError> {
+        match locked {
             Ok(()) => Ok(Self { layout: Layout::of(path), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path.to_owned())),
-            Err(TryLockError::Error(error)) => Err(not_writable(error)),
+            Err(TryLockError::Error(error)) => Err(DataDirError::NotWritable { path: path.to_owned(), error }),
         }
     }
 
@@ -148,6 +174,15 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError::NotEmpty`] and the others.
     pub fn take_empty(path: &Path) -> Result<Self, DataDirError> {
+        Self::check_empty(path)?;
+        Self::take(path)
+    }
+
+    /// Whether a folder is empty or not there yet.
+    ///
+    /// # Errors
+    /// [`DataDirError::NotEmpty`] and the others.
+    pub fn check_empty(path: &Path) -> Result<(), DataDirError> {
         match std::fs::read_dir(path) {
             Ok(mut entries) => {
                 if entries.next().is_some() {
@@ -157,7 +192,7 @@ impl DataDir {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(DataDirError::NotWritable { path: path.to_owned(), error }),
         }
-        Self::take(path)
+        Ok(())
     }
 
     /// Removes the lock of a folder that this process holds and leaves as it was.
@@ -209,11 +244,19 @@ impl DataDir {
         socket(&self.layout.folder)
     }
 
-    /// Reads the key file, or makes one if there is no database yet.
+    /// Reads the key file, or makes one if there is no database in the folder yet.
     ///
     /// # Errors
     /// [`DataDirError::KeyFileMissing`] and the others.
     pub fn key_file(&self) -> Result<KeyFile, DataDirError> {
+        self.key_file_of(if self.layout.database.exists() { Age::Started } else { Age::New })
+    }
+
+    /// Reads the key file of a database, or makes one if that is a new one.
+    ///
+    /// # Errors
+    /// [`DataDirError::KeyFileMissing`] and the others.
+    pub fn key_file_of(&self, database: Age) -> Result<KeyFile, DataDirError> {
         let path = self.layout.key_file.clone();
         let unreadable = |reason: String| DataDirError::KeyFile { path: path.clone(), reason };
         match File::open(&path) {
@@ -223,21 +266,28 @@ impl DataDir {
                 KeyFile::parse(&text).map_err(|error| unreadable(error.to_string()))
             }
             Err(error) if error.kind() != ErrorKind::NotFound => Err(unreadable(error.to_string())),
-            Err(_) if self.layout.database.exists() => Err(DataDirError::KeyFileMissing(path)),
+            Err(_) if database == Age::Started => Err(DataDirError::KeyFileMissing(path)),
             Err(_) => self.write_key_file(&path),
         }
     }
 
-    /// Written under another name first and then moved: a crash leaves a whole key file or none.
+    /// Written under another name first and then given its own: a crash leaves a whole key file or none. Where others share the folder,
+    /// the first one counts.
     fn write_key_file(&self, path: &Path) -> Result<KeyFile, DataDirError> {
         let not_writable = |error| DataDirError::NotWritable { path: self.layout.folder.clone(), error };
         let broken = |error: keywright_core::Error| DataDirError::KeyFile { path: path.to_owned(), reason: error.to_string() };
         let key_file = KeyFile::generate().map_err(broken)?;
         let text = key_file.to_text().map_err(broken)?;
-        let draft = path.with_extension("key.new");
+        let draft = path.with_extension(format!("key.new-{}", std::process::id()));
         let mut file = private(OpenOptions::new().create(true).truncate(true).write(true)).open(&draft).map_err(not_writable)?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(not_writable)?;
-        std::fs::rename(&draft, path).map_err(not_writable)?;
+        let linked = std::fs::hard_link(&draft, path);
+        std::fs::remove_file(&draft).map_err(not_writable)?;
+        match linked {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return self.key_file_of(Age::Started),
+            Err(error) => return Err(not_writable(error)),
+        }
         File::open(&self.layout.folder).and_then(|folder| folder.sync_all()).map_err(not_writable)?;
         Ok(key_file)
     }

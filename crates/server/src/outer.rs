@@ -20,8 +20,8 @@ use http::{
     },
 };
 use ipnet::IpNet;
-use keywright_core::{Actor, Context, usage::Way};
-use keywright_protocol::{Clock, ErrorBody, RequestId};
+use keywright_core::{Actor, Context, Core, usage::Way};
+use keywright_protocol::{Clock, ErrorBody, RequestId, paths};
 use std::{
     net::{IpAddr, SocketAddr},
     panic::AssertUnwindSafe,
@@ -66,6 +66,8 @@ impl RequestInfo {
 
 /// What is set for all requests.
 pub struct Outer {
+    /// Whose lease must run before anything is answered; a server without one answers at any time.
+    pub lease: Option<Arc<Core>>,
     /// The routes.
     pub router: Router,
     /// Counted here.
@@ -102,6 +104,8 @@ impl Outer {
             ApiError::HeadersTooLarge(MAX_HEADERS).into_response()
         } else if let Some(preflight) = preflight(&request, allow_origin.as_ref()) {
             preflight
+        } else if let Err(error) = self.hold_lease(request.uri().path()).await {
+            error.into_response()
         } else {
             request.extensions_mut().insert(info);
             tokio::time::timeout(REQUEST_TIMEOUT, self.route(request)).await.unwrap_or_else(|_late| ApiError::TooLate.into_response())
@@ -117,6 +121,14 @@ impl Outer {
         }
         self.metrics.answered(response.status().as_u16(), started.elapsed());
         response
+    }
+
+    /// Nothing is looked at before it is sure that this process has heard of every change that anybody was told of.
+    async fn hold_lease(&self, path: &str) -> Result<(), ApiError> {
+        match &self.lease {
+            Some(core) if !is_the_same_for_ever(path) => Ok(core.hold_lease().await?),
+            Some(_) | None => Ok(()),
+        }
     }
 
     async fn route(&self, request: Request<Body>) -> Response {
@@ -188,6 +200,13 @@ fn preflight(request: &Request<Body>, allow_origin: Option<&HeaderValue>) -> Opt
     );
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     Some(response)
+}
+
+/// What no revocation changes, or what says itself how old it may be; and what is asked to see how this process is.
+fn is_the_same_for_ever(path: &str) -> bool {
+    let is_below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    [paths::HEALTH, paths::READY, paths::METRICS, paths::ROLES].contains(&path)
+        || ["/.well-known", "/openapi", paths::GUIDE, "/console/assets"].iter().any(|root| is_below(root))
 }
 
 /// Documents that any page may read.

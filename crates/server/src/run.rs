@@ -3,7 +3,7 @@
 use crate::{
     App, Mounted, admin_socket,
     config::{Config, ConfigError},
-    data_dir::{DataDir, DataDirError},
+    data_dir::{Age, DataDir, DataDirError},
     documentation::Documentation,
     limits, listen,
     mail::{Courier, Outgoing},
@@ -12,7 +12,7 @@ use crate::{
     tasks::{self, EndSignals, Stop, StopHandle},
     webhooks::{Messenger, Names, Outbound, SystemNames},
 };
-use keywright_core::{Core, StartError};
+use keywright_core::{Core, Settings, StartError};
 use keywright_protocol::Clock;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpListener;
@@ -73,11 +73,18 @@ pub async fn prepare(config: Config, data_dir: DataDir, clock: Clock) -> Result<
 pub async fn prepare_with(config: Config, data_dir: DataDir, clock: Clock, names: Arc<dyn Names>) -> Result<Prepared, RunError> {
     config.check_transport(config.listen.ip())?;
     let (listener, address) = listen::bind(config.listen).await?;
+    let location = config.database.identity(&data_dir);
     let issuer = config.issuer(address)?;
     let outgoing = Outgoing::new(config.mail.route(&issuer, data_dir.mail_folder())?)?;
     let outbound = Arc::new(Outbound::new(&config.webhooks, names)?);
-    let settings = config.settings(issuer)?;
-    let core = Core::start(&data_dir.database(), data_dir.key_file()?, settings, clock).await?;
+    let replica_at = config.database.is_shared().then(|| address.to_string());
+    let settings = Settings { replica_at, ..config.settings(issuer)? };
+    let key_file = match config.database.is_shared() {
+        true if Core::was_started(&location).await? => data_dir.key_file_of(Age::Started)?,
+        true => data_dir.key_file_of(Age::New)?,
+        false => data_dir.key_file()?,
+    };
+    let core = Core::start(&location, key_file, settings, clock).await?;
     let app = App::new(Arc::clone(&core), &config, Arc::clone(&outbound))?;
     let courier = Some(Courier::new(Arc::clone(&core), Arc::clone(&app.metrics), outgoing));
     let messenger = Some(Messenger::new(Arc::clone(&core), Arc::clone(&app.metrics), outbound));
@@ -88,7 +95,9 @@ pub async fn prepare_with(config: Config, data_dir: DataDir, clock: Clock, names
 pub struct Running {
     stop: StopHandle,
     http: tokio::task::JoinHandle<Result<(), ConfigError>>,
-    socket: tokio::task::JoinHandle<()>,
+    socket: Option<tokio::task::JoinHandle<()>>,
+    /// Ends after all others: what is in flight is still answered.
+    lease: (StopHandle, tokio::task::JoinHandle<()>),
     access_log: tokio::task::JoinHandle<()>,
     courier: Option<tokio::task::JoinHandle<()>>,
     messenger: Option<tokio::task::JoinHandle<()>>,
@@ -103,8 +112,11 @@ impl Prepared {
     /// [`RunError::Socket`].
     pub fn start(self, mounted: Vec<Mounted>) -> Result<Running, RunError> {
         let path = self.data_dir.socket();
-        let socket = admin_socket::open(&path).map_err(|error| RunError::Socket { path: path.clone(), error })?;
+        // Where several share a folder, the first one answers there.
+        let is_taken = self.config.database.is_shared() && admin_socket::is_answered(&path);
+        let socket = if is_taken { None } else { Some(admin_socket::open(&path).map_err(|error| RunError::Socket { path: path.clone(), error })?) };
         let outer = Arc::new(Outer {
+            lease: Some(Arc::clone(&self.core)),
             router: self.app.router(mounted, remote_specs(&self.config)),
             metrics: Arc::clone(&self.app.metrics),
             trusted_proxies: self.config.trusted_proxies.clone(),
@@ -112,7 +124,9 @@ impl Prepared {
             documentation: Documentation::Guide { issuer: self.core.issuer().to_owned() },
         });
         let (stop, sign) = Stop::new();
-        let socket = tasks::spawn(admin_socket::serve(socket, path, Arc::clone(&self.core), sign.clone()));
+        let socket = socket.map(|socket| tasks::spawn(admin_socket::serve(socket, path, Arc::clone(&self.core), sign.clone())));
+        let (lease_ends, lease_kept) = Stop::new();
+        let lease = tasks::spawn(tasks::keep_lease(Arc::clone(&self.core), lease_kept));
         // They end by the sign; nobody waits for them.
         drop(tasks::spawn(limits::forget_full_buckets(Arc::clone(&self.core), sign.clone())));
         drop(tasks::spawn(tasks::prune(Arc::clone(&self.core), sign.clone())));
@@ -123,7 +137,7 @@ impl Prepared {
         let messenger = self.messenger.map(|messenger| tasks::spawn(messenger.run(sign.clone())));
         let (listener, config) = (self.listener, self.config);
         let http = tasks::spawn(async move { listen::serve(listener, &config, outer, sign).await });
-        Ok(Running { stop, http, socket, access_log, courier, messenger, core: self.core, _data_dir: self.data_dir })
+        Ok(Running { stop, lease: (lease_ends, lease), http, socket, access_log, courier, messenger, core: self.core, _data_dir: self.data_dir })
     }
 }
 
@@ -160,12 +174,17 @@ impl Running {
         self.stop.stop();
         // Streams would never end by themselves.
         self.core.end_status_streams();
-        let _ = self.socket.await;
+        if let Some(socket) = self.socket {
+            let _ = socket.await;
+        }
         let served = self.http.await;
         let _ = self.access_log.await;
         for task in [self.courier, self.messenger].into_iter().flatten() {
             let _ = task.await;
         }
+        let (lease_ends, lease) = self.lease;
+        lease_ends.stop();
+        let _ = lease.await;
         // It writes the last events of access, of which there are no more now.
         self.core.close().await;
         if let Ok(served) = served {

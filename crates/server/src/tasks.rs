@@ -1,6 +1,6 @@
 //! The home of the server's background tasks: each ends when the server does.
 
-use keywright_core::Core;
+use keywright_core::{Core, replica::RENEWED_EVERY};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -13,6 +13,8 @@ use tokio::{
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How often verifiers are told that nothing was taken back.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
+/// How soon a lease is tried again that could not be renewed.
+const RENEWED_AGAIN: Duration = Duration::from_millis(100);
 /// How often it is looked whether a signing key's time has come.
 const ADVANCE_EVERY: Duration = Duration::from_secs(1);
 /// How often what is old is looked for, in the logs, in the usage of keys and in what was sent to webhooks.
@@ -122,6 +124,28 @@ pub async fn beat(core: Arc<Core>, stop: Stop) {
         };
         let begins = |code| tracing::warn!(code, "verifiers cannot be told what was taken back, or what they report cannot be written");
         failing.note(&beaten, begins, || tracing::info!("verifiers are told again"));
+    }
+}
+
+/// Keeps this process's lease, where it is one of several on its database.
+pub async fn keep_lease(core: Arc<Core>, mut stop: Stop) {
+    let Some(mut rings) = core.rings() else { return stop.wait().await };
+    let mut failing = Failing::default();
+    loop {
+        let renewed = core.renew_lease().await;
+        let again = if renewed.is_ok() { RENEWED_EVERY } else { RENEWED_AGAIN };
+        let begins = |code| tracing::warn!(code, "this replica cannot renew its lease; when it is over, nothing is answered until it can");
+        failing.note(&renewed, begins, || tracing::info!("this replica renews its lease again"));
+        let next = async {
+            tokio::select! {
+                () = rings.next() => {}
+                () = tokio::time::sleep(again) => {}
+            }
+        };
+        tokio::select! {
+            () = stop.wait() => return,
+            () = next => {}
+        }
     }
 }
 

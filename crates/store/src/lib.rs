@@ -29,6 +29,7 @@ pub mod password_resets;
 pub mod policies;
 pub mod recovery;
 pub mod reminders;
+pub mod replicas;
 pub mod root_organizations;
 pub mod second_factors;
 pub mod sessions;
@@ -117,6 +118,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0012_since_when_verifiers_are_there.sql"),
         postgres: include_str!("../migrations/postgres/0012_since_when_verifiers_are_there.sql"),
     },
+    Migration {
+        version: 13,
+        name: "replicas",
+        sqlite: include_str!("../migrations/sqlite/0013_replicas.sql"),
+        postgres: include_str!("../migrations/postgres/0013_replicas.sql"),
+    },
 ];
 
 /// Defines the statements of one file and the list of them, so that a test can prepare each on both engines.
@@ -158,6 +165,7 @@ pub fn all_statements() -> impl Iterator<Item = &'static str> {
         policies::STATEMENTS,
         recovery::STATEMENTS,
         reminders::STATEMENTS,
+        replicas::STATEMENTS,
         root_organizations::STATEMENTS,
         second_factors::STATEMENTS,
         sessions::STATEMENTS,

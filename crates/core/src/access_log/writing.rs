@@ -185,26 +185,34 @@ impl Core {
     /// Leaves the mark which says that events are kept in memory. Where another process has left one and is gone, its last events
     /// may be missing, and the log tells so.
     pub(crate) async fn open_access_log(&self, now: Time) -> Result<(), Error> {
+        self.tell_of_unclean_ends(now).await?;
         let mark = settings::open_log(self.access_log.process);
-        let opened = self.db.write(move |tx| {
+        self.db.write(move |tx| Box::pin(async move { settings::insert(tx, &mark, &now.to_string()).await.map_err(Error::from) })).await?;
+        self.access_log.written_until.store(now.as_millis(), Ordering::SeqCst);
+        self.access_log.is_open.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Tells in the log of processes that are gone and have left their marks.
+    pub(crate) async fn tell_of_unclean_ends(&self, now: Time) -> Result<(), Error> {
+        let told = self.db.write(move |tx| {
             Box::pin(async move {
-                // A database has one process: whoever left a mark is gone. Several would take those of processes alone that are known to be.
-                let left = settings::list_open_logs(tx).await?;
+                // Whoever has no row is gone. A process that has its database alone finds none at all.
+                let there: Vec<String> = Self::processes(tx).await?.into_iter().map(settings::open_log).collect();
+                let mut left = settings::list_open_logs(tx).await?;
+                left.retain(|(name, _)| !there.contains(name));
                 if let Some(since) = left.iter().map(|(_, written)| written.parse().unwrap_or(now)).min() {
                     Batch::new(now, vec![Event::Gap(Gap::UncleanEnd { since, until: now })])?.write(tx).await?;
                 }
                 for (name, _) in &left {
                     settings::delete(tx, name).await?;
                 }
-                settings::insert(tx, &mark, &now.to_string()).await?;
                 Ok::<_, Error>(left.len())
             })
         });
-        if opened.await?.value > 0 {
-            tracing::warn!("the last process did not end in good order: its last events of access may be missing");
+        if told.await?.value > 0 {
+            tracing::warn!("a process did not end in good order: its last events of access may be missing");
         }
-        self.access_log.written_until.store(now.as_millis(), Ordering::SeqCst);
-        self.access_log.is_open.store(true, Ordering::SeqCst);
         Ok(())
     }
 

@@ -16,7 +16,15 @@ use quick_cache::{
     UnitWeighter,
     sync::{Cache, DefaultLifecycle, EntryAction, EntryResult},
 };
-use std::{hash::RandomState, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    hash::RandomState,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 /// How many, in which time, and how many at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,11 +78,14 @@ pub(super) struct Level {
 pub(super) struct Buckets {
     /// None: there is no limit.
     limiter: Option<Limiter>,
+    quota: Option<Quota>,
     /// Seconds in which an empty bucket becomes full.
     window: u64,
     /// The time in which a token comes back.
     interval: Nanos,
     table: Table,
+    /// How many replicas share the limit: each token costs as many here, so that all of them together give what one would.
+    sharers: AtomicU32,
 }
 
 type Limiter = RateLimiter<Ask, Table, Steady, StateInformationMiddleware>;
@@ -88,9 +99,21 @@ impl Buckets {
         Self {
             window: quota.map(|quota| seconds_up(quota.burst_size_replenished_in())).unwrap_or_default(),
             interval: quota.map(|quota| quota.replenish_interval().into()).unwrap_or_default(),
+            quota,
             limiter: quota.map(|quota| RateLimiter::new(quota, table.clone(), Steady(clock))),
             table,
+            sharers: AtomicU32::new(1),
         }
+    }
+
+    /// From now on this limit is shared by so many.
+    pub(super) fn share(&self, sharers: u32) {
+        self.sharers.store(sharers.max(1), Ordering::Relaxed);
+    }
+
+    /// What a token costs: never more than a full bucket holds, so that there is always one.
+    fn price(&self, quota: &Quota) -> NonZeroU32 {
+        NonZeroU32::new(self.sharers.load(Ordering::Relaxed)).map_or(NonZeroU32::MIN, |sharers| sharers.min(quota.burst_size()))
     }
 
     /// Takes a token. `Ok(None)`: there is no limit.
@@ -106,20 +129,25 @@ impl Buckets {
     }
 
     fn ask(&self, bucket: u128, mode: Mode) -> Result<Option<Level>, Level> {
-        let Some(limiter) = &self.limiter else { return Ok(None) };
-        let level = |quota: Quota, left, wait| Level { burst: quota.burst_size().get(), window: self.window, left, wait };
-        match limiter.check_key(&Ask { bucket, mode }) {
-            Ok(state) => Ok(Some(level(state.quota(), state.remaining_burst_capacity(), 0))),
-            Err(not_until) => Err(level(not_until.quota(), 0, seconds_up(not_until.wait_time_from(limiter.clock().now())).max(1))),
+        let (Some(limiter), Some(quota)) = (&self.limiter, self.quota) else { return Ok(None) };
+        let price = self.price(&quota);
+        let level = |left: u32, wait| Level { burst: (quota.burst_size().get() / price).max(1), window: self.window, left: left / price, wait };
+        match limiter.check_key_n(&Ask { bucket, mode }, price) {
+            Ok(Ok(state)) => Ok(Some(level(state.remaining_burst_capacity(), 0))),
+            Ok(Err(not_until)) => Err(level(0, seconds_up(not_until.wait_time_from(limiter.clock().now())).max(1))),
+            // The price is no more than a full bucket.
+            Err(_insufficient) => Err(level(0, self.window)),
         }
     }
 
     /// Puts a token back that was taken.
     pub(super) fn give_back(&self, bucket: u128) {
-        let interval = self.interval;
+        let Some(quota) = &self.quota else { return };
+        let price = u64::from(self.price(quota).get());
+        let paid = Nanos::from(self.interval.as_u64().saturating_mul(price));
         // A bucket that was forgotten meanwhile is full.
         self.table.0.entry(&bucket, None, |_, full_at| {
-            *full_at = full_at.saturating_sub(interval);
+            *full_at = full_at.saturating_sub(paid);
             EntryAction::Retain(())
         });
     }

@@ -65,6 +65,7 @@ async fn start(issuer: &str, name: &str, listener: TcpListener) -> anyhow::Resul
     let metrics = Arc::new(Metrics::default());
     let sidecar = Sidecar::new(source.clone(), &verify, (&[issuer.to_owned()], None), Clock::System, Arc::clone(&metrics));
     let outer = Arc::new(Outer {
+        lease: None,
         router: sidecar.router(),
         metrics,
         trusted_proxies: Vec::new(),
