@@ -10,6 +10,7 @@ use clap::Subcommand;
 use keywright_protocol::{
     KeyId, OrganizationId, Time, UserId,
     admin::{AdminReply, AdminRequest, RolesIn},
+    installation::InstallationStatus,
 };
 use std::{path::Path, time::Duration};
 use tokio::{
@@ -320,6 +321,7 @@ pub fn render(reply: &AdminReply, format: Format) -> anyhow::Result<String> {
         AdminReply::Revocations { section } => lines(section.iter().map(ToString::to_string)),
         AdminReply::Chain { links } => lines(links.iter().map(ToString::to_string)),
         AdminReply::Outbox { mail } => lines(mail.iter().map(outbox::lines)),
+        AdminReply::Status(status) => installation(status),
         AdminReply::SigningKeys { keys } => lines(keys.iter().map(signing_keys::line)),
         AdminReply::Keys { keys } => lines(keys.iter().map(|row| {
             let state = match (row.revoked_at, row.suspended_at) {
@@ -330,6 +332,19 @@ pub fn render(reply: &AdminReply, format: Format) -> anyhow::Result<String> {
             format!("{}  {}  {}  {state}", row.id, row.kind.infix(), row.name)
         })),
     })
+}
+
+/// How the installation is, for people.
+fn installation(status: &InstallationStatus) -> String {
+    let replicas = status.replicas.iter().map(|row| {
+        let behind = row.behind.map_or_else(|| "another history".to_owned(), |behind| format!("{behind} behind"));
+        let this = if row.is_this { "  (answers this)" } else { "" };
+        format!("{}  {}  applied {}, {behind}  renewed {}  since {}{this}", row.instance, row.address, row.applied, row.renewed_at, row.started_at)
+    });
+    let replicas: Vec<String> = replicas.collect();
+    let others = if replicas.is_empty() { "one process has this database alone".to_owned() } else { replicas.join("\n") };
+    let lease = if status.has_lease { "may answer requests" } else { "has no lease: requests are answered 503" };
+    format!("revision {}; this process {lease}\n{others}", status.revision)
 }
 
 fn lines(rows: impl Iterator<Item = String>) -> String {

@@ -96,6 +96,7 @@ impl Core {
             }
             AdminRequest::ListSigningKeys => Ok(AdminReply::SigningKeys { keys: self.list_signing_keys(ctx).await? }),
             AdminRequest::RotateSigningKeys { purpose } => Ok(AdminReply::SigningKeys { keys: self.rotate_signing_keys(ctx, purpose).await?.value }),
+            AdminRequest::Status => self.installation_status(ctx).await.map(AdminReply::Status),
             AdminRequest::RevokeSigningKey { kid } => self.revoke_signing_key(ctx, &kid).await.map(done),
         }
     }

@@ -282,6 +282,9 @@ impl Core {
             }
             return self.load_under_turn().await;
         }
+        if reached < applied {
+            return Err(Error::Unavailable);
+        }
         let marks = match published {
             Some(Published { marks, key_rows, catalog_row }) => {
                 self.keyring.store(Arc::new(Keyring::open(&key_rows, &self.key_file)?));

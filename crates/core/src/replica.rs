@@ -8,11 +8,14 @@
 //!
 //! A process that has its database alone needs none of it.
 
-use crate::{Core, Error, chance};
-use keywright_db::{Aside, Db, Rings};
-use keywright_protocol::{Position, Time};
+use crate::{Context, Core, Error, chance};
+use keywright_db::{Aside, Db, Rings, Server, Standby};
+use keywright_protocol::{
+    Position, Time,
+    installation::{InstallationStatus, ReplicaStatus},
+};
 use keywright_store::{
-    changes,
+    changes::{self, Cluster},
     replicas::{self, ReplicaRow},
 };
 use std::{
@@ -156,15 +159,6 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A replica, for whoever runs the installation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplicaState {
-    /// Its row.
-    pub row: ReplicaRow,
-    /// Whether it is the one that was asked.
-    pub is_this: bool,
-}
-
 impl Core {
     /// Whether this process may answer at this moment, at its own word. The time is read anew each time: a process that was stopped and
     /// goes on finds its lease over.
@@ -209,8 +203,14 @@ impl Core {
             written => written?,
         }
         // Only now: what was acknowledged before the row was written is in it.
-        let read = keeper.aside.run(|tx| Box::pin(async move { Ok::<_, Error>((changes::position(tx).await?, replicas::list(tx).await?)) }));
-        let (reached, rows) = in_time(read).await?;
+        let read = keeper.aside.run(|tx| {
+            Box::pin(async move {
+                let server = tx.server().await?.ok_or(Error::Internal("there are no replicas on this database"))?;
+                Ok::<_, Error>((changes::position(tx).await?, replicas::list(tx).await?, (server, changes::find_cluster(tx).await?)))
+            })
+        });
+        let (reached, rows, (server, cluster)) = in_time(read).await?;
+        self.check_server(&mut keeper, server, cluster).await?;
         if reached < applied {
             tracing::error!(%reached, %applied, "the database is behind what was read from it before: an old primary, or one that has lost writes");
             return Err(Error::Unavailable);
@@ -223,6 +223,42 @@ impl Core {
             self.limits.share(sharers);
         }
         self.forget_still_ones(&mut keeper, me, rows).await
+    }
+
+    /// Whether the history goes on where it was, and is open. After a failover, a restore or a move another one begins: numbers may be
+    /// used again, and what memory holds is of no use. Where commits wait for a standby, a new timeline of the same server has all that was
+    /// acknowledged; elsewhere nobody knows, so that nothing is answered before somebody has looked.
+    async fn check_server(&self, keeper: &mut Keeper, server: Server, known: Cluster) -> Result<(), Error> {
+        if self.db.standby() == Standby::Required && !server.names_standby {
+            tracing::error!("database.require_sync is set, and the server names no synchronous standby any more: nothing is answered until it does");
+            return Err(Error::Unavailable);
+        }
+        let here = server.cluster;
+        let Some(name) = known.name else {
+            let noted = keeper.aside.run(|tx| Box::pin(async move { changes::note_cluster(tx, &here).await.map_err(Error::from) }));
+            return in_time(noted).await;
+        };
+        if name == here {
+            return if known.shut_at.is_none() { Ok(()) } else { Err(Error::Unavailable) };
+        }
+        let is_failover = here.split('/').next() == name.split('/').next();
+        let now = self.clock.now();
+        let shut_at = if is_failover && self.db.standby() == Standby::Required { None } else { Some(now) };
+        let told = (name.clone(), here.clone());
+        let begun = keeper.aside.run(|tx| Box::pin(async move { changes::begin_history(tx, (&name, &here), shut_at, now).await.map_err(Error::from) }));
+        if in_time(begun).await? {
+            let (from, to) = told;
+            match shut_at {
+                None => tracing::warn!(from, to, "the database server has failed over; a new history begins"),
+                Some(_) => tracing::error!(
+                    from,
+                    to,
+                    "the database is another one, or has failed over without a synchronous standby: revocations may be lost, so nothing is answered until `keywright db reopen`"
+                ),
+            }
+        }
+        // The next renewal finds it.
+        Err(Error::Unavailable)
     }
 
     /// The row is gone: the others do not wait for this instance any more. It goes on as another one that has loaded nothing.
@@ -266,10 +302,11 @@ impl Core {
         loop {
             let now = self.clock.steady();
             if over <= now {
+                tracing::warn!(%position, "a change was answered without another replica, whose lease is over by now");
                 return;
             }
             // Nothing that is seen of a server which does not even have the change counts.
-            if let Ok((last, reached)) = replica.look(now, || self.clock.steady()).await
+            if let Ok(Ok((last, reached))) = tokio::time::timeout(over - now, replica.look(now, || self.clock.steady())).await
                 && position <= reached
                 && last.is_none_or(|last| position <= last)
             {
@@ -305,15 +342,30 @@ impl Core {
         }
     }
 
-    /// All replicas, as their rows stand; none where this process has its database alone.
+    /// How the installation is, for whoever runs it.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn replicas(&self) -> Result<Vec<ReplicaState>, Error> {
-        let Some(replica) = &self.replica else { return Ok(Vec::new()) };
-        let rows = self.db.read(|tx| Box::pin(async move { replicas::list(tx).await.map_err(Error::from) })).await?;
-        let me = replica.me();
-        Ok(rows.into_iter().map(|row| ReplicaState { is_this: row.instance == me, row }).collect())
+    /// [`Error::HostOnly`], [`Error::Unavailable`].
+    pub async fn installation_status(&self, ctx: &Context) -> Result<InstallationStatus, Error> {
+        ctx.authorize_host()?;
+        let read = self.db.read(|tx| Box::pin(async move { Ok::<_, Error>((replicas::list(tx).await?, changes::position(tx).await?)) }));
+        let (rows, reached) = read.await?;
+        let me = self.instance();
+        let status = |row: ReplicaRow| ReplicaStatus {
+            instance: row.instance,
+            address: row.address,
+            is_this: Some(row.instance) == me,
+            applied: row.applied.to_string(),
+            behind: (row.applied.history == reached.history).then(|| reached.n.saturating_sub(row.applied.n)),
+            renewed_at: row.renewed_at,
+            started_at: row.started_at,
+        };
+        Ok(InstallationStatus { revision: reached.to_string(), has_lease: self.has_lease(), replicas: rows.into_iter().map(status).collect() })
+    }
+
+    /// What this replica's row is called; `None` for a process that has its database alone.
+    pub(crate) fn instance(&self) -> Option<Uuid> {
+        self.replica.as_ref().map(Replica::me)
     }
 
     /// How many replicas share the load, this one among them.

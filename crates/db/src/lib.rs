@@ -29,7 +29,7 @@ pub use error::{OpenError, StoreError};
 pub use futures_util::future::BoxFuture;
 pub use migrate::Migration;
 pub use rings::Rings;
-pub use tx::Tx;
+pub use tx::{Server, Tx};
 pub use value::{Column, Row, Value};
 
 use keywright_protocol::Position;
@@ -118,6 +118,7 @@ struct Inner {
     source: Source,
     /// What is older is not read any more.
     floor: RwLock<Option<Position>>,
+    standby: Standby,
 }
 
 /// A snapshot that nobody has come to an end with by now is given up.
@@ -134,8 +135,12 @@ impl Db {
             Location::Sqlite { path } => sqlite::open(path, migrations).await?,
             Location::Postgres { url, schema, standby } => postgres::open(url, (schema.as_deref(), *standby), migrations).await?,
         };
+        let standby = match location {
+            Location::Sqlite { .. } => Standby::AsItIs,
+            Location::Postgres { standby, .. } => *standby,
+        };
         let queue = Queue::start(source.clone(), connection, writes);
-        Ok(Self { inner: Arc::new(Inner { readers, queue, source, floor: RwLock::default() }) })
+        Ok(Self { inner: Arc::new(Inner { readers, queue, source, floor: RwLock::default(), standby }) })
     }
 
     /// Runs `f` on one snapshot, read only: all its statements see the same state.
@@ -211,6 +216,12 @@ impl Db {
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.inner.readers.engine()
+    }
+
+    /// Whether a commit must have reached a standby.
+    #[must_use]
+    pub fn standby(&self) -> Standby {
+        self.inner.standby
     }
 
     /// A trivial read, for readiness.

@@ -20,6 +20,10 @@ const LOCK_TIMEOUT: &str = "5s";
 /// After this the server ends a transaction whose process stands still, so that it cannot hold up the other replicas.
 const IDLE_TIMEOUT: &str = "15s";
 
+/// Which server this is, which timeline it writes, and for whom commits wait.
+pub(crate) const SERVER: &str = "SELECT (pg_control_system()).system_identifier::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) \
+     AS cluster, current_setting('synchronous_standby_names') AS standbys";
+
 pub(crate) async fn open(url: &str, (schema, standby): (Option<&str>, Standby), migrations: &[Migration]) -> Result<(Pool, Source, Held), OpenError> {
     let base = options(url, schema)?;
     let mut connection = tokio::time::timeout(OPEN_TIMEOUT, base.connect())

@@ -106,6 +106,15 @@ pub struct Tx {
     rings: bool,
 }
 
+/// A PostgreSQL server, as it is at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its identifier and the timeline that it writes: another one after a restore or a failover.
+    pub cluster: String,
+    /// Whether commits wait for a standby.
+    pub names_standby: bool,
+}
+
 /// What is done once a write is durable.
 pub(crate) type OnCommit = Box<dyn FnOnce() + Send>;
 
@@ -174,6 +183,19 @@ impl Tx {
                 Err(StoreError::NotFound)
             }
         }
+    }
+
+    /// What the server says of itself; `None` on SQLite.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn server(&mut self) -> Result<Option<Server>, StoreError> {
+        if matches!(self.held, Held::SqliteReader(_) | Held::SqliteWriter(_)) {
+            return Ok(None);
+        }
+        let row = self.fetch_one(postgres::SERVER, &[]).await?;
+        let standbys: String = row.get("standbys")?;
+        Ok(Some(Server { cluster: row.get("cluster")?, names_standby: !standbys.is_empty() }))
     }
 
     /// In a revisioned write: the position that this write will have. Elsewhere `0.0`.

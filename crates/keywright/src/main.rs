@@ -20,6 +20,7 @@ use keywright_cli::{
     remote::{self, RemoteCommand},
     signing_keys::SigningKeysCommand,
 };
+use keywright_protocol::admin::AdminRequest;
 use keywright_server::{
     config::{Config, DatabaseFlags, Flags, REFERENCE},
     listen,
@@ -78,6 +79,14 @@ enum Command {
         json: bool,
         #[command(subcommand)]
         command: SigningKeysCommand,
+    },
+    /// How the installation is: its revision, and the processes that serve it, with their leases
+    Status {
+        #[command(flatten)]
+        place: Place,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// The logs: export their chain, check it
     #[command(subcommand)]
@@ -212,6 +221,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Admin { place, json, command } => admin::run(&place, if json { Format::Json } else { Format::Text }, command).await,
         Command::Catalog { place, json, command } => catalog::run(&place, if json { Format::Json } else { Format::Text }, command).await,
         Command::SigningKeys { place, json, command } => admin::run(&place, if json { Format::Json } else { Format::Text }, command).await,
+        Command::Status { place, json } => admin::run(&place, if json { Format::Json } else { Format::Text }, AdminRequest::Status).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Backup(args) => backup::back_up_or_make_key(args).await,
         Command::Restore(args) => backup::restore_into(args).await,

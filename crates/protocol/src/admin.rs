@@ -218,6 +218,8 @@ pub enum AdminRequest {
         #[serde(default)]
         purpose: Option<Purpose>,
     },
+    /// How the installation is: its position, and the processes that serve it.
+    Status,
     /// Takes the trust from a signing key.
     RevokeSigningKey {
         /// Which.
@@ -335,6 +337,8 @@ pub enum AdminReply {
         /// Oldest first.
         keys: Vec<SigningKeyRow>,
     },
+    /// How the installation is.
+    Status(crate::installation::InstallationStatus),
     /// It was refused, with a sentence that says what to do.
     Refused {
         /// A stable code.

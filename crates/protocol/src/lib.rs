@@ -15,6 +15,7 @@ pub mod error;
 mod form;
 pub mod identity;
 pub mod ids;
+pub mod installation;
 pub mod jwk;
 pub mod keys;
 pub mod mail;

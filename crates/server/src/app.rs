@@ -88,6 +88,11 @@ impl App {
         let _ = self.demo.set(demo);
     }
 
+    fn tell_metrics(&self) -> Result<axum::response::Response, ApiError> {
+        self.metrics.stands(self.core.has_lease(), self.core.sharers());
+        health::metrics(&self.metrics)
+    }
+
     pub(crate) fn demo(&self) -> Option<&console::Demo> {
         self.demo.get()
     }
@@ -123,7 +128,7 @@ impl App {
             .route(paths::HEALTH, get(health::alive))
             .route(paths::READY, get(async |State(app): State<Arc<Self>>| health::ready(app.core.ready().await)));
         if self.expose_metrics {
-            router = router.route(paths::METRICS, get(async |State(app): State<Arc<Self>>| health::metrics(&app.metrics)));
+            router = router.route(paths::METRICS, get(async |State(app): State<Arc<Self>>| app.tell_metrics()));
         }
         #[cfg(feature = "envoy")]
         {

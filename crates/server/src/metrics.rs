@@ -2,7 +2,7 @@
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 use std::time::Duration;
@@ -34,6 +34,11 @@ struct Decision {
     verdict: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Renewal {
+    outcome: &'static str,
+}
+
 /// The metrics of one server; no globals, so that several live in one process.
 pub struct Metrics {
     registry: Registry,
@@ -42,6 +47,9 @@ pub struct Metrics {
     mail: Family<Mail, Counter>,
     deliveries: Family<Delivery, Counter>,
     decisions: Family<Decision, Counter>,
+    lease: Gauge,
+    replicas: Gauge,
+    renewals: Family<Renewal, Counter>,
     duration: Histogram,
 }
 
@@ -49,16 +57,20 @@ impl Default for Metrics {
     fn default() -> Self {
         let (exchanges, answers, mail) = (Family::default(), Family::default(), Family::default());
         let (deliveries, decisions) = (Family::default(), Family::default());
+        let (lease, replicas, renewals) = (Gauge::default(), Gauge::default(), Family::default());
         let duration = Histogram::new([0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]);
         let mut registry = Registry::with_prefix("keywright");
         registry.register("exchanges", "Exchanges of keys by endpoint and outcome (`issued`, or the error code)", exchanges.clone());
         registry.register("http_answers", "Answers by status", answers.clone());
         registry.register("mail", "Attempts to send mail by its kind and outcome (`sent`, `deferred`, `given_up`)", mail.clone());
         registry.register("webhook_deliveries", "Attempts to deliver to webhooks by outcome (`delivered`, `deferred`, `given_up`)", deliveries.clone());
+        registry.register("lease", "Whether this replica may answer: 1, or 0; always 1 where it has its database alone", lease.clone());
+        registry.register("replicas", "Replicas that this one knows of, itself among them", replicas.clone());
+        registry.register("lease_renewals", "Renewals of the lease by outcome (`renewed`, `failed`)", renewals.clone());
         let verdicts = "Decisions for gateways (`allowed`, `unauthenticated`, `forbidden`), and what was none (`limited`, `undecided`)";
         registry.register("gateway_decisions", verdicts, decisions.clone());
         registry.register("http_request_duration_seconds", "From the end of the request's headers to the answer's headers", duration.clone());
-        Self { registry, exchanges, answers, mail, deliveries, decisions, duration }
+        Self { registry, exchanges, answers, mail, deliveries, decisions, lease, replicas, renewals, duration }
     }
 }
 
@@ -82,6 +94,16 @@ impl Metrics {
 
     pub(crate) fn decided(&self, verdict: &'static str) {
         self.decisions.get_or_create(&Decision { verdict }).inc();
+    }
+
+    pub(crate) fn renewed(&self, outcome: &'static str) {
+        self.renewals.get_or_create(&Renewal { outcome }).inc();
+    }
+
+    /// What is so at the moment at which it is asked for.
+    pub(crate) fn stands(&self, has_lease: bool, replicas: u32) {
+        self.lease.set(i64::from(has_lease));
+        self.replicas.set(i64::from(replicas));
     }
 
     pub(crate) fn text(&self) -> Option<String> {

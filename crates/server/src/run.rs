@@ -126,7 +126,7 @@ impl Prepared {
         let (stop, sign) = Stop::new();
         let socket = socket.map(|socket| tasks::spawn(admin_socket::serve(socket, path, Arc::clone(&self.core), sign.clone())));
         let (lease_ends, lease_kept) = Stop::new();
-        let lease = tasks::spawn(tasks::keep_lease(Arc::clone(&self.core), lease_kept));
+        let lease = tasks::spawn(tasks::keep_lease(Arc::clone(&self.core), Arc::clone(&self.app.metrics), lease_kept));
         // They end by the sign; nobody waits for them.
         drop(tasks::spawn(limits::forget_full_buckets(Arc::clone(&self.core), sign.clone())));
         drop(tasks::spawn(tasks::prune(Arc::clone(&self.core), sign.clone())));

@@ -1,5 +1,6 @@
 //! The home of the server's background tasks: each ends when the server does.
 
+use crate::Metrics;
 use keywright_core::{Core, replica::RENEWED_EVERY};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -128,11 +129,12 @@ pub async fn beat(core: Arc<Core>, stop: Stop) {
 }
 
 /// Keeps this process's lease, where it is one of several on its database.
-pub async fn keep_lease(core: Arc<Core>, mut stop: Stop) {
+pub async fn keep_lease(core: Arc<Core>, metrics: Arc<Metrics>, mut stop: Stop) {
     let Some(mut rings) = core.rings() else { return stop.wait().await };
     let mut failing = Failing::default();
     loop {
         let renewed = core.renew_lease().await;
+        metrics.renewed(if renewed.is_ok() { "renewed" } else { "failed" });
         let again = if renewed.is_ok() { RENEWED_EVERY } else { RENEWED_AGAIN };
         let begins = |code| tracing::warn!(code, "this replica cannot renew its lease; when it is over, nothing is answered until it can");
         failing.note(&renewed, begins, || tracing::info!("this replica renews its lease again"));

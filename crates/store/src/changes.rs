@@ -2,7 +2,7 @@
 
 use crate::{StoreError, statements};
 use keywright_db::{Row, Tx};
-use keywright_protocol::Position;
+use keywright_protocol::{Position, Time};
 use uuid::Uuid;
 
 statements! {
@@ -11,6 +11,11 @@ statements! {
     LIST_AFTER = "SELECT history, n, kind, subject, bits FROM changes WHERE history > $1 OR (history = $1 AND n > $2) ORDER BY history, n, ordinal";
     LIST_AT = "SELECT history, n, kind, subject, bits FROM changes WHERE history = $1 AND n = $2 ORDER BY ordinal";
     FIND_LAST_OF_SIGNING_KEYS = "SELECT history, n FROM changes WHERE kind = 'signing-keys' ORDER BY history DESC, n DESC LIMIT 1";
+    FIND_CLUSTER = "SELECT cluster, shut_at FROM revision WHERE id = 1";
+    NOTE_CLUSTER = "UPDATE revision SET cluster = $1 WHERE id = 1 AND cluster IS NULL";
+    BEGIN_HISTORY = "UPDATE revision SET cluster = $2, shut_at = COALESCE($3, shut_at), history = CASE WHEN history < $4 THEN $4 ELSE history + 1 END
+        WHERE id = 1 AND cluster = $1";
+    OPEN = "UPDATE revision SET cluster = $1, shut_at = NULL WHERE id = 1";
     POSITION = "SELECT history, n FROM revision WHERE id = 1";
 }
 
@@ -98,6 +103,49 @@ pub async fn find_last_of_signing_keys(tx: &mut Tx) -> Result<Position, StoreErr
         Some(row) => Ok(Position { history: row.get("history")?, n: row.get("n")? }),
         None => Ok(Position { history: 0, n: 0 }),
     }
+}
+
+/// Where a history is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// The server and its timeline, as they were when the history began; `None` before anybody noted it.
+    pub name: Option<String>,
+    /// Since when nothing is answered.
+    pub shut_at: Option<Time>,
+}
+
+/// Where the history is.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn find_cluster(tx: &mut Tx) -> Result<Cluster, StoreError> {
+    let row = tx.fetch_one(FIND_CLUSTER, &[]).await?;
+    Ok(Cluster { name: row.get("cluster")?, shut_at: row.get("shut_at")? })
+}
+
+/// Notes where the history is, if nobody has.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn note_cluster(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
+    tx.execute(NOTE_CLUSTER, &[name.into()]).await.map(|_| ())
+}
+
+/// Begins a history elsewhere, a later one than the clock's second tells; `false` if somebody else did. With `shut_at` nothing is answered in
+/// it until it is opened.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn begin_history(tx: &mut Tx, (from, to): (&str, &str), shut_at: Option<Time>, now: Time) -> Result<bool, StoreError> {
+    Ok(tx.execute(BEGIN_HISTORY, &[from.into(), to.into(), shut_at.into(), now.as_seconds().into()]).await? == 1)
+}
+
+/// Opens a history, where it is.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn open(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
+    tx.execute_one(OPEN, &[name.into()]).await
 }
 
 /// The position of this snapshot.

@@ -269,7 +269,7 @@ mod tests {
     /// Reddens when a batch has no bound in chains, or the bound loses or reorders events.
     #[test]
     fn a_batch_has_a_bound_in_chains_too() {
-        let log = AccessLog::new(1_000).unwrap();
+        let log = AccessLog::new(1_000, Uuid::nil());
         let ctx = Context::system(Time::from_seconds(1)).unwrap();
         for number in 0..500 {
             let root_id = Uuid::from_u128(number % 250).into();
@@ -289,7 +289,7 @@ mod tests {
     /// fits in it, or takes it without a gap.
     #[test]
     fn lost_uses_have_a_bound_and_come_with_a_gap() {
-        let log = AccessLog::new(0).unwrap();
+        let log = AccessLog::new(0, Uuid::nil());
         let beyond = 50;
         for round in 0..2 {
             for number in 0..USES + beyond {

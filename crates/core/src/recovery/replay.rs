@@ -112,7 +112,7 @@ impl From<keywright_db::StoreError> for RestoreError {
     }
 }
 
-/// Opens a restored SQLite database for the first time, brings it to this program's schema, and takes away what was taken away since. All
+/// Opens a restored database for the first time, brings it to this program's schema, and takes away what was taken away since. All
 /// sessions, invitations and links for new passwords end in any case. After an error the database is of no use.
 ///
 /// # Errors
@@ -126,7 +126,16 @@ pub async fn restore(location: &Location, key_file: KeyFile, later: Later, clock
         // Whatever this restore changes is a change of the new history.
         let history = replay.history(last.map(|(position, _)| position));
         db.write(move |tx| Box::pin(async move { recovery::begin_history(tx, history).await })).await?;
-        Ok::<_, RestoreError>(db.write(move |tx| Box::pin(async move { replay.run(tx, later, last).await })).await?.value)
+        let replayed = db.write(move |tx| {
+            Box::pin(async move {
+                let restored = replay.run(tx, later, last).await?;
+                if let Some(server) = tx.server().await? {
+                    changes::open(tx, &server.cluster).await?;
+                }
+                Ok::<_, RestoreError>(restored)
+            })
+        });
+        Ok::<_, RestoreError>(replayed.await?.value)
     };
     let restored = restored.await;
     db.close().await;

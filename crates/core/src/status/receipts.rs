@@ -17,6 +17,7 @@ use keywright_protocol::{
 use keywright_store::{
     changes::{self, Change},
     log::{self, EventRow},
+    replicas::{self, ReplicaRow},
     settings,
     verifiers::{self, VerifierRow},
 };
@@ -73,7 +74,8 @@ impl Core {
                 let known = verifiers::list_seen_since(tx, event.at.minus(AWAY).min(asked), revision, MOST).await?;
                 // The last one there tells of the whole, where several are told of one by one.
                 let told = events.iter().rfind(|last| last.organization_id == event.organization_id).unwrap_or(event).clone();
-                Ok::<_, Error>((Found { at: event.at, ended, is_told, known, sees_addresses }, told))
+                let others = replicas::list(tx).await?;
+                Ok::<_, Error>((Found { at: event.at, ended, is_told, known, sees_addresses, others }, told))
             })
         });
         let (found, event) = read.await?;
@@ -157,7 +159,7 @@ impl Core {
     }
 
     fn fill(&self, revision: Position, found: Found, now: Time) -> Receipt {
-        let Found { at, ended, is_told, known, sees_addresses } = found;
+        let Found { at, ended, is_told, known, sees_addresses, others } = found;
         let there: HashMap<Uuid, Reader> = self.status.readers.there().into_iter().map(|reader| (reader.row.id, reader)).collect();
         let left = self.status.readers.left();
         let mut confirmed: HashMap<Uuid, Time> = HashMap::new();
@@ -213,8 +215,22 @@ impl Core {
         let order = |line: &VerifierLine| (line.state == ReceiptState::Confirmed, line.name.clone(), line.version.clone(), line.confirmed_at);
         verifiers.sort_by_cached_key(order);
         let applied_at = self.status.applied_at(revision);
-        let replicas =
-            vec![ReplicaLine { state: ReceiptState::Confirmed, confirmed_at: applied_at, milliseconds: applied_at.map(|when| millis_between(at, when)) }];
+        let me = self.instance();
+        let my_address = others.iter().find(|row| Some(row.instance) == me).map(|row| row.address.clone());
+        let mine = ReplicaLine {
+            state: ReceiptState::Confirmed,
+            address: my_address.filter(|_| sees_addresses),
+            confirmed_at: applied_at,
+            milliseconds: applied_at.map(|when| millis_between(at, when)),
+        };
+        let other = |row: ReplicaRow| ReplicaLine {
+            state: if revision <= row.applied { ReceiptState::Confirmed } else { ReceiptState::Waiting },
+            address: sees_addresses.then_some(row.address),
+            // Its row says that it has, and not since when.
+            confirmed_at: None,
+            milliseconds: None,
+        };
+        let replicas = std::iter::once(mine).chain(others.into_iter().filter(|row| Some(row.instance) != me).map(other)).collect();
         let worst = |state: ReceiptState| verifiers.iter().filter(move |line| line.state == state);
         let still = worst(ReceiptState::Waiting).chain(worst(ReceiptState::Away)).filter_map(|line| line.could_accept_until).max();
         let more_verifiers = verifiers.len().saturating_sub(MOST_NAMED);
@@ -240,6 +256,8 @@ struct Found {
     is_told: bool,
     known: Vec<(VerifierRow, Option<Time>)>,
     sees_addresses: bool,
+    /// The rows of replicas, this one's among them.
+    others: Vec<ReplicaRow>,
 }
 
 fn millis_between(from: Time, to: Time) -> i64 {

@@ -56,6 +56,8 @@ mod recovery;
 #[cfg(test)]
 mod reminders;
 #[cfg(test)]
+mod replicas;
+#[cfg(test)]
 mod second_factor;
 #[cfg(test)]
 mod sessions;

@@ -5,6 +5,8 @@ mod common;
 #[cfg(test)]
 mod open;
 #[cfg(test)]
+mod shared;
+#[cfg(test)]
 mod values;
 #[cfg(test)]
 mod writes;

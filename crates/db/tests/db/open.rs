@@ -5,7 +5,7 @@ use crate::{
     writes::add,
 };
 use futures_util::future::join_all;
-use keywright_db::{Db, Location, Migration, OpenError, StoreError, Writes, testing};
+use keywright_db::{Db, Location, Migration, OpenError, Standby, StoreError, Writes, testing};
 
 async fn refused(location: &Location, migrations: &[Migration]) -> OpenError {
     match Db::open(location, Writes::Plain, migrations).await {
@@ -79,10 +79,10 @@ async fn dropping_the_last_handle_ends_the_writer() {
 
 #[tokio::test]
 async fn postgres_addresses_are_judged() {
-    let bad = refused(&Location::Postgres { url: "here".to_owned(), schema: None }, MIGRATIONS).await;
+    let bad = refused(&Location::Postgres { url: "here".to_owned(), schema: None, standby: Standby::AsItIs }, MIGRATIONS).await;
     assert!(matches!(bad, OpenError::BadUrl(_)), "{bad}");
     // Port 1 is not served.
-    let nobody = refused(&Location::Postgres { url: "postgres://x@127.0.0.1:1/x".to_owned(), schema: None }, MIGRATIONS).await;
+    let nobody = refused(&Location::Postgres { url: "postgres://x@127.0.0.1:1/x".to_owned(), schema: None, standby: Standby::AsItIs }, MIGRATIONS).await;
     assert!(matches!(nobody, OpenError::Unreachable(_)), "{nobody}");
 }
 
@@ -90,7 +90,7 @@ async fn postgres_addresses_are_judged() {
 async fn postgres_schemas_are_made_and_keep_apart() {
     let test = testing::postgres(Writes::Plain, &[]).await;
     let Location::Postgres { url, .. } = &test.location else { panic!("a server") };
-    let location = |schema: &str| Location::Postgres { url: url.clone(), schema: Some(schema.to_owned()) };
+    let location = |schema: &str| Location::Postgres { url: url.clone(), schema: Some(schema.to_owned()), standby: Standby::AsItIs };
     // Two at once: they wait for each other's migrations.
     let (location_a, location_b) = (location("user"), location("b"));
     let (a, same, b) = tokio::join!(

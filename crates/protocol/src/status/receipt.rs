@@ -58,9 +58,13 @@ pub enum ReceiptState {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ReplicaLine {
-    /// Always `confirmed`: the change was answered only after that.
+    /// `confirmed` when it has applied the change. A change is answered only when all have, or when those that have not may answer nothing any more.
     pub state: ReceiptState,
-    /// When it had applied the change; absent if it has been started anew since.
+    /// Where it listens, for whoever runs the installation; absent where one server has the database alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(example = "10.0.0.11:8080"))]
+    pub address: Option<String>,
+    /// When it had applied the change; told of the server that was asked, as long as it runs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime, example = "2026-12-31T09:30:00.004Z"))]
     pub confirmed_at: Option<Time>,

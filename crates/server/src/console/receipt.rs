@@ -116,7 +116,8 @@ fn of(desk: &Desk, ReceiptOf { receipt, concerns_tokens, .. }: ReceiptOf) -> Par
     }
     let servers = receipt.replicas.iter().enumerate().map(|(at, of)| {
         let (state, tone) = words(of.state);
-        Line { who: format!("Replica {}", at + 1), state, tone, took: of.milliseconds, until: None, is_over: false }
+        let who = of.address.clone().unwrap_or_else(|| format!("Replica {}", at + 1));
+        Line { who, state, tone, took: of.milliseconds, until: None, is_over: false }
     });
     let others = receipt.verifiers.iter().take(SHOWN).map(|of| {
         let (state, tone) = words(of.state);

@@ -13,3 +13,8 @@ CREATE TABLE replicas (
     started_at BIGINT NOT NULL,
     renewed_at BIGINT NOT NULL
 );
+
+-- Which server, and which of its timelines, the history belongs to: after a failover or a restore it is another one.
+ALTER TABLE revision ADD COLUMN cluster TEXT;
+-- Since when nothing is answered, because revocations may have been lost on the way.
+ALTER TABLE revision ADD COLUMN shut_at BIGINT;

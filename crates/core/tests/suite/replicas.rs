@@ -1,0 +1,389 @@
+//! Two replicas on one PostgreSQL database, each with a clock of its own that is stepped, and with renewals that the test makes.
+//!
+//! Each test names the trap that it guards (`docs/decisions/0026-replicas.md`), and reddens when the rule is left out.
+
+use crate::support::{self, World, outcome, world_with};
+use keywright_core::{
+    Context, Core, Credential, Error, KeyFile, Settings,
+    limits::{Rate, Rates},
+    replica::{LEASE, WAIT},
+};
+use keywright_db::{
+    Db, StoreError, Writes,
+    testing::{self, TestDb},
+};
+use keywright_protocol::{Clock, KeyId, Position};
+use keywright_store::{MIGRATIONS, changes, replicas};
+use std::{sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+const OWNER: &str = "owner";
+/// Long enough for whatever does not wait to come to its end.
+const A_WHILE: Duration = Duration::from_millis(300);
+const MOMENT: Duration = Duration::from_millis(1);
+
+struct Two {
+    /// The first one, with the demo's world.
+    world: World,
+    one: Arc<Core>,
+    other: Arc<Core>,
+    others_clock: Clock,
+    /// To look at rows, and to do what no replica would.
+    db: Db,
+    test: TestDb,
+}
+
+async fn another(test: &TestDb, world: &World, (address, clock): (&str, &Clock)) -> Arc<Core> {
+    let db = Db::open(&test.location, Writes::Revisioned, MIGRATIONS).await.unwrap();
+    let settings = Settings { replica_at: Some(address.to_owned()), ..world.settings.clone() };
+    Core::start_on(db, KeyFile::parse(&world.key_file).unwrap(), settings, clock.clone()).await.unwrap()
+}
+
+impl Two {
+    async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(set: impl FnOnce(&mut Settings)) -> Self {
+        let test = testing::postgres(Writes::Revisioned, MIGRATIONS).await;
+        let world = world_with(test.db.clone(), |settings| {
+            settings.replica_at = Some("one".to_owned());
+            set(settings);
+        })
+        .await;
+        let db = Db::open(&test.location, Writes::Revisioned, MIGRATIONS).await.unwrap();
+        let others_clock = Clock::stepped(world.clock.now());
+        let other = another(&test, &world, ("other", &others_clock)).await;
+        let two = Self { one: Arc::clone(&world.core), world, other, others_clock, db, test };
+        two.one.renew_lease().await.unwrap();
+        two.other.renew_lease().await.unwrap();
+        two.one.renew_lease().await.unwrap();
+        two
+    }
+
+    fn host(&self) -> Context {
+        self.world.host()
+    }
+
+    /// What a request at a replica is answered, as the server does it: the lease first.
+    async fn ask(&self, core: &Arc<Core>) -> &'static str {
+        if core.hold_lease().await.is_err() {
+            return "unavailable";
+        }
+        let key = Credential::PersonalAccessKey(&self.world.demo.personal_access_keys[OWNER]);
+        outcome(&core.exchange(&self.host(), key, None).await)
+    }
+
+    async fn key(&self) -> KeyId {
+        let token = support::claims(&self.world.exchange(OWNER, None).await.unwrap());
+        token["keyId"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Has the first one revoke the key, as a task.
+    fn revoke(&self, key: KeyId) -> JoinHandle<()> {
+        let (core, ctx) = (Arc::clone(&self.one), self.host());
+        tokio::spawn(async move {
+            core.revoke_key(&ctx, key).await.unwrap();
+        })
+    }
+
+    async fn position(&self) -> Position {
+        self.db.read(|tx| Box::pin(async move { changes::position(tx).await })).await.unwrap()
+    }
+
+    async fn rows(&self) -> Vec<replicas::ReplicaRow> {
+        self.db.read(|tx| Box::pin(async move { replicas::list(tx).await })).await.unwrap()
+    }
+
+    /// Waits until the first one has committed something.
+    async fn committed_after(&self, before: Position) {
+        while self.position().await <= before {
+            tokio::time::sleep(MOMENT).await;
+        }
+    }
+
+    /// As long as nothing is acknowledged, the other one may do as if nothing had happened; afterwards never. Answers whether it was
+    /// acknowledged within a while.
+    async fn watch(&self, act: &JoinHandle<()>) -> bool {
+        for _ in 0..30 {
+            let is_acknowledged = act.is_finished();
+            let answer = self.ask(&self.other).await;
+            assert!(!is_acknowledged || answer != "accepted", "an exchange after the acknowledgement");
+            tokio::time::sleep(A_WHILE / 30).await;
+        }
+        act.is_finished()
+    }
+}
+
+/// Traps 5 and 15: every row counts; a repeat waits as well.
+#[tokio::test]
+async fn a_change_is_not_answered_before_the_other_one_knows() {
+    let two = Two::new().await;
+    let key = two.key().await;
+    assert_eq!(two.ask(&two.other).await, "accepted");
+    let before = two.position().await;
+    let act = two.revoke(key);
+    two.committed_after(before).await;
+    let again = two.revoke(key);
+    assert!(!two.watch(&act).await && !two.watch(&again).await, "it was answered although the other one could not know");
+    two.other.renew_lease().await.unwrap();
+    // Its row says so by the next renewal.
+    two.other.renew_lease().await.unwrap();
+    act.await.unwrap();
+    again.await.unwrap();
+    assert_eq!(two.ask(&two.other).await, "key_revoked");
+}
+
+/// Trap 16: what is given is not denied by another one's memory either.
+#[tokio::test]
+async fn what_widens_waits_too() {
+    let two = Two::new().await;
+    let before = two.position().await;
+    let (core, ctx) = (Arc::clone(&two.one), two.host());
+    let act = tokio::spawn(async move { drop(core.create_root(&ctx, "Another").await) });
+    two.committed_after(before).await;
+    assert!(!two.watch(&act).await);
+    two.other.renew_lease().await.unwrap();
+    two.other.renew_lease().await.unwrap();
+    act.await.unwrap();
+}
+
+/// Traps 4, 6 and 13: a replica that stands still is waited for until its lease is over by any clock; it finds that by itself.
+#[tokio::test]
+async fn one_that_stands_still_is_waited_for_once() {
+    let two = Two::new().await;
+    let key = two.key().await;
+    assert_eq!(two.ask(&two.other).await, "accepted");
+    let before = two.position().await;
+    let act = two.revoke(key);
+    two.committed_after(before).await;
+    two.world.clock.advance(LEASE);
+    two.others_clock.advance(LEASE);
+    assert!(!two.watch(&act).await, "clocks do not run alike: a lease of the other's is over later");
+    assert_eq!(two.ask(&two.other).await, "unavailable", "its lease is over, whatever it remembers");
+    two.world.clock.advance(WAIT - LEASE);
+    act.await.unwrap();
+
+    // It is seen to stand still, and for so long that it goes.
+    two.one.renew_lease().await.unwrap();
+    assert_eq!(two.rows().await.len(), 2, "not before it was seen standing still");
+    two.world.clock.advance(WAIT + MOMENT);
+    two.one.renew_lease().await.unwrap();
+    assert_eq!(two.rows().await.len(), 1);
+    // From now on nobody waits: the clock stands.
+    two.one.create_root(&two.host(), "Another").await.unwrap();
+    // Back again, it is another one, which has loaded what there is.
+    assert!(two.other.renew_lease().await.is_ok());
+    assert_eq!(two.ask(&two.other).await, "unavailable", "a new row is no lease");
+    two.other.renew_lease().await.unwrap();
+    assert_eq!(two.ask(&two.other).await, "key_revoked");
+    let rows = two.rows().await;
+    assert!(rows.len() == 2 && rows.iter().all(|row| row.applied.n > 0), "{rows:?}");
+}
+
+/// Trap 6, the other half: one that was renewed since it was looked at stays.
+#[tokio::test]
+async fn one_that_moves_is_not_forgotten() {
+    let two = Two::new().await;
+    for _ in 0..4 {
+        two.world.clock.advance(WAIT);
+        two.other.renew_lease().await.unwrap();
+        two.one.renew_lease().await.unwrap();
+    }
+    assert_eq!(two.rows().await.len(), 2);
+}
+
+/// Trap 1: the lease runs from before the row was written, however long that takes.
+#[tokio::test]
+async fn a_lease_runs_from_before_it_was_asked_for() {
+    let two = Two::new().await;
+    two.others_clock.advance(LEASE);
+    assert!(!two.other.has_lease());
+    let mut blocker = two.db.aside().unwrap();
+    let other = Arc::clone(&two.other);
+    let clock = two.others_clock.clone();
+    let renewal = blocker.run(|tx| {
+        Box::pin(async move {
+            for row in replicas::list(tx).await? {
+                replicas::renew(tx, row.instance, row.applied, row.renewed_at).await?;
+            }
+            // The row is locked: the renewal has noted its time and waits.
+            let renewal = tokio::spawn(async move { other.renew_lease().await });
+            tokio::time::sleep(A_WHILE).await;
+            clock.advance(LEASE - MOMENT);
+            Ok::<_, StoreError>(renewal)
+        })
+    });
+    renewal.await.unwrap().await.unwrap().unwrap();
+    assert!(two.other.has_lease());
+    two.others_clock.advance(MOMENT);
+    assert!(!two.other.has_lease(), "it was counted from the answer");
+}
+
+/// Trap 2: a renewal learns what there is before it counts.
+#[tokio::test]
+async fn a_renewal_learns() {
+    let two = Two::new().await;
+    let key = two.key().await;
+    assert_eq!(two.ask(&two.other).await, "accepted");
+    let before = two.position().await;
+    let act = two.revoke(key);
+    two.committed_after(before).await;
+    two.others_clock.advance(LEASE);
+    two.other.renew_lease().await.unwrap();
+    assert_eq!(two.ask(&two.other).await, "key_revoked");
+    two.other.renew_lease().await.unwrap();
+    act.await.unwrap();
+}
+
+/// Traps 9, 12 and 22: without a lease nothing is said, neither from memory nor from the database, nor to verifiers.
+#[tokio::test]
+async fn without_a_lease_nothing_is_said() {
+    let two = Two::new().await;
+    assert_eq!(two.ask(&two.other).await, "accepted");
+    assert!(two.other.status_news(None).is_ok() && two.other.signed_status_list(0).await.is_ok());
+    two.others_clock.advance(LEASE);
+    assert_eq!(two.ask(&two.other).await, "unavailable");
+    assert_eq!(two.other.status_news(None).err(), Some(Error::Unavailable));
+    assert_eq!(two.other.signed_status_list(0).await.err(), Some(Error::Unavailable));
+    assert_eq!(two.other.ready().await, Err(Error::Unavailable));
+    two.other.renew_lease().await.unwrap();
+    assert!(two.other.status_news(None).is_ok() && two.other.ready().await.is_ok());
+}
+
+/// Whoever waits for a lease gets it when it comes.
+#[tokio::test]
+async fn a_request_waits_a_little_for_a_lease() {
+    let two = Two::new().await;
+    two.others_clock.advance(LEASE);
+    let other = Arc::clone(&two.other);
+    let (asked, renewed) = tokio::join!(two.ask(&two.other), async move {
+        tokio::time::sleep(MOMENT).await;
+        other.renew_lease().await
+    });
+    assert_eq!((asked, renewed), ("accepted", Ok(())));
+}
+
+/// Trap 8: whoever has said that he comes is waited for, although he has loaded nothing.
+#[tokio::test]
+async fn whoever_joins_is_waited_for() {
+    let two = Two::new().await;
+    let key = two.key().await;
+    let (newcomer, now) = (Uuid::from_u128(1), two.world.clock.now());
+    let mut aside = two.db.aside().unwrap();
+    aside.run(|tx| Box::pin(async move { replicas::insert(tx, (newcomer, newcomer), "newcomer", now).await })).await.unwrap();
+    let before = two.position().await;
+    let act = two.revoke(key);
+    two.committed_after(before).await;
+    two.other.renew_lease().await.unwrap();
+    two.other.renew_lease().await.unwrap();
+    assert!(!two.watch(&act).await);
+    aside.run(|tx| Box::pin(async move { replicas::delete(tx, newcomer).await })).await.unwrap();
+    act.await.unwrap();
+}
+
+/// Trap 10: a server that is behind what was read before is not believed, neither when something is read nor for a lease.
+#[tokio::test]
+async fn an_older_server_is_not_believed() {
+    let two = Two::new().await;
+    two.db.write(|tx| Box::pin(async move { tx.execute("UPDATE revision SET n = n - 5", &[]).await })).await.unwrap();
+    two.others_clock.advance(LEASE);
+    assert_eq!(two.other.renew_lease().await, Err(Error::Unavailable));
+    assert!(!two.other.has_lease());
+    assert_eq!(two.other.installation_status(&two.host()).await.err(), Some(Error::Unavailable), "nothing is read there");
+    two.db.write(|tx| Box::pin(async move { tx.execute("UPDATE revision SET n = n + 9", &[]).await })).await.unwrap();
+    two.other.renew_lease().await.unwrap();
+}
+
+/// Another history: nothing of the old one is served.
+#[tokio::test]
+async fn another_history_is_loaded_anew() {
+    let two = Two::new().await;
+    assert_eq!(two.ask(&two.other).await, "accepted");
+    let id = two.key().await.as_uuid();
+    // As after a restore: the key is revoked, and no line of the log says so.
+    let act = two.db.write(move |tx| {
+        Box::pin(async move {
+            tx.execute("UPDATE revision SET history = history + 1", &[]).await?;
+            tx.execute("UPDATE keys SET revoked_at = 1 WHERE id = $1", &[id.into()]).await
+        })
+    });
+    act.await.unwrap();
+    two.other.renew_lease().await.unwrap();
+    two.other.renew_lease().await.unwrap();
+    assert_eq!(two.ask(&two.other).await, "key_revoked");
+}
+
+#[tokio::test]
+async fn limits_are_shared() {
+    let quota = Rate::per(Duration::from_secs(3600), 10, 10);
+    let two = Two::with(|settings| settings.limits = Rates { key: quota, buckets: 100, ..Rates::OFF }).await;
+    let mut accepted = [0, 0];
+    for _ in 0..10 {
+        for (count, core) in accepted.iter_mut().zip([&two.one, &two.other]) {
+            *count += u32::from(two.ask(core).await == "accepted");
+        }
+    }
+    assert_eq!(accepted, [5, 5]);
+}
+
+#[tokio::test]
+async fn one_that_ends_is_not_waited_for_and_leaves_no_gap() {
+    let two = Two::new().await;
+    two.other.close().await;
+    assert_eq!(two.rows().await.len(), 1);
+    two.one.create_root(&two.host(), "Another").await.unwrap();
+    assert_eq!(gaps(&two).await, 0);
+}
+
+/// The mark of one that is gone without a word is found when its row goes, and not while it is there.
+#[tokio::test]
+async fn the_gap_of_one_that_is_gone_is_told_of() {
+    let two = Two::new().await;
+    let third = another(&two.test, &two.world, ("third", &two.others_clock)).await;
+    assert_eq!(gaps(&two).await, 0, "they live");
+    for core in [&two.one, &third] {
+        core.renew_lease().await.unwrap();
+    }
+    two.one.renew_lease().await.unwrap();
+    two.world.clock.advance(WAIT + MOMENT);
+    third.renew_lease().await.unwrap();
+    two.one.renew_lease().await.unwrap();
+    assert_eq!(two.rows().await.len(), 2, "the second one is gone, the third is there");
+    assert_eq!(gaps(&two).await, 1);
+}
+
+async fn gaps(two: &Two) -> i64 {
+    let count =
+        two.db.read(|tx| Box::pin(async move { tx.fetch_one("SELECT COUNT(*) AS count FROM log_access WHERE events LIKE '%unclean end%'", &[]).await }));
+    count.await.unwrap().get("count").unwrap()
+}
+
+/// Traps 19 and 21: on another timeline numbers may be used again, and what was acknowledged may be lost. It is shut until somebody has looked.
+#[tokio::test]
+async fn after_a_failover_without_a_standby_nothing_is_said_until_it_is_opened() {
+    let two = Two::new().await;
+    let key = two.key().await.as_uuid();
+    let moved = two.db.write(|tx| Box::pin(async move { tx.execute("UPDATE revision SET cluster = '1/00000001'", &[]).await }));
+    moved.await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(two.other.renew_lease().await, Err(Error::Unavailable));
+        assert_eq!(two.one.renew_lease().await, Err(Error::Unavailable));
+    }
+    assert_eq!((two.ask(&two.one).await, two.ask(&two.other).await), ("unavailable", "unavailable"), "also within the lease that ran");
+    let here = two.position().await;
+    assert_eq!(here.history, two.world.clock.now().as_seconds(), "once, however many see it: the clock stands");
+    let opened = two.db.write(move |tx| {
+        Box::pin(async move {
+            tx.execute("UPDATE keys SET revoked_at = 1 WHERE id = $1", &[key.into()]).await?;
+            let server = tx.server().await?.unwrap();
+            changes::open(tx, &server.cluster).await
+        })
+    });
+    opened.await.unwrap();
+    for core in [&two.one, &two.other] {
+        core.renew_lease().await.unwrap();
+        assert_eq!(two.ask(core).await, "key_revoked", "nothing of before is remembered");
+    }
+}
