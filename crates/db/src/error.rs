@@ -67,6 +67,11 @@ pub enum OpenError {
     /// The address cannot be understood.
     #[error("the database URL cannot be read ({0}): write postgres://user:password@host:port/database")]
     BadUrl(String),
+    /// Another machine, and nothing that protects what is sent there.
+    #[error(
+        "the database URL does not say how what is sent to {0} is protected: add ?sslmode=verify-full&sslrootcert=FILE, or ?sslmode=disable on a network that nobody else is on"
+    )]
+    Unprotected(String),
     /// The schema's name.
     #[error("{0:?} cannot be the name of the schema: use lower-case letters, digits and _, with a letter first, 63 at most")]
     BadSchema(String),

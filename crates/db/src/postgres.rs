@@ -6,10 +6,10 @@ use crate::{
 };
 use sqlx::{
     ConnectOptions, Connection as _, Executor, PgConnection, Postgres, Row as _,
-    postgres::{PgArguments, PgConnectOptions, PgPoolOptions},
+    postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgSslMode},
     query::Query,
 };
-use std::{str::FromStr, time::Duration};
+use std::{net::IpAddr, str::FromStr, time::Duration};
 
 const OLDEST: i64 = 150_000;
 const READERS: u32 = 16;
@@ -60,11 +60,21 @@ fn options(url: &str, schema: Option<&str>) -> Result<PgConnectOptions, OpenErro
         .statement_cache_capacity(512)
         .options([("synchronous_commit", "on"), ("client_min_messages", "warning")])
         .disable_statement_logging();
+    if matches!(options.get_ssl_mode(), PgSslMode::Allow | PgSslMode::Prefer) && !is_here(&options) {
+        return Err(OpenError::Unprotected(options.get_host().to_owned()));
+    }
     match schema {
         None => Ok(options),
         Some(schema) if is_name(schema) => Ok(options.options([("search_path", format!("\"{schema}\""))])),
         Some(schema) => Err(OpenError::BadSchema(schema.to_owned())),
     }
+}
+
+/// Whether the server is on this machine: then nobody is on the way.
+fn is_here(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    options.get_socket().is_some() || host.starts_with('/') || host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 fn is_name(schema: &str) -> bool {
@@ -128,6 +138,21 @@ impl From<sqlx::postgres::PgRow> for Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Reddens when the driver's default, which takes plain text where the server offers nothing else, is let through.
+    #[test]
+    fn on_the_way_to_another_machine_it_is_said_how_it_is_protected() {
+        for here in ["postgres://x@127.0.0.1/x", "postgres://x@[::1]/x", "postgres://x@localhost/x", "postgres://x@%2Frun%2Fpostgresql/x"] {
+            assert!(options(here, None).is_ok(), "{here}");
+        }
+        for said in ["disable", "require", "verify-ca", "verify-full"] {
+            assert!(options(&format!("postgres://x@db.example.com/x?sslmode={said}"), None).is_ok(), "{said}");
+        }
+        for not in ["", "?sslmode=prefer", "?sslmode=allow"] {
+            let url = format!("postgres://x@db.example.com/x{not}");
+            assert!(matches!(options(&url, None), Err(OpenError::Unprotected(host)) if host == "db.example.com"), "{not}");
+        }
+    }
 
     #[test]
     fn a_schema_is_a_plain_name() {

@@ -89,7 +89,7 @@ impl App {
     }
 
     fn tell_metrics(&self) -> Result<axum::response::Response, ApiError> {
-        self.metrics.stands(self.core.has_lease(), self.core.sharers());
+        self.metrics.stands(&self.core);
         health::metrics(&self.metrics)
     }
 

@@ -1,5 +1,6 @@
 //! Metrics in the OpenMetrics text format. Labels are fixed words: no organization, no key, no address.
 
+use keywright_core::Core;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -101,9 +102,9 @@ impl Metrics {
     }
 
     /// What is so at the moment at which it is asked for.
-    pub(crate) fn stands(&self, has_lease: bool, replicas: u32) {
-        self.lease.set(i64::from(has_lease));
-        self.replicas.set(i64::from(replicas));
+    pub(crate) fn stands(&self, core: &Core) {
+        self.lease.set(i64::from(core.has_lease()));
+        self.replicas.set(i64::from(core.sharers()));
     }
 
     pub(crate) fn text(&self) -> Option<String> {

@@ -159,7 +159,10 @@ impl Core {
     }
 
     fn fill(&self, revision: Position, found: Found, now: Time) -> Receipt {
-        let Found { at, ended, is_told, known, sees_addresses, others } = found;
+        let Found { at, ended, is_told, known, sees_addresses, mut others } = found;
+        if !sees_addresses {
+            others.iter_mut().for_each(|row| row.address.clear());
+        }
         let there: HashMap<Uuid, Reader> = self.status.readers.there().into_iter().map(|reader| (reader.row.id, reader)).collect();
         let left = self.status.readers.left();
         let mut confirmed: HashMap<Uuid, Time> = HashMap::new();
@@ -214,23 +217,7 @@ impl Core {
             .collect();
         let order = |line: &VerifierLine| (line.state == ReceiptState::Confirmed, line.name.clone(), line.version.clone(), line.confirmed_at);
         verifiers.sort_by_cached_key(order);
-        let applied_at = self.status.applied_at(revision);
-        let me = self.instance();
-        let my_address = others.iter().find(|row| Some(row.instance) == me).map(|row| row.address.clone());
-        let mine = ReplicaLine {
-            state: ReceiptState::Confirmed,
-            address: my_address.filter(|_| sees_addresses),
-            confirmed_at: applied_at,
-            milliseconds: applied_at.map(|when| millis_between(at, when)),
-        };
-        let other = |row: ReplicaRow| ReplicaLine {
-            state: if revision <= row.applied { ReceiptState::Confirmed } else { ReceiptState::Waiting },
-            address: sees_addresses.then_some(row.address),
-            // Its row says that it has, and not since when.
-            confirmed_at: None,
-            milliseconds: None,
-        };
-        let replicas = std::iter::once(mine).chain(others.into_iter().filter(|row| Some(row.instance) != me).map(other)).collect();
+        let replicas = self.replica_lines((revision, at), others);
         let worst = |state: ReceiptState| verifiers.iter().filter(move |line| line.state == state);
         let still = worst(ReceiptState::Waiting).chain(worst(ReceiptState::Away)).filter_map(|line| line.could_accept_until).max();
         let more_verifiers = verifiers.len().saturating_sub(MOST_NAMED);
@@ -246,6 +233,27 @@ impl Core {
             at_worst: Worst { known_verifiers: still, without_feed: last_expiry },
             verifiers,
         }
+    }
+
+    /// How far the servers are, the one that is asked first.
+    fn replica_lines(&self, (revision, at): (Position, Time), others: Vec<ReplicaRow>) -> Vec<ReplicaLine> {
+        let applied_at = self.status.applied_at(revision);
+        let me = self.instance();
+        let my_address = others.iter().find(|row| Some(row.instance) == me).map(|row| row.address.clone());
+        let mine = ReplicaLine {
+            state: ReceiptState::Confirmed,
+            address: my_address.filter(|address| !address.is_empty()),
+            confirmed_at: applied_at,
+            milliseconds: applied_at.map(|when| millis_between(at, when)),
+        };
+        let other = |row: ReplicaRow| ReplicaLine {
+            state: if revision <= row.applied { ReceiptState::Confirmed } else { ReceiptState::Waiting },
+            address: Some(row.address).filter(|address| !address.is_empty()),
+            // Its row says that it has, and not since when.
+            confirmed_at: None,
+            milliseconds: None,
+        };
+        std::iter::once(mine).chain(others.into_iter().filter(|row| Some(row.instance) != me).map(other)).collect()
     }
 }
 

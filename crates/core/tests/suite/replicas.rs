@@ -2,6 +2,8 @@
 //!
 //! Each test names the trap that it guards (`docs/decisions/0026-replicas.md`), and reddens when the rule is left out.
 
+#![expect(clippy::disallowed_methods, reason = "what waits must wait beside the test, which ends it")]
+
 use crate::support::{self, World, outcome, world_with};
 use keywright_core::{
     Context, Core, Credential, Error, KeyFile, Settings,

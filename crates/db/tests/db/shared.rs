@@ -1,6 +1,8 @@
 //! What several processes on one PostgreSQL database need: commits that are warned of, a floor under reads, small transactions beside the
 //! writer's, and rings.
 
+#![expect(clippy::disallowed_methods, reason = "whoever listens does so beside the test, which waits for it")]
+
 use crate::{
     common::{MIGRATIONS, count, insert},
     writes::add,
@@ -50,7 +52,12 @@ async fn what_fails_beside_the_writer_is_rolled_back_and_the_next_is_not() {
     let broken = aside.run(|tx| Box::pin(async move { insert(tx, "two", -1).await }));
     assert!(matches!(broken.await, Err(StoreError::Conflict { .. })));
     // A failure that `f` does not pass on counts all the same.
-    let hidden = aside.run(|tx| Box::pin(async move { Ok::<_, StoreError>(drop(insert(tx, "three", -1).await)) }));
+    let hidden = aside.run(|tx| {
+        Box::pin(async move {
+            drop(insert(tx, "three", -1).await);
+            Ok::<_, StoreError>(())
+        })
+    });
     assert!(matches!(hidden.await, Err(StoreError::Conflict { .. })));
     aside.run(|tx| Box::pin(async move { insert(tx, "four", 4).await })).await.unwrap();
     assert_eq!(test.db.read(|tx| Box::pin(async move { count(tx).await })).await, Ok(1));
