@@ -75,6 +75,8 @@ struct Keeper {
     aside: Aside,
     /// Rows of others: how often they were renewed, and since when that has not changed.
     still: HashMap<Uuid, (i64, Duration)>,
+    /// Whether it was told what keeps this process from a lease, which is looked at ten times a second.
+    has_told: bool,
 }
 
 /// Looks how far the others are.
@@ -101,7 +103,7 @@ impl Replica {
             instance: RwLock::new(instance),
             until: AtomicU64::new(0),
             renewed: watch::Sender::new(()),
-            keeper: Mutex::new(Keeper { aside, still: HashMap::new() }),
+            keeper: Mutex::new(Keeper { aside, still: HashMap::new(), has_told: false }),
             looker: Mutex::new(Looker { aside: looking, looked_at: Duration::ZERO, last: None, reached: Position { history: 0, n: 0 } }),
             sharers: AtomicU32::new(1),
         })
@@ -230,7 +232,9 @@ impl Core {
     /// acknowledged; elsewhere nobody knows, so that nothing is answered before somebody has looked.
     async fn check_server(&self, keeper: &mut Keeper, server: Server, known: Cluster) -> Result<(), Error> {
         if self.db.standby() == Standby::Required && !server.names_standby {
-            tracing::error!("database.require_sync is set, and the server names no synchronous standby any more: nothing is answered until it does");
+            if !std::mem::replace(&mut keeper.has_told, true) {
+                tracing::error!("database.require_sync is set, and the server names no synchronous standby any more: nothing is answered until it does");
+            }
             return Err(Error::Unavailable);
         }
         let here = server.cluster;
@@ -239,7 +243,14 @@ impl Core {
             return in_time(noted).await;
         };
         if name == here {
-            return if known.shut_at.is_none() { Ok(()) } else { Err(Error::Unavailable) };
+            let Some(since) = known.shut_at else {
+                keeper.has_told = false;
+                return Ok(());
+            };
+            if !std::mem::replace(&mut keeper.has_told, true) {
+                tracing::error!(%since, "this database is shut, since revocations may be lost: nothing is answered until `keywright db reopen`");
+            }
+            return Err(Error::Unavailable);
         }
         let is_failover = here.split('/').next() == name.split('/').next();
         let now = self.clock.now();
@@ -250,11 +261,7 @@ impl Core {
             let (from, to) = told;
             match shut_at {
                 None => tracing::warn!(from, to, "the database server has failed over; a new history begins"),
-                Some(_) => tracing::error!(
-                    from,
-                    to,
-                    "the database is another one, or has failed over without a synchronous standby: revocations may be lost, so nothing is answered until `keywright db reopen`"
-                ),
+                Some(_) => tracing::error!(from, to, "the database is another one, or has failed over without a synchronous standby"),
             }
         }
         // The next renewal finds it.

@@ -40,6 +40,10 @@ pub(crate) async fn ask(config: &Config, request: AdminRequest) -> anyhow::Resul
     let replica_at = config.database.is_shared().then(|| "keywright admin".to_owned());
     let settings = Settings { replica_at, ..config.settings(String::new())? };
     let core = Core::open_as_it_stands(&location, folder.key_file_of(Age::Started)?, settings, Clock::System).await?;
+    // As one of several it is none as long as it has not said how far it is; what it was asked for needs no lease.
+    if let Err(error) = core.renew_lease().await {
+        eprintln!("keywright: this database gives no lease: {error}");
+    }
     let reply = admin_socket::administer(&core, request).await;
     core.close().await;
     Ok(reply)

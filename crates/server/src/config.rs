@@ -510,14 +510,27 @@ mod tests {
             .collect();
         let config = read(&uncommented).unwrap();
         // Optional ones have no default to compare; they must be named all the same.
-        for name in
-            ["public_url", "cert", "preset", "file", "managers_give_any_role", "specs", "smtp", "user", "password_file", "from", "ca_file", "allow_networks"]
-        {
+        for name in [
+            "public_url",
+            "url",
+            "cert",
+            "preset",
+            "file",
+            "managers_give_any_role",
+            "specs",
+            "smtp",
+            "user",
+            "password_file",
+            "from",
+            "ca_file",
+            "allow_networks",
+        ] {
             assert!(REFERENCE.contains(&format!("#{name} =")), "{name}");
         }
         let named = Config {
             public_url: None,
             tls: None,
+            database: Database { url: None, ..config.database.clone() },
             catalog: CatalogFrom::default(),
             openapi: OpenApiPage::default(),
             members: Members { managers_give_any_role: None, ..config.members.clone() },
