@@ -249,6 +249,10 @@ fn good_changes() -> Vec<(&'static str, History)> {
         ),
         ("another history is higher", used_and_revoked().in_history(2, 1).end(State::Revoked)),
         (
+            "a role whose taking was given up as unanswered, and which goes later",
+            story().then(Narrow, (20, 30), Unsure).then(Exchange, (40, 50), WIDE).then(Introspect(2), (60, 70), Refused).end(WEAK),
+        ),
+        (
             "a role that was taken while the token was made",
             story().then(Exchange, (20, 60), WIDE).then(Narrow, (30, 40), LESS).then(Introspect(1), (70, 80), Refused).end(WEAK),
         ),

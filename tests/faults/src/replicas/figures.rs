@@ -72,6 +72,15 @@ impl Stall {
     }
 }
 
+/// From a question to its answer so many tasks have to be woken, each of them as late as the worst: the client's and the server's socket,
+/// the server's timer or the database's answer by way of the proxy, and the client again.
+const WAKES: u32 = 4;
+
+/// What a published bound is given besides, for how late the machine was. On a quiet one that is some milliseconds.
+pub(crate) fn margin(stall: Duration) -> Duration {
+    stall * WAKES
+}
+
 /// Chance that can be had again by its seed.
 pub(crate) struct Dice(u64);
 
