@@ -5,7 +5,8 @@ use anyhow::{Context, bail};
 use std::{path::Path, process::Command};
 
 /// A drill, and how often its act is done at full length and in the short form.
-const DRILLS: [(&str, usize, usize); 2] = [("revocations", 2_000, 100), ("rotations", 200, 3)];
+const DRILLS: [(&str, usize, usize); 6] =
+    [("revocations", 2_000, 100), ("rotations", 200, 3), ("replicas", 200_000, 3_000), ("latency", 500, 12), ("outage", 10, 1), ("shutdown", 100, 3)];
 
 /// Every drill in its short form.
 pub(crate) fn run_short(root: &Path) -> anyhow::Result<()> {

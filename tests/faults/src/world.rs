@@ -33,6 +33,16 @@ impl Process {
     pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
         Ok(self.0.kill().await?)
     }
+
+    /// Its process id, as long as it was not waited for.
+    pub(crate) fn id(&self) -> anyhow::Result<u32> {
+        self.0.id().context("the process has ended")
+    }
+
+    /// How it ended, if it does within a time.
+    pub(crate) async fn ended(&mut self, within: Duration) -> anyhow::Result<std::process::ExitStatus> {
+        Ok(tokio::time::timeout(within, self.0.wait()).await.context("the process does not end")??)
+    }
 }
 
 /// What follows `start` in the first line that begins with it. The rest of what the process says goes nowhere.
