@@ -121,8 +121,9 @@ struct Inner {
     standby: Standby,
 }
 
-/// A snapshot that nobody has come to an end with by now is given up.
+/// A snapshot that nobody has come to an end with by now is given up: a file may be on a slow disk, a server may be gone without a word.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+const READ_TIMEOUT_OF_SERVER: Duration = Duration::from_secs(3);
 
 impl Db {
     /// Connects, checks that the engine is new enough and keeps what it commits, and runs the `migrations` that are missing.
@@ -166,7 +167,11 @@ impl Db {
             // Dropping the transaction ends it, without a round trip that anybody would wait for.
             f(&mut tx).await
         };
-        match tokio::time::timeout(READ_TIMEOUT, read).await {
+        let patience = match self.engine() {
+            Engine::Sqlite => READ_TIMEOUT,
+            Engine::Postgres => READ_TIMEOUT_OF_SERVER,
+        };
+        match tokio::time::timeout(patience, read).await {
             Ok(done) => done,
             Err(_late) => Err(StoreError::Unavailable.into()),
         }

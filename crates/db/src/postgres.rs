@@ -15,10 +15,11 @@ const OLDEST: i64 = 150_000;
 const READERS: u32 = 16;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a statement waits for a lock, such as the one on the revision.
-const LOCK_TIMEOUT: &str = "5s";
-/// After this the server ends a transaction whose process stands still, so that it cannot hold up the other replicas.
-const IDLE_TIMEOUT: &str = "15s";
+/// How long a statement waits for a lock, such as the one on the revision: long enough to outlast two processes that stood still with it.
+const LOCK_TIMEOUT: &str = "3s";
+/// After this the server ends a transaction whose process stands still or is cut off, so that it cannot hold up the other replicas. Between two
+/// statements of a transaction there is nothing that takes time.
+const IDLE_TIMEOUT: &str = "1s";
 
 /// Which server this is, which timeline it writes, and for whom commits wait.
 pub(crate) const SERVER: &str = "SELECT (pg_control_system()).system_identifier::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) \

@@ -156,6 +156,9 @@ impl Core {
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Internal`].
     pub async fn flush_access_log(self: &Arc<Self>, now: Time) -> Result<(), Error> {
+        if self.has_one_gone() {
+            self.tell_of_unclean_ends(now).await.inspect_err(|_| self.one_has_gone())?;
+        }
         self.access_log.gather(Some(now));
         self.write_access_events(now).await
     }

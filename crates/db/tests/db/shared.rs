@@ -103,3 +103,28 @@ async fn others_hear_a_ring_when_it_is_committed() {
     }
     assert!(heard.await.unwrap().unwrap() > 0, "what was rung for is there");
 }
+
+/// A process that stands still within a transaction holds the lock that every write needs, for a second and not for ever. Reddens when the
+/// server is told to wait longer than whoever waits for the lock.
+#[tokio::test]
+async fn whoever_stands_still_does_not_hold_up_the_others() {
+    let test = testing::postgres(Writes::Revisioned, MIGRATIONS).await;
+    let other = Db::open(&test.location, Writes::Revisioned, MIGRATIONS).await.unwrap();
+    let (stands, still) = tokio::sync::oneshot::channel();
+    let paused = tokio::spawn(async move {
+        let write = other.write(move |tx| {
+            Box::pin(async move {
+                insert(tx, "paused", 1).await?;
+                let _ = stands.send(());
+                // As if the process were stopped: the transaction is open, and nothing comes.
+                std::future::pending::<()>().await;
+                Ok::<_, StoreError>(())
+            })
+        });
+        write.await
+    });
+    still.await.unwrap();
+    add(&test.db, "goes on", 1).await.unwrap();
+    paused.abort();
+    assert_eq!(test.db.read(|tx| Box::pin(async move { count(tx).await })).await, Ok(1));
+}
