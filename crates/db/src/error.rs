@@ -125,8 +125,8 @@ fn sort_database(error: &dyn sqlx::error::DatabaseError) -> (StoreError, String)
             _ if conflict => StoreError::Conflict { constraint: postgres.constraint().map(str::to_owned) },
             // Serialization failure, deadlock; lock timeout; cancelled by a timeout.
             ("40", _) | (_, "55P03" | "57014") => StoreError::Busy,
-            // Connection, resources, operator intervention, the machine; a server that only reads, as after a failover.
-            ("08" | "53" | "57" | "58", _) | (_, "25006") => StoreError::Unavailable,
+            // Connection, resources, operator intervention, the machine; a server that only reads, as after a failover; one that did not wait.
+            ("08" | "53" | "57" | "58", _) | (_, "25006" | "25P03") => StoreError::Unavailable,
             _ => StoreError::Corrupt,
         };
         // Messages about data (classes 22, 23) may quote it.

@@ -18,8 +18,9 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a statement waits for a lock, such as the one on the revision: long enough to outlast two processes that stood still with it.
 const LOCK_TIMEOUT: &str = "3s";
 /// After this the server ends a transaction whose process stands still or is cut off, so that it cannot hold up the other replicas. Between two
-/// statements of a transaction there is nothing that takes time.
+/// statements of a transaction there is nothing that takes time. Whoever reads holds up nobody.
 const IDLE_TIMEOUT: &str = "1s";
+const IDLE_TIMEOUT_OF_READERS: &str = "15s";
 
 /// Which server this is, which timeline it writes, and for whom commits wait.
 pub(crate) const SERVER: &str = "SELECT (pg_control_system()).system_identifier::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) \
@@ -43,14 +44,15 @@ pub(crate) async fn open(url: &str, (schema, standby): (Option<&str>, Standby), 
     migrator.run(&mut connection).await.map_err(|error| migrate::explain(&error, migrations))?;
     connection.close().await.map_err(|error| unreachable(&error))?;
 
-    let session = base.options([("lock_timeout", LOCK_TIMEOUT), ("idle_in_transaction_session_timeout", IDLE_TIMEOUT)]);
+    let with_idle_timeout = |idle| base.clone().options([("lock_timeout", LOCK_TIMEOUT), ("idle_in_transaction_session_timeout", idle)]);
+    let session = with_idle_timeout(IDLE_TIMEOUT);
     let writer = session.connect().await.map_err(|error| unreachable(&error))?;
     let readers = PgPoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // A dead connection shows at BEGIN, and then the next one is taken: no round trip to ask.
         .test_before_acquire(false)
-        .connect_lazy_with(session.clone());
+        .connect_lazy_with(with_idle_timeout(IDLE_TIMEOUT_OF_READERS));
     Ok((Pool::Postgres(readers), Source::Postgres(session), Held::writer(writer)))
 }
 
