@@ -10,6 +10,7 @@ mod verifiers;
 mod world;
 
 use clap::{Parser, Subcommand};
+use replicas::figures::Bounds;
 use std::path::PathBuf;
 
 /// Drills with real processes.
@@ -62,6 +63,9 @@ enum Drill {
         /// How many in each setting
         #[arg(long, default_value_t = 500)]
         count: usize,
+        /// What becomes of a time that is over its bound
+        #[arg(long, value_enum, default_value = "asserted")]
+        bounds: Bounds,
     },
     /// Takes the database away from three replicas in five ways, and looks at what they answer
     Outage {
@@ -71,6 +75,9 @@ enum Drill {
         /// How often in each way
         #[arg(long, default_value_t = 10)]
         count: usize,
+        /// What becomes of a time that is over its bound
+        #[arg(long, value_enum, default_value = "asserted")]
+        bounds: Bounds,
     },
     /// Asks replicas behind HAProxy to end, under load, and counts requests that fail
     Shutdown {
@@ -92,8 +99,8 @@ async fn main() -> anyhow::Result<()> {
         Drill::Revocations { binary, count } => revocations::run(&binary, count).await,
         Drill::Rotations { binary, count } => rotations::run(&binary, count).await,
         Drill::Replicas { binary, count, seed, sabotage } => replicas::histories::run(&binary, count, seed, sabotage).await,
-        Drill::Latency { binary, count } => replicas::latency::run(&binary, count).await,
-        Drill::Outage { binary, count } => replicas::outage::run(&binary, count).await,
+        Drill::Latency { binary, count, bounds } => replicas::latency::run(&binary, count, bounds).await,
+        Drill::Outage { binary, count, bounds } => replicas::outage::run(&binary, count, bounds).await,
         Drill::Shutdown { binary, count } => replicas::shutdown::run(&binary, count).await,
         Drill::Library(args) => library::run(args).await,
     }

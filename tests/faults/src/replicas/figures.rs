@@ -72,6 +72,15 @@ impl Stall {
     }
 }
 
+/// What becomes of a time that is over its bound. Acceptances have no such choice: none may come too late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Bounds {
+    /// The drill fails. For a machine that does nothing else.
+    Asserted,
+    /// It is told, for whoever reads it.
+    Told,
+}
+
 /// From a question to its answer so many tasks have to be woken, each of them as late as the worst: the client's and the server's socket,
 /// the server's timer or the database's answer by way of the proxy, and the client again.
 const WAKES: u32 = 4;

@@ -3,7 +3,7 @@
 use super::{
     calls::{Caller, Key, Kind},
     cluster::Cluster,
-    figures::{Dice, Stall, between, margin, percentiles},
+    figures::{Bounds, Dice, Stall, between, margin, percentiles},
     history::Nanos,
     wire::Notifications,
 };
@@ -50,7 +50,7 @@ struct Seen {
 }
 
 /// Revokes `count` keys in each setting.
-pub(crate) async fn run(binary: &Path, count: usize) -> anyhow::Result<()> {
+pub(crate) async fn run(binary: &Path, count: usize, bounds: Bounds) -> anyhow::Result<()> {
     let mut cluster = Cluster::start(binary).await?;
     cluster.owner.patience_of_changes = Duration::from_secs(30);
     let most = calibrate(&cluster).await?;
@@ -59,7 +59,7 @@ pub(crate) async fn run(binary: &Path, count: usize) -> anyhow::Result<()> {
     for setting in [Setting::Idle, Setting::Load, Setting::NoNotifications] {
         late += measure(&cluster, setting, count, most).await.with_context(|| format!("{setting:?}\n{}", cluster.logs()))?;
     }
-    ensure!(late == 0, "{late} acknowledgements took longer than is published");
+    ensure!(late == 0 || bounds == Bounds::Told, "{late} acknowledgements took longer than is published");
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 mod calls;
 mod checker;
 mod cluster;
-mod figures;
+pub(crate) mod figures;
 pub(crate) mod histories;
 mod history;
 pub(crate) mod injections;
