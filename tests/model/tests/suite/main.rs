@@ -1,0 +1,4 @@
+//! The protocol holds in every world; without any one of its rules it does not.
+
+mod cluster;
+mod support;
