@@ -1,4 +1,5 @@
 //! The protocol holds in every world; without any one of its rules it does not.
 
 mod cluster;
+mod opening;
 mod support;
