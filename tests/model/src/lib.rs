@@ -1,6 +1,7 @@
 //! The protocol that keeps a revocation's promise, explored exhaustively.
 
 pub mod cluster;
+pub mod feed;
 pub mod opening;
 pub mod protocol;
 pub mod words;
