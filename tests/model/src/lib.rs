@@ -2,9 +2,12 @@
 
 pub mod cluster;
 pub mod feed;
+pub mod generations;
 pub mod opening;
 pub mod protocol;
+pub mod waiters;
 pub mod words;
+pub mod writers;
 
 /// How much is explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

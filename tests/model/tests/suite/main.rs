@@ -3,4 +3,5 @@
 mod cluster;
 mod feed;
 mod opening;
+mod small;
 mod support;
