@@ -241,7 +241,7 @@ impl Core {
             // A refusal may tell what others have done: that there is nothing to be taken back any more.
             let seen = position.unwrap_or_else(|| core.memory.applied());
             if by == Acknowledged::ByAll {
-                core.wait_for_others(seen, committed).await;
+                core.wait_for_others(seen, committed).await?;
             }
             written
         });

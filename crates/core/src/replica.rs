@@ -209,6 +209,7 @@ impl Core {
             Err(Error::NotFound(_)) => return self.start_anew(replica, &mut keeper).await,
             written => written?,
         }
+        let connection = keeper.aside.connection_number();
         // Only now: what was acknowledged before the row was written is in it.
         let read = keeper.aside.run(|tx| {
             Box::pin(async move {
@@ -217,7 +218,12 @@ impl Core {
             })
         });
         let (reached, rows, (server, cluster)) = in_time(read).await?;
-        self.check_server(&mut keeper, server, cluster).await?;
+        if keeper.aside.connection_number() != connection {
+            // The row is on one server, and this may be another one.
+            return Err(Error::Unavailable);
+        }
+        // Whatever is remembered is of the history that is over.
+        self.check_server(&mut keeper, server, cluster).await.inspect_err(|_| replica.end_lease())?;
         if reached < applied {
             tracing::error!(%reached, %applied, "the database is behind what was read from it before: an old primary, or one that has lost writes");
             return Err(Error::Unavailable);
@@ -320,21 +326,26 @@ impl Core {
 
     /// Waits until every other replica has come to a position that was committed before a moment of the steady clock, or until no lease of
     /// before it runs any more. It holds no connection meanwhile that anybody else needs.
-    pub(crate) async fn wait_for_others(&self, position: Position, committed: Duration) {
-        let Some(replica) = &self.replica else { return };
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if another history has begun meanwhile: whether the change is in it nobody can say from here.
+    pub(crate) async fn wait_for_others(&self, position: Position, committed: Duration) -> Result<(), Error> {
+        let Some(replica) = &self.replica else { return Ok(()) };
         let over = committed.saturating_add(WAIT);
         loop {
             let now = self.clock.steady();
             if over <= now {
                 tracing::warn!(%position, "a change was answered without another replica, whose lease is over by now");
-                return;
+                return Ok(());
             }
             // Nothing that is seen of a server which does not even have the change counts.
-            if let Ok(Ok((last, reached))) = tokio::time::timeout(over - now, replica.look(now, || self.clock.steady())).await
-                && position <= reached
-                && last.is_none_or(|last| position <= last)
-            {
-                return;
+            if let Ok(Ok((last, reached))) = tokio::time::timeout(over - now, replica.look(now, || self.clock.steady())).await {
+                if position.history < reached.history {
+                    return Err(Error::Unavailable);
+                }
+                if position <= reached && last.is_none_or(|last| position <= last) {
+                    return Ok(());
+                }
             }
             tokio::time::sleep(LOOKED_EVERY).await;
         }

@@ -9,11 +9,13 @@ use crate::{
 pub struct Aside {
     source: Source,
     connection: Option<Held>,
+    /// How many connections there have been.
+    connections: u64,
 }
 
 impl Aside {
     pub(crate) fn new(source: Source) -> Self {
-        Self { source, connection: None }
+        Self { source, connection: None, connections: 0 }
     }
 
     /// Runs `f` and returns once its commit is durable. If this is given up half-way, the connection is closed.
@@ -40,12 +42,19 @@ impl Aside {
         done
     }
 
+    /// Which of its connections it is on, counted from the first. Where it is another one than before, it may lead to another server.
+    #[must_use]
+    pub const fn connection_number(&self) -> u64 {
+        self.connections
+    }
+
     async fn begin(&mut self) -> Result<Tx, StoreError> {
         if let Some(held) = self.connection.take()
             && let Ok(tx) = Tx::begin_write(held).await
         {
             return Ok(tx);
         }
+        self.connections += 1;
         Tx::begin_write(self.source.connect().await?).await
     }
 }
