@@ -6,6 +6,7 @@ mod admin;
 mod audit;
 mod backup;
 mod catalog;
+mod db;
 mod demo;
 mod distribution;
 mod serve;
@@ -95,6 +96,9 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup into an empty folder, without what was taken away since
     Restore(backup::RestoreArgs),
+    /// The database, where it is PostgreSQL
+    #[command(subcommand)]
+    Db(db::DbCommand),
     /// Configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -224,6 +228,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Status { place, json } => admin::run(&place, if json { Format::Json } else { Format::Text }, AdminRequest::Status).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Backup(args) => backup::back_up_or_make_key(args).await,
+        Command::Db(command) => db::run(command).await,
         Command::Restore(args) => backup::restore_into(args).await,
         Command::Config(ConfigCommand::Check { place }) => {
             let config = place.load(Flags::default())?;
