@@ -2,7 +2,7 @@
 
 use super::{
     calls::{Caller, Key, Kind},
-    cluster::Cluster,
+    cluster::{Cluster, until_ready},
     figures::{Bounds, Dice, Stall, between, margin, percentiles},
     history::Nanos,
     wire::Notifications,
@@ -33,12 +33,54 @@ const BOUND: Duration = Duration::from_millis(2_400 + 250);
 /// Published: without any notification replicas hear of a change when they ask by themselves.
 const BOUND_WITHOUT_NOTIFICATIONS: Duration = Duration::from_millis(750);
 
+/// One stands still for as many of the revocations.
+const STILL: usize = 25;
+/// Published: whoever stood still for that long is not waited for any more, as soon as another one has looked, which is every half second.
+const FORGOTTEN: Duration = Duration::from_millis(2_400 + 1_000);
+
 /// What else goes on meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Setting {
     Idle,
     Load,
     NoNotifications,
+}
+
+/// One replica stands still: the first change waits until its lease is over, and when it is forgotten changes are as fast as ever. It goes on
+/// and finds its lease over. Answers how many acknowledgements took longer than is published.
+async fn stand_still(cluster: &mut Cluster, count: usize) -> anyhow::Result<usize> {
+    let (stall, mut dice, mut late) = (Stall::watch(), Dice::new(count as u64), 0);
+    let (mut first, mut later) = (Vec::new(), Vec::new());
+    for number in 0..count {
+        let still = dice.below(cluster.nodes.len());
+        let urls: Vec<String> = cluster.urls().into_iter().enumerate().filter(|(at, _)| *at != still).map(|(_, url)| url).collect();
+        let at = dice.one_of(&urls).context("there are others")?.clone();
+        let owner = cluster.owner.clone();
+        let (one, two) = (owner.made(&at, Kind::Personal, &format!("first-{number}")).await?, owner.made(&at, Kind::Personal, &format!("later-{number}")).await?);
+        let node = cluster.nodes.get(still).context("there is such a replica")?;
+        owner.token(&node.url, &one).await?;
+        let stopped = Instant::now();
+        node.pause().await?;
+        for (key, times, bound) in [(&one, &mut first, BOUND), (&two, &mut later, BOUND_WITHOUT_NOTIFICATIONS)] {
+            stall.take();
+            let revoked = owner.revoke(&at, key).await.done("a key could not be revoked")?;
+            let (took, machine) = (between(revoked.started, revoked.ended), stall.take());
+            if bound + margin(machine) < took {
+                println!("    an acknowledgement took {took:?}; published: {bound:?} at most, and this machine was {machine:?} late meanwhile");
+                late += 1;
+            }
+            times.push(took);
+            tokio::time::sleep_until(stopped + FORGOTTEN).await;
+        }
+        node.resume().await?;
+        let answer = owner.exchange(&node.url, &one).await;
+        ensure!(answer.status != Some(200), "whoever stood still accepted what was revoked meanwhile");
+        until_ready(&owner, node, Duration::from_secs(20)).await?;
+    }
+    println!("One of three stands still, {count} times; 0 acceptances by it when it goes on");
+    println!("  acknowledgement of the first change: {}", percentiles(&mut first));
+    println!("  of one after it is forgotten: {}", percentiles(&mut later));
+    Ok(late)
 }
 
 /// What was seen of one revocation.
@@ -59,6 +101,7 @@ pub(crate) async fn run(binary: &Path, count: usize, bounds: Bounds) -> anyhow::
     for setting in [Setting::Idle, Setting::Load, Setting::NoNotifications] {
         late += measure(&cluster, setting, count, most).await.with_context(|| format!("{setting:?}\n{}", cluster.logs()))?;
     }
+    late += stand_still(&mut cluster, (count / STILL).max(1)).await.with_context(|| format!("one stands still\n{}", cluster.logs()))?;
     ensure!(late == 0 || bounds == Bounds::Told, "{late} acknowledgements took longer than is published");
     Ok(())
 }
