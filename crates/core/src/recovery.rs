@@ -10,6 +10,7 @@ mod membership;
 mod replay;
 mod roles;
 
+pub(crate) use replay::{INDICES_A_SECOND, INDICES_LEFT_OUT};
 pub use replay::{Later, RestoreError, Restored, restore};
 
 use crate::{Context, Core, Error, log::chain::Hash};

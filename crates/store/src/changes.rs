@@ -16,6 +16,8 @@ statements! {
     BEGIN_HISTORY = "UPDATE revision SET cluster = $2, shut_at = COALESCE($3, shut_at), history = CASE WHEN history < $4 THEN $4 ELSE history + 1 END
         WHERE id = 1 AND cluster = $1";
     OPEN = "UPDATE revision SET cluster = $1, shut_at = NULL WHERE id = 1";
+    SHUT = "UPDATE revision SET n = n + 1, shut_at = $1 WHERE id = 1 AND shut_at IS NULL";
+    CLEAR_SHUT = "UPDATE revision SET shut_at = NULL WHERE id = 1";
     POSITION = "SELECT history, n FROM revision WHERE id = 1";
 }
 
@@ -146,6 +148,22 @@ pub async fn begin_history(tx: &mut Tx, (from, to): (&str, &str), shut_at: Optio
 /// Whatever keeps the database from writing.
 pub async fn open(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
     tx.execute_one(OPEN, &[name.into()]).await
+}
+
+/// Shuts a history: nothing is answered in it until it is opened.
+///
+/// # Errors
+/// `NotFound` if it is shut already.
+pub async fn shut(tx: &mut Tx, now: Time) -> Result<(), StoreError> {
+    tx.execute_one(SHUT, &[now.into()]).await
+}
+
+/// Opens a history in a file, which is on no server.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn clear_shut(tx: &mut Tx) -> Result<(), StoreError> {
+    tx.execute_one(CLEAR_SHUT, &[]).await
 }
 
 /// The position of this snapshot.
