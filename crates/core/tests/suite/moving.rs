@@ -249,8 +249,10 @@ async fn what_cannot_be_moved_is_refused() {
     assert!(matches!(shut, MoveError::Shut(_)), "{shut}");
     alter("UPDATE revision SET shut_at = NULL").await;
     // What an ended process has left is in nobody's way.
-    alter("INSERT INTO replicas (instance, process, address, history, n, renewals, started_at, renewed_at)
-        VALUES ('6f9619ff-8b86-4011-b42d-00c04fc964ff', '6f9619ff-8b86-4011-b42d-00c04fc964ff', 'gone', 1, 1, 1, 1, 1)")
+    alter(
+        "INSERT INTO replicas (instance, process, address, history, n, renewals, started_at, renewed_at)
+        VALUES ('6f9619ff-8b86-4011-b42d-00c04fc964ff', '6f9619ff-8b86-4011-b42d-00c04fc964ff', 'gone', 1, 1, 1, 1, 1)",
+    )
     .await;
     move_it(&from, &to, &world, Afterwards::Shut).await.unwrap();
     let mut whole = Whole::open(&to.location, Access::Look).await.unwrap();
