@@ -142,12 +142,12 @@ pub(crate) fn place_of(moved: &str) -> &str {
 /// # Errors
 /// [`OpenError`].
 pub async fn migrate(location: &Location) -> Result<(Option<i64>, i64), OpenError> {
-    let before = match location {
-        Location::Sqlite { path } if !path.exists() => None,
-        _ => {
-            let look = Whole::open(location, Access::Look).await?.look().await;
-            look.map_err(|error| OpenError::Unreachable(error.to_string()))?.schema
-        }
+    let is_new = matches!(location, Location::Sqlite { path } if !path.exists());
+    let before = if is_new {
+        None
+    } else {
+        let look = Whole::open(location, Access::Look).await?.look().await;
+        look.map_err(|error| OpenError::Unreachable(error.to_string()))?.schema
     };
     Db::open(location, Writes::Revisioned, MIGRATIONS).await?.close().await;
     Ok((before, newest_version(MIGRATIONS)))

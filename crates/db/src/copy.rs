@@ -147,7 +147,7 @@ impl Origin {
         if whole.tx.engine() == Engine::Postgres {
             rows::execute(&mut whole.tx, statements::lock(&tables)).await.map_err(|error| match error {
                 StoreError::Busy => OpenError::Busy.into(),
-                other => CopyError::Store(other),
+                StoreError::NotFound | StoreError::Conflict { .. } | StoreError::Unavailable | StoreError::Corrupt => CopyError::Store(error),
             })?;
         }
         let tables = schema::as_there(&tables, &mut whole.tx).await?;
@@ -329,7 +329,7 @@ impl Target {
                 let last = self.last_key(&to, &part).await?;
                 let key = last.iter().flatten().cloned().zip(from.key()).map(|(value, column)| rows::convert(value, column.kind));
                 let key: Vec<Value> = key.collect::<Result<_, _>>()?;
-                let sql = statements::read(from, &part, last.is_some(), engine);
+                let sql = statements::read(from, &part, if last.is_some() { statements::From::Key } else { statements::From::Start }, engine);
                 let mut stream = rows::stream(&mut origin.whole.tx, sql, &key);
                 let (mut waiting, mut weight) = (Vec::new(), 0);
                 while let Some(row) = stream.try_next().await? {

@@ -146,7 +146,7 @@ impl Whole {
 fn busy(error: StoreError) -> OpenError {
     match error {
         StoreError::Busy => OpenError::Busy,
-        other => OpenError::Unreachable(other.to_string()),
+        StoreError::NotFound | StoreError::Conflict { .. } | StoreError::Unavailable | StoreError::Corrupt => OpenError::Unreachable(error.to_string()),
     }
 }
 

@@ -6,6 +6,7 @@ mod progress;
 use crate::{Place, backup::read_revocations};
 use anyhow::bail;
 use clap::Subcommand;
+use keywright_cli::admin::Format;
 use keywright_core::{
     Location,
     database::{self, DatabaseStatus},
@@ -59,7 +60,7 @@ pub(crate) enum DbCommand {
 
 pub(crate) async fn run(command: DbCommand) -> anyhow::Result<ExitCode> {
     match command {
-        DbCommand::Status { place, json } => return status(&place, json).await,
+        DbCommand::Status { place, json } => return status(&place, if json { Format::Json } else { Format::Text }).await,
         DbCommand::Migrate { place } => migrate(&place).await?,
         DbCommand::Copy(args) => copy::run(args).await?,
         DbCommand::Reopen { place, revocations: _, accept_lost_revocations: _, nothing_changed: true } => reopen_moved(&place).await?,
@@ -115,14 +116,14 @@ async fn migrate(place: &Place) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn status(place: &Place, json: bool) -> anyhow::Result<ExitCode> {
+async fn status(place: &Place, format: Format) -> anyhow::Result<ExitCode> {
     let config = place.load(Flags::default())?;
     // Not taken: a server may run.
     let location = config.database.identity_at(&config.data_dir);
     check_there(&config, &location)?;
     let status = database::status(&location).await?;
     let obstacle = status.obstacle();
-    if json {
+    if format == Format::Json {
         println!("{}", serde_json::to_string_pretty(&status)?);
     } else {
         print_status(&location, &status, obstacle.as_deref());
@@ -160,10 +161,8 @@ fn there(config: &Config) -> anyhow::Result<(DataDir, Location)> {
 
 /// A file that is missing is not made.
 fn check_there(config: &Config, location: &Location) -> anyhow::Result<()> {
-    match location {
-        Location::Sqlite { path } if !path.exists() => {
-            bail!("there is no database in {}; name another folder with --data-dir, or PostgreSQL with --database-url", config.data_dir.display())
-        }
-        _ => Ok(()),
+    if matches!(location, Location::Sqlite { path } if !path.exists()) {
+        bail!("there is no database in {}; name another folder with --data-dir, or PostgreSQL with --database-url", config.data_dir.display());
     }
+    Ok(())
 }

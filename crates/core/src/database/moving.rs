@@ -113,10 +113,8 @@ impl Moving {
         if let Some(moved) = moved {
             let place = place_of(&moved).to_owned();
             let of = moved.split(' ').next().and_then(from_hex).ok_or(Error::Internal("the word that the database was moved cannot be read"))?;
-            let target = Target::resume(to, MIGRATIONS, (LEFT_OUT, of)).await.map_err(|error| match error {
-                CopyError::OtherCopy => MoveError::Moved(place),
-                other => other.into(),
-            })?;
+            let resumed = Target::resume(to, MIGRATIONS, (LEFT_OUT, of)).await;
+            let target = resumed.map_err(|error| if matches!(error, CopyError::OtherCopy) { MoveError::Moved(place) } else { error.into() })?;
             return Ok(Self { origin, target, to: to.describe(), was_shut: true });
         }
         if let Some(since) = cluster.shut_at {

@@ -3,7 +3,7 @@
 use super::{
     CopyError,
     schema::{Column, Kind, Table},
-    statements,
+    statements::{self, From},
 };
 use crate::{Engine, Row, StoreError, Tx, Value, error, postgres, sqlite, tx::Link};
 use aws_lc_rs::digest::{Context, SHA256};
@@ -61,7 +61,7 @@ pub(super) fn weight(value: &Value) -> usize {
     match value {
         Value::Text(Some(text)) => text.len() + 16,
         Value::Bytes(Some(bytes)) => bytes.len() + 16,
-        _ => 16,
+        Value::Text(None) | Value::Bytes(None) | Value::Int(_) | Value::Id(_) | Value::Time(_) => 16,
     }
 }
 
@@ -142,7 +142,7 @@ fn absorb(context: &mut Context, values: &[Value]) {
 /// Count and digest of all rows of a table, in the order of its key. `each` hears how many have been read.
 pub(super) async fn digest(tx: &mut Tx, table: &Table, each: &mut (dyn FnMut(u64) + Send)) -> Result<(u64, [u8; 32]), StoreError> {
     const TOLD_EVERY: u64 = 4_096;
-    let sql = statements::read(table, "1 = 1", false, tx.engine());
+    let sql = statements::read(table, "1 = 1", From::Start, tx.engine());
     let (mut rows, mut context) = (0, Context::new(&SHA256));
     let mut stream = stream(tx, sql, &[]);
     while let Some(row) = stream.try_next().await? {

@@ -31,12 +31,24 @@ pub(super) fn parts(table: &Table) -> Vec<String> {
     vec![format!("({column} IS NULL OR {column} = {other})"), format!("{column} <> {other}")]
 }
 
-/// All rows of a part in the order of the key; with `after`, those behind the key that `$1`, `$2`, .. give.
-pub(super) fn read(table: &Table, part: &str, after: bool, engine: Engine) -> String {
+/// Where reading begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    /// At the first row.
+    Start,
+    /// Behind the key that `$1`, `$2`, .. give.
+    Key,
+}
+
+/// The rows of a part in the order of the key.
+pub(super) fn read(table: &Table, part: &str, from: From, engine: Engine) -> String {
     let key = table.key();
     let order = key.iter().map(|column| ordered(column, engine)).collect::<Vec<_>>().join(", ");
     let places = (1..=key.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
-    let behind = if after { format!(" AND ({order}) > ({places})") } else { String::new() };
+    let behind = match from {
+        From::Start => String::new(),
+        From::Key => format!(" AND ({order}) > ({places})"),
+    };
     ["SELECT ", &names(&table.columns), " FROM ", &quoted(&table.name), " WHERE ", part, &behind, " ORDER BY ", &order].concat()
 }
 
