@@ -20,9 +20,6 @@ use keywright_store::{
 };
 use serde::Serialize;
 
-/// The migration that brought what a moved database is told by: who serves it, and whether it is shut.
-const REPLICAS: i64 = 13;
-
 /// How a database is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,7 +34,7 @@ pub struct DatabaseStatus {
     pub bytes: i64,
     /// Whether it is a copy that is not finished.
     pub is_unfinished: bool,
-    /// How far it is; `None` where the schema is older, or the copy unfinished.
+    /// How far it is; `None` where the schema is another one, or the copy unfinished.
     pub revision: Option<String>,
     /// Since when nothing is answered.
     pub shut_at: Option<Time>,
@@ -102,7 +99,7 @@ pub async fn status(location: &Location) -> Result<DatabaseStatus, StartError> {
         moved_to: None,
         replicas: Vec::new(),
     };
-    if schema.is_some_and(|schema| REPLICAS <= schema && schema <= newest) && !status.is_unfinished {
+    if schema == Some(newest) && !status.is_unfinished {
         let Known { position, cluster, moved, rows } = Known::read(whole.tx()).await?;
         status.revision = Some(position.to_string());
         status.shut_at = cluster.shut_at;

@@ -86,6 +86,7 @@ use keywright_store::{
 };
 use limits::Limits;
 use memory::GrantCache;
+use replica::Recent;
 use secret::Pepper;
 use status::Marks;
 use std::{sync::Arc, time::Duration};
@@ -260,15 +261,18 @@ impl Core {
         if has_come(applied) {
             return Ok(());
         }
+        let (keeps, now) = (self.replica.as_ref().is_some_and(replica::Replica::keeps_recent), self.clock.now());
         let read = self.db.read(|tx| {
             Box::pin(async move {
                 let changes = changes::list_after(tx, applied).await?;
                 let concerns_published = changes.iter().any(|change| matches!(change.kind, ChangeKind::SigningKeys | ChangeKind::Catalog));
                 let published = if concerns_published { Some(Published::read(tx).await?) } else { None };
-                Ok::<_, Error>((changes::position(tx).await?, changes, published))
+                let reached = changes::position(tx).await?;
+                let recent = if keeps { Recent::read(tx, (applied, reached), &changes, now).await? } else { Recent::Nothing };
+                Ok::<_, Error>((reached, changes, (published, recent)))
             })
         });
-        let Ok((reached, changes, published)) = read.await else {
+        let Ok((reached, changes, (published, recent))) = read.await else {
             // A replica's memory is as good as its lease. One that is alone has none: it must not go on as if nothing had been changed.
             if self.replica.is_none() {
                 self.memory.forget_all();
@@ -297,6 +301,9 @@ impl Core {
         // Before memory, whose position says that all of it is applied.
         self.status.apply(reached, &changes, marks, self.clock.now());
         self.memory.apply(reached, &changes);
+        if let Some(replica) = &self.replica {
+            replica.keep(reached, recent, self.clock.steady());
+        }
         self.note_reached(reached);
         Ok(())
     }
@@ -314,6 +321,9 @@ impl Core {
         self.catalog.store(Arc::new(Self::publish(&self.issuer, &self.keyring(), &catalog_row, self.clock.now())?));
         self.status.begin_anew(reached, marks);
         self.memory.begin_anew(reached);
+        if let Some(replica) = &self.replica {
+            replica.keep_anew(reached, self.clock.steady());
+        }
         self.note_reached(reached);
         Ok(())
     }

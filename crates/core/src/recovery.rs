@@ -12,6 +12,7 @@ mod roles;
 
 pub(crate) use replay::{INDICES_A_SECOND, INDICES_LEFT_OUT};
 pub use replay::{Later, RestoreError, Restored, restore};
+pub(crate) use replay::{open_after_failover, write_back};
 
 use crate::{Context, Core, Error, log::chain::Hash};
 use keywright_db::{Db, Location, OpenError, Tx, Writes};
@@ -21,7 +22,9 @@ use keywright_protocol::{
     catalog::{CustomRole, Document},
 };
 use keywright_store::{
-    catalogs, changes, custom_roles,
+    catalogs,
+    changes::{self, Change, ChangeKind},
+    custom_roles,
     managed_keys::{self, KeyRole},
     recovery, second_factors, settings,
 };
@@ -31,6 +34,8 @@ use uuid::Uuid;
 
 /// Lines of the log of changes in one section.
 const LINES: usize = 1_000;
+/// Subjects whose states a replica reads while others wait for it.
+const TOUCHED_BY_RECENT: usize = 100;
 
 /// What was taken away in one stretch of the log of changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,6 +200,16 @@ enum Subject {
 }
 
 impl Subject {
+    const fn new(kind: ChangeKind, id: Uuid) -> Self {
+        match kind {
+            ChangeKind::Key => Self::Key(id),
+            ChangeKind::Organization => Self::Organization(id),
+            ChangeKind::User => Self::User(id),
+            ChangeKind::Catalog => Self::Catalog,
+            ChangeKind::SigningKeys => Self::SigningKeys,
+        }
+    }
+
     fn of(kind: &str, id: Uuid) -> Result<Self, Error> {
         Ok(match kind {
             "key" => Self::Key(id),
@@ -231,6 +246,15 @@ impl Core {
     }
 }
 
+/// What was taken away by changes that were just read; `None` if they touch more than a replica keeps, or has the time to read.
+pub(crate) async fn recent(tx: &mut Tx, (from, to): (Position, Position), lines: &[Change], now: Time) -> Result<Option<Section>, Error> {
+    let subjects = lines.iter().map(|line| Subject::new(line.kind, line.subject)).collect();
+    let Some(states) = states(tx, subjects, TOUCHED_BY_RECENT).await? else { return Ok(None) };
+    let ended = lines.iter().flat_map(|line| line.bits.iter().copied()).collect();
+    let issuer = settings::find(tx, settings::ISSUER).await?.unwrap_or_default();
+    Ok(Some(Section { issuer, from, to, at: now, ended, states }))
+}
+
 async fn section(tx: &mut Tx, after: Position, now: Time) -> Result<Option<Section>, Error> {
     let reached = changes::position(tx).await?;
     if reached < after {
@@ -258,12 +282,28 @@ async fn section(tx: &mut Tx, after: Position, now: Time) -> Result<Option<Secti
     for line in &lines {
         subjects.insert(Subject::of(&line.kind, line.subject)?);
     }
-    let mut states = Vec::new();
+    let states = states(tx, subjects, usize::MAX).await?.unwrap_or_default();
+    let ended = lines.into_iter().flat_map(|line| line.bits).collect();
+    let issuer = settings::find(tx, settings::ISSUER).await?.unwrap_or_default();
+    Ok(Some(Section { issuer, from: after, to, at: now, ended, states }))
+}
+
+/// What has become of subjects; `None` if these are more than `most`.
+async fn states(tx: &mut Tx, subjects: BTreeSet<Subject>, most: usize) -> Result<Option<Vec<State>>, Error> {
     let mut places = BTreeSet::new();
+    for subject in &subjects {
+        if let Subject::Organization(id) = subject {
+            // What is said of a root is said of what hangs under it too.
+            places.extend(recovery::list_tree(tx, (*id).into()).await?);
+        }
+        if places.len().max(subjects.len()) > most {
+            return Ok(None);
+        }
+    }
+    let mut states = Vec::new();
     for subject in subjects {
         match subject {
-            // What is said of a root is said of what hangs under it too.
-            Subject::Organization(id) => places.extend(recovery::list_tree(tx, id.into()).await?),
+            Subject::Organization(_) => {}
             Subject::Key(id) => states.extend(key_state(tx, id.into()).await?.map(State::Key)),
             Subject::User(id) => states.extend(user_state(tx, id.into()).await?.map(State::User)),
             Subject::Catalog => states.extend(catalog(tx).await?.map(|document| State::Catalog { document: Box::new(document) })),
@@ -273,9 +313,7 @@ async fn section(tx: &mut Tx, after: Position, now: Time) -> Result<Option<Secti
     for id in places {
         states.extend(organization_state(tx, id).await?.map(State::Organization));
     }
-    let ended = lines.into_iter().flat_map(|line| line.bits).collect();
-    let issuer = settings::find(tx, settings::ISSUER).await?.unwrap_or_default();
-    Ok(Some(Section { issuer, from: after, to, at: now, ended, states }))
+    Ok(Some(states))
 }
 
 async fn key_state(tx: &mut Tx, id: KeyId) -> Result<Option<KeyState>, Error> {

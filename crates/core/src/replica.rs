@@ -6,26 +6,34 @@
 //! every lease is over that was taken without the change. Each step stands where it stands for a reason
 //! (`docs/decisions/0026-replicas.md`).
 //!
+//! After a failover that may have lost changes the history is shut. Replicas write back what they know to have been taken away; once all that
+//! were there have done so, and no lease of before can run any more, it opens.
+//!
 //! A process that has its database alone needs none of it.
 
-use crate::{Context, Core, Error, chance};
-use keywright_db::{Aside, Db, Rings, Server, Standby};
+mod tail;
+
+pub(crate) use tail::Recent;
+
+use crate::{Context, Core, Error, chance, recovery};
+use keywright_db::{Aside, Db, Rings, Server, Standby, Tx};
 use keywright_protocol::{
     Position, Time,
     installation::{InstallationStatus, ReplicaStatus},
 };
 use keywright_store::{
-    changes::{self, Cluster},
+    changes::{self, Begins, Cluster},
     replicas::{self, ReplicaRow},
 };
 use std::{
     collections::HashMap,
     sync::{
-        PoisonError, RwLock,
+        Arc, Mutex as Lock, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
+use tail::Tail;
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
@@ -67,6 +75,8 @@ pub(crate) struct Replica {
     /// Rings when there is a lease again.
     renewed: watch::Sender<()>,
     keeper: Mutex<Keeper>,
+    /// What was taken away lately, where a failover may lose it.
+    tail: Option<Lock<Tail>>,
     looker: Mutex<Looker>,
     /// Replicas that share the load, this one among them.
     sharers: AtomicU32,
@@ -81,6 +91,8 @@ struct Keeper {
     still: HashMap<Uuid, (i64, Duration)>,
     /// Whether it was told what keeps this process from a lease, which is looked at ten times a second.
     has_told: bool,
+    /// Since when this process sees that the history is shut.
+    shut_since: Option<Duration>,
 }
 
 /// Looks how far the others are.
@@ -107,7 +119,8 @@ impl Replica {
             instance: RwLock::new(instance),
             until: AtomicU64::new(0),
             renewed: watch::Sender::new(()),
-            keeper: Mutex::new(Keeper { aside, still: HashMap::new(), has_told: false }),
+            keeper: Mutex::new(Keeper { aside, still: HashMap::new(), has_told: false, shut_since: None }),
+            tail: (db.standby() == Standby::AsItIs).then(|| Lock::new(Tail::new(Position { history: 0, n: 0 }, Duration::ZERO))),
             looker: Mutex::new(Looker { aside: looking, looked_at: Duration::ZERO, last: None, reached: Position { history: 0, n: 0 } }),
             sharers: AtomicU32::new(1),
             has_gone: AtomicBool::new(false),
@@ -129,6 +142,34 @@ impl Replica {
 
     pub(crate) fn end_lease(&self) {
         self.until.store(0, Ordering::SeqCst);
+    }
+
+    /// Whether what is taken away is kept for a while.
+    pub(crate) const fn keeps_recent(&self) -> bool {
+        self.tail.is_some()
+    }
+
+    fn tail(&self) -> Option<MutexGuard<'_, Tail>> {
+        self.tail.as_ref().map(|tail| tail.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What was taken away behind a position, as [`Tail::behind`] says; `None` if that is not known.
+    fn find_lost(&self, forked: Position, now: Duration) -> Option<Option<Vec<recovery::Section>>> {
+        self.tail()?.behind(forked, now).ok()
+    }
+
+    /// Keeps what was changed up to a position.
+    pub(crate) fn keep(&self, reached: Position, recent: Recent, at: Duration) {
+        if let Some(mut tail) = self.tail() {
+            tail.push(reached, recent, at);
+        }
+    }
+
+    /// Everything was loaded anew, as it is at a position.
+    pub(crate) fn keep_anew(&self, reached: Position, at: Duration) {
+        if let Some(mut tail) = self.tail() {
+            tail.begin_anew(reached, at);
+        }
     }
 
     /// How far the others are, as of `from` or later: the last of them, and the database in the same snapshot.
@@ -156,6 +197,67 @@ impl Replica {
 async fn announce(aside: &mut Aside, (instance, process): (Uuid, Uuid), address: String, now: Time) -> Result<(), Error> {
     let written = aside.run(|tx| Box::pin(async move { replicas::insert(tx, (instance, process), &address, now).await.map_err(Error::from) }));
     in_time(written).await
+}
+
+/// How a database's history stands to the server that it is on.
+enum History {
+    /// It goes on where it was.
+    Open,
+    /// Nothing is answered in it.
+    Shut(Time),
+    /// Another one has just begun.
+    Another,
+}
+
+/// The server that is written to, and what the database says of where its history is.
+async fn stands(tx: &mut Tx) -> Result<(Server, Cluster), Error> {
+    let server = tx.server().await?.ok_or(Error::Internal("there are no replicas on this database"))?;
+    Ok((server, changes::find_cluster(tx).await?))
+}
+
+/// Notes where the history is if nobody has; where it is elsewhere, another one begins.
+async fn settle(aside: &mut Aside, (server, known): (Server, Cluster), standby: Standby, now: Time) -> Result<History, Error> {
+    let here = server.cluster;
+    let Some(name) = known.name else {
+        let noted = aside.run(|tx| Box::pin(async move { changes::note_cluster(tx, &here).await.map_err(Error::from) }));
+        in_time(noted).await?;
+        return Ok(known.shut_at.map_or(History::Open, History::Shut));
+    };
+    if name == here {
+        return Ok(known.shut_at.map_or(History::Open, History::Shut));
+    }
+    let is_failover = here.split('/').next() == name.split('/').next();
+    let begins = match (is_failover, standby) {
+        (true, Standby::Required) => Begins::Open,
+        (true, Standby::AsItIs) => Begins::ShutForReplicas(now),
+        (false, _) => Begins::Shut(now),
+    };
+    let told = (name.clone(), here.clone());
+    let begun = aside.run(|tx| Box::pin(async move { changes::begin_history(tx, (&name, &here), begins, now).await.map_err(Error::from) }));
+    if in_time(begun).await? {
+        let (from, to) = told;
+        match begins {
+            Begins::Open => tracing::warn!(from, to, "the database server has failed over; a new history begins"),
+            Begins::ShutForReplicas(_) | Begins::Shut(_) => {
+                tracing::error!(from, to, "the database is another one, or has failed over without a synchronous standby")
+            }
+        }
+    }
+    Ok(History::Another)
+}
+
+/// Before a replica starts: whether its database's history is where it was, and open. Nothing can be changed before that is settled.
+/// It gives the time since when it is shut.
+pub(crate) async fn find_shut(db: &Db, now: Time) -> Result<Option<Time>, Error> {
+    let Some(mut aside) = db.aside() else { return Ok(None) };
+    loop {
+        let stands = in_time(aside.run(|tx| Box::pin(stands(tx)))).await?;
+        match settle(&mut aside, stands, db.standby(), now).await? {
+            History::Open => return Ok(None),
+            History::Shut(since) => return Ok(Some(since)),
+            History::Another => {}
+        }
+    }
 }
 
 async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -201,7 +303,11 @@ impl Core {
         let Some(replica) = &self.replica else { return Ok(()) };
         let mut keeper = replica.keeper.lock().await;
         // First, so that the row tells of it.
-        in_time(self.follow(None)).await?;
+        if let Err(error) = in_time(self.follow(None)).await {
+            // After a failover that lost changes nothing can be read that is not older than what is known, until another history begins.
+            self.look_at_server(replica, &mut keeper).await?;
+            return Err(error);
+        }
         let (noted, applied) = (self.clock.steady(), self.memory.applied());
         let (me, now) = (replica.me(), self.clock.now());
         let written = keeper.aside.run(|tx| Box::pin(async move { replicas::renew(tx, me, applied, now).await.map_err(Error::from) }));
@@ -211,19 +317,11 @@ impl Core {
         }
         let connection = keeper.aside.connection_number();
         // Only now: what was acknowledged before the row was written is in it.
-        let read = keeper.aside.run(|tx| {
-            Box::pin(async move {
-                let server = tx.server().await?.ok_or(Error::Internal("there are no replicas on this database"))?;
-                Ok::<_, Error>((changes::position(tx).await?, replicas::list(tx).await?, (server, changes::find_cluster(tx).await?)))
-            })
-        });
-        let (reached, rows, (server, cluster)) = in_time(read).await?;
+        let (reached, rows) = self.look_at_server(replica, &mut keeper).await?;
         if keeper.aside.connection_number() != connection {
             // The row is on one server, and this may be another one.
             return Err(Error::Unavailable);
         }
-        // Whatever is remembered is of the history that is over.
-        self.check_server(&mut keeper, server, cluster).await.inspect_err(|_| replica.end_lease())?;
         if reached < applied {
             tracing::error!(%reached, %applied, "the database is behind what was read from it before: an old primary, or one that has lost writes");
             return Err(Error::Unavailable);
@@ -238,45 +336,85 @@ impl Core {
         self.forget_still_ones(&mut keeper, me, rows).await
     }
 
+    /// How far the database is, and who serves it, if its history goes on. Otherwise the lease ends: whatever is remembered is of one that is over.
+    async fn look_at_server(&self, replica: &Replica, keeper: &mut Keeper) -> Result<(Position, Vec<ReplicaRow>), Error> {
+        let read = keeper.aside.run(|tx| {
+            Box::pin(async move {
+                let stands = stands(tx).await?;
+                Ok::<_, Error>((changes::position(tx).await?, replicas::list(tx).await?, stands))
+            })
+        });
+        let (reached, rows, stands) = in_time(read).await?;
+        self.check_server(replica, keeper, stands).await.inspect_err(|_| replica.end_lease())?;
+        Ok((reached, rows))
+    }
+
     /// Whether the history goes on where it was, and is open. After a failover, a restore or a move another one begins: numbers may be
     /// used again, and what memory holds is of no use. Where commits wait for a standby, a new timeline of the same server has all that was
     /// acknowledged; elsewhere nobody knows, so that nothing is answered before somebody has looked.
-    async fn check_server(&self, keeper: &mut Keeper, server: Server, known: Cluster) -> Result<(), Error> {
+    async fn check_server(&self, replica: &Replica, keeper: &mut Keeper, (server, known): (Server, Cluster)) -> Result<(), Error> {
         if self.db.standby() == Standby::Required && !server.names_standby {
             if !std::mem::replace(&mut keeper.has_told, true) {
                 tracing::error!("database.require_sync is set, and the server names no synchronous standby any more: nothing is answered until it does");
             }
             return Err(Error::Unavailable);
         }
-        let here = server.cluster;
-        let Some(name) = known.name else {
-            let noted = keeper.aside.run(|tx| Box::pin(async move { changes::note_cluster(tx, &here).await.map_err(Error::from) }));
-            return in_time(noted).await;
-        };
-        if name == here {
-            let Some(since) = known.shut_at else {
-                keeper.has_told = false;
-                return Ok(());
+        let (cluster, forked) = (server.cluster.clone(), known.forked);
+        match settle(&mut keeper.aside, (server, known), self.db.standby(), self.clock.now()).await? {
+            History::Open => {
+                (keeper.has_told, keeper.shut_since) = (false, None);
+                Ok(())
+            }
+            History::Shut(since) => {
+                let seen = *keeper.shut_since.get_or_insert_with(|| self.clock.steady());
+                let missing = match forked {
+                    Some(forked) => self.make_up(replica, (cluster, forked), seen).await?,
+                    None => "nobody knows what",
+                };
+                if !missing.is_empty() && !std::mem::replace(&mut keeper.has_told, true) {
+                    tracing::error!(%since, missing, "this database is shut, since revocations may be lost: nothing is answered until `keywright db reopen`");
+                }
+                Err(Error::Unavailable)
+            }
+            // The next renewal finds it.
+            History::Another => Err(Error::Unavailable),
+        }
+    }
+
+    /// After a failover that may have lost changes: writes back what this replica knows of them, once; and opens another history when all
+    /// have done so that were there, and no lease of before runs any more. Answers what that waits for, for people; nothing if it is a moment.
+    async fn make_up(&self, replica: &Replica, (cluster, forked): (String, Position), seen: Duration) -> Result<&'static str, Error> {
+        let (me, now, key_file) = (replica.me(), self.clock.now(), Arc::clone(&self.key_file));
+        let rows = self.db.read(|tx| Box::pin(async move { replicas::list(tx).await.map_err(Error::from) })).await?;
+        if rows.iter().any(|row| row.instance == me && row.owes) {
+            let Some(lost) = replica.find_lost(forked, self.clock.steady()) else {
+                return Ok("what was taken away since is more than this replica remembers");
             };
-            if !std::mem::replace(&mut keeper.has_told, true) {
-                tracing::error!(%since, "this database is shut, since revocations may be lost: nothing is answered until `keywright db reopen`");
-            }
-            return Err(Error::Unavailable);
+            let written = self.db.write_though_shut(move |tx| {
+                Box::pin(async move {
+                    if changes::find_cluster(tx).await?.forked != Some(forked) {
+                        return Err(Error::Unavailable);
+                    }
+                    let narrowed = recovery::write_back(tx, (key_file, now), forked, lost).await?;
+                    replicas::pay(tx, me).await?;
+                    Ok(narrowed)
+                })
+            });
+            let narrowed = written.await?.value;
+            tracing::warn!(%forked, narrowed, "what this replica knows to be taken away since the failover's position is taken away again");
+            return Ok("");
         }
-        let is_failover = here.split('/').next() == name.split('/').next();
-        let now = self.clock.now();
-        let shut_at = if is_failover && self.db.standby() == Standby::Required { None } else { Some(now) };
-        let told = (name.clone(), here.clone());
-        let begun = keeper.aside.run(|tx| Box::pin(async move { changes::begin_history(tx, (&name, &here), shut_at, now).await.map_err(Error::from) }));
-        if in_time(begun).await? {
-            let (from, to) = told;
-            match shut_at {
-                None => tracing::warn!(from, to, "the database server has failed over; a new history begins"),
-                Some(_) => tracing::error!(from, to, "the database is another one, or has failed over without a synchronous standby"),
-            }
+        if rows.iter().any(|row| row.owes) {
+            return Ok("a replica that was there before has not said yet what it knows; if it comes back, it will");
         }
-        // The next renewal finds it.
-        Err(Error::Unavailable)
+        if self.clock.steady().saturating_sub(seen) <= WAIT {
+            return Ok("");
+        }
+        let opened = self.db.write_though_shut(move |tx| Box::pin(async move { recovery::open_after_failover(tx, &cluster, forked, now).await }));
+        if opened.await?.value {
+            tracing::warn!("all replicas have written back what they know: the database is open again");
+        }
+        Ok("")
     }
 
     /// The row is gone: the others do not wait for this instance any more. It goes on as another one that has loaded nothing.
@@ -410,7 +548,7 @@ impl Core {
     }
 
     /// Which processes have a row.
-    pub(crate) async fn processes(tx: &mut keywright_db::Tx) -> Result<Vec<Uuid>, Error> {
+    pub(crate) async fn processes(tx: &mut Tx) -> Result<Vec<Uuid>, Error> {
         Ok(replicas::list(tx).await?.into_iter().map(|row| row.process).collect())
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     log::Keeping,
     memory::GrantCache,
     passwords::Hashing,
-    replica::Replica,
+    replica::{self, Replica},
     status::Status,
 };
 use arc_swap::ArcSwap;
@@ -145,6 +145,11 @@ pub enum StartError {
         "this database was moved to {0}, and is not served from any more: start with that one; if nobody ever did, `keywright db reopen --nothing-changed` opens this one again"
     )]
     Moved(String),
+    /// Something would have to be changed in a history that is shut.
+    #[error(
+        "this database is shut since {0}, because revocations may be lost, and what is configured would change it (catalog, algorithm or life of tokens): run `keywright db reopen` first"
+    )]
+    Shut(Time),
     /// Something in the settings or the database is not usable.
     #[error(transparent)]
     Core(#[from] Error),
@@ -209,11 +214,20 @@ impl Core {
         };
         let first = Arc::new(first);
         let asked = Arc::clone(&first);
+        let shut = match settings.replica_at {
+            Some(_) => replica::find_shut(&db, clock.now()).await?,
+            None => None,
+        };
         if !db.read(move |tx| Box::pin(async move { asked.is_done(tx).await })).await? {
+            if let Some(since) = shut {
+                return Err(StartError::Shut(since));
+            }
             db.write(move |tx| Box::pin(async move { first.make(tx).await })).await?;
         }
         let core = Self::assemble(db, key_file, settings, clock).await?;
-        core.open_access_log(core.clock.now()).await?;
+        if shut.is_none() {
+            core.open_access_log(core.clock.now()).await?;
+        }
         Ok(core)
     }
 
@@ -252,6 +266,9 @@ impl Core {
             clock,
             settings,
         });
+        if let Some(replica) = &core.replica {
+            replica.keep_anew(position, core.clock.steady());
+        }
         core.note_reached(position);
         Ok(core)
     }

@@ -41,7 +41,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use tx::{Pool, Source};
+use tx::{Pool, Raise, Source};
 use write::Queue;
 
 /// Where a database is.
@@ -77,6 +77,10 @@ pub enum Standby {
 pub enum Writes {
     /// Every write first raises the single row of table `revision` (`id = 1`, columns `history` and `n`). The lock on that
     /// row makes writes happen one by one, across all processes; and whoever has seen `n` has seen all below.
+    ///
+    /// Where the row says that the history is shut (`shut_at`), or names another server or timeline (`cluster`) than the one that is written
+    /// to, nothing is written: a number that was given there may be given here to something else. That is [`StoreError::Unavailable`],
+    /// except for [`Db::write_though_shut`].
     Revisioned,
     /// Writes have no position and exclude each other only as far as the engine makes them.
     Plain,
@@ -217,7 +221,20 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.inner.queue.submit(f).await
+        self.inner.queue.submit(f, Raise::WhereOpen).await
+    }
+
+    /// The same, also where the history is shut or on another server: for what makes up for it and opens it again.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn write_though_shut<T, E, F>(&self, f: F) -> Result<Committed<T>, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.inner.queue.submit(f, Raise::Anywhere).await
     }
 
     /// Which engine this is.

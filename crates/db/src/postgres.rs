@@ -26,6 +26,10 @@ const IDLE_TIMEOUT_OF_READERS: &str = "15s";
 pub(crate) const SERVER: &str = "SELECT (pg_control_system()).system_identifier::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) \
      AS cluster, current_setting('synchronous_standby_names') AS standbys";
 
+/// The first statement of a change: no row where the history is shut, or has begun elsewhere.
+pub(crate) const RAISE: &str = "UPDATE revision SET n = n + 1 WHERE id = 1 AND shut_at IS NULL AND (cluster IS NULL OR cluster = \
+     (pg_control_system()).system_identifier::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)) RETURNING history, n";
+
 pub(crate) async fn open(url: &str, (schema, standby): (Option<&str>, Standby), migrations: &[Migration]) -> Result<(Pool, Source, Held), OpenError> {
     let base = options(url, schema)?;
     let mut connection = tokio::time::timeout(OPEN_TIMEOUT, base.connect())

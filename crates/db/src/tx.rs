@@ -115,6 +115,15 @@ pub struct Server {
     pub names_standby: bool,
 }
 
+/// Where a revisioned write may raise the revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Raise {
+    /// On the server that the history is on, while it is open.
+    WhereOpen,
+    /// Wherever it is.
+    Anywhere,
+}
+
 /// What is done once a write is durable.
 pub(crate) type OnCommit = Box<dyn FnOnce() + Send>;
 
@@ -289,14 +298,20 @@ impl Tx {
     }
 
     /// Starts a job's part: forgets the last one's, and takes a position.
-    pub(crate) async fn begin_job(&mut self, writes: Writes) -> Result<(), StoreError> {
+    pub(crate) async fn begin_job(&mut self, (writes, raise): (Writes, Raise)) -> Result<(), StoreError> {
         self.failed = None;
         self.committed.clear();
         self.position = NOWHERE;
-        if writes == Writes::Revisioned {
-            let row = self.fetch_one("UPDATE revision SET n = n + 1 WHERE id = 1 RETURNING history, n", &[]).await?;
-            self.position = Position { history: row.get("history")?, n: row.get("n")? };
+        if writes == Writes::Plain {
+            return Ok(());
         }
+        let statement = match (raise, self.link()) {
+            (Raise::Anywhere, _) => "UPDATE revision SET n = n + 1 WHERE id = 1 RETURNING history, n",
+            (Raise::WhereOpen, Link::Sqlite(_)) => "UPDATE revision SET n = n + 1 WHERE id = 1 AND shut_at IS NULL RETURNING history, n",
+            (Raise::WhereOpen, Link::Postgres(_)) => postgres::RAISE,
+        };
+        let row = self.fetch_optional(statement, &[]).await?.ok_or(StoreError::Unavailable)?;
+        self.position = Position { history: row.get("history")?, n: row.get("n")? };
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 
 use crate::{
     BoxFuture, Committed, StoreError, Tx, Writes, sqlite,
-    tx::{Held, Source},
+    tx::{Held, Raise, Source},
 };
 use futures_util::FutureExt;
 use keywright_protocol::Position;
@@ -44,14 +44,14 @@ impl Queue {
         Self { sender, closing, writer: Mutex::new(Some(task)), writes }
     }
 
-    pub(crate) async fn submit<T, E, F>(&self, f: F) -> Result<Committed<T>, E>
+    pub(crate) async fn submit<T, E, F>(&self, f: F, raise: Raise) -> Result<Committed<T>, E>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.sender.send(job(f, self.writes, reply)).await.map_err(|_| StoreError::Unavailable)?;
+        self.sender.send(job(f, (self.writes, raise), reply)).await.map_err(|_| StoreError::Unavailable)?;
         answer.await.unwrap_or(Err(StoreError::Unavailable.into()))
     }
 
@@ -69,7 +69,7 @@ impl Queue {
     }
 }
 
-fn job<T, E, F>(f: F, writes: Writes, reply: oneshot::Sender<Result<Committed<T>, E>>) -> Job
+fn job<T, E, F>(f: F, writes: (Writes, Raise), reply: oneshot::Sender<Result<Committed<T>, E>>) -> Job
 where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     T: Send + 'static,
@@ -92,7 +92,7 @@ where
     })
 }
 
-async fn attempt<T, E, F>(f: F, writes: Writes, tx: &mut Tx) -> Result<T, E>
+async fn attempt<T, E, F>(f: F, writes: (Writes, Raise), tx: &mut Tx) -> Result<T, E>
 where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     T: Send,

@@ -11,13 +11,20 @@ statements! {
     LIST_AFTER = "SELECT history, n, kind, subject, bits FROM changes WHERE history > $1 OR (history = $1 AND n > $2) ORDER BY history, n, ordinal";
     LIST_AT = "SELECT history, n, kind, subject, bits FROM changes WHERE history = $1 AND n = $2 ORDER BY ordinal";
     FIND_LAST_OF_SIGNING_KEYS = "SELECT history, n FROM changes WHERE kind = 'signing-keys' ORDER BY history DESC, n DESC LIMIT 1";
-    FIND_CLUSTER = "SELECT cluster, shut_at FROM revision WHERE id = 1";
+    FIND_CLUSTER = "SELECT cluster, shut_at, forked_history, forked_n FROM revision WHERE id = 1";
     NOTE_CLUSTER = "UPDATE revision SET cluster = $1 WHERE id = 1 AND cluster IS NULL";
-    BEGIN_HISTORY = "UPDATE revision SET cluster = $2, shut_at = COALESCE($3, shut_at), history = CASE WHEN history < $4 THEN $4 ELSE history + 1 END
+    BEGIN_HISTORY = "UPDATE revision SET cluster = $2, shut_at = COALESCE($3, shut_at),
+            forked_history = CASE WHEN $4 = 1 AND shut_at IS NULL AND EXISTS (SELECT 1 FROM replicas) THEN history END,
+            forked_n = CASE WHEN $4 = 1 AND shut_at IS NULL AND EXISTS (SELECT 1 FROM replicas) THEN n END,
+            history = CASE WHEN history < $5 THEN $5 ELSE history + 1 END
         WHERE id = 1 AND cluster = $1";
-    OPEN = "UPDATE revision SET cluster = $1, shut_at = NULL WHERE id = 1";
+    ALL_OWE = "UPDATE replicas SET owes = 1";
+    NONE_OWE = "UPDATE replicas SET owes = 0";
+    OPEN = "UPDATE revision SET cluster = $1, shut_at = NULL, forked_history = NULL, forked_n = NULL WHERE id = 1";
+    OPEN_ANOTHER = "UPDATE revision SET shut_at = NULL, forked_history = NULL, forked_n = NULL, history = history + 1
+        WHERE id = 1 AND cluster = $1 AND forked_history = $2 AND forked_n = $3 AND NOT EXISTS (SELECT 1 FROM replicas WHERE owes <> 0)";
     SHUT = "UPDATE revision SET n = n + 1, shut_at = $1 WHERE id = 1 AND shut_at IS NULL";
-    CLEAR_SHUT = "UPDATE revision SET shut_at = NULL WHERE id = 1";
+    CLEAR_SHUT = "UPDATE revision SET shut_at = NULL, forked_history = NULL, forked_n = NULL WHERE id = 1";
     POSITION = "SELECT history, n FROM revision WHERE id = 1";
 }
 
@@ -114,6 +121,19 @@ pub struct Cluster {
     pub name: Option<String>,
     /// Since when nothing is answered.
     pub shut_at: Option<Time>,
+    /// How far the database was when the history began that is shut, if replicas may know what came behind it elsewhere.
+    pub forked: Option<Position>,
+}
+
+/// How another history begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begins {
+    /// Open: whatever was acknowledged is here.
+    Open,
+    /// Shut since a moment, and replicas may know what is missing.
+    ShutForReplicas(Time),
+    /// Shut since a moment.
+    Shut(Time),
 }
 
 /// Where the history is.
@@ -122,7 +142,9 @@ pub struct Cluster {
 /// Whatever keeps the database from answering.
 pub async fn find_cluster(tx: &mut Tx) -> Result<Cluster, StoreError> {
     let row = tx.fetch_one(FIND_CLUSTER, &[]).await?;
-    Ok(Cluster { name: row.get("cluster")?, shut_at: row.get("shut_at")? })
+    let (history, n): (Option<i64>, Option<i64>) = (row.get("forked_history")?, row.get("forked_n")?);
+    let forked = history.zip(n).map(|(history, n)| Position { history, n });
+    Ok(Cluster { name: row.get("cluster")?, shut_at: row.get("shut_at")?, forked })
 }
 
 /// Notes where the history is, if nobody has.
@@ -133,13 +155,23 @@ pub async fn note_cluster(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
     tx.execute(NOTE_CLUSTER, &[name.into()]).await.map(|_| ())
 }
 
-/// Begins a history elsewhere, a later one than the clock's second tells; `false` if somebody else did. With `shut_at` nothing is answered in
-/// it until it is opened.
+/// Begins a history elsewhere, a later one than the clock's second tells; `false` if somebody else did. Shut, nothing is answered in it until
+/// it is opened; a second one that begins while the first is shut is nothing that replicas could make up for.
 ///
 /// # Errors
 /// Whatever keeps the database from writing.
-pub async fn begin_history(tx: &mut Tx, (from, to): (&str, &str), shut_at: Option<Time>, now: Time) -> Result<bool, StoreError> {
-    Ok(tx.execute(BEGIN_HISTORY, &[from.into(), to.into(), shut_at.into(), now.as_seconds().into()]).await? == 1)
+pub async fn begin_history(tx: &mut Tx, (from, to): (&str, &str), begins: Begins, now: Time) -> Result<bool, StoreError> {
+    let (shut_at, by_replicas) = match begins {
+        Begins::Open => (None, 0),
+        Begins::ShutForReplicas(at) => (Some(at), 1),
+        Begins::Shut(at) => (Some(at), 0),
+    };
+    let values = [from.into(), to.into(), shut_at.into(), by_replicas.into(), now.as_seconds().into()];
+    let has_begun = tx.execute(BEGIN_HISTORY, &values).await? == 1;
+    if has_begun && by_replicas == 1 {
+        tx.execute(ALL_OWE, &[]).await?;
+    }
+    Ok(has_begun)
 }
 
 /// Opens a history, where it is.
@@ -147,7 +179,17 @@ pub async fn begin_history(tx: &mut Tx, (from, to): (&str, &str), shut_at: Optio
 /// # Errors
 /// Whatever keeps the database from writing.
 pub async fn open(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
-    tx.execute_one(OPEN, &[name.into()]).await
+    tx.execute_one(OPEN, &[name.into()]).await?;
+    tx.execute(NONE_OWE, &[]).await.map(drop)
+}
+
+/// Opens another history behind one that is shut since it was forked at a position; `false` if that one is another, or some replica owes yet
+/// what it knows.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn open_another(tx: &mut Tx, name: &str, forked: Position) -> Result<bool, StoreError> {
+    Ok(tx.execute(OPEN_ANOTHER, &[name.into(), forked.history.into(), forked.n.into()]).await? == 1)
 }
 
 /// Shuts a history: nothing is answered in it until it is opened.

@@ -124,6 +124,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0013_replicas.sql"),
         postgres: include_str!("../migrations/postgres/0013_replicas.sql"),
     },
+    Migration {
+        version: 14,
+        name: "write back",
+        sqlite: include_str!("../migrations/sqlite/0014_write_back.sql"),
+        postgres: include_str!("../migrations/postgres/0014_write_back.sql"),
+    },
 ];
 
 /// Defines the statements of one file and the list of them, so that a test can prepare each on both engines.

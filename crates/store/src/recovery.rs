@@ -35,6 +35,7 @@ statements! {
     DROP_MAIL_WITH_LINKS = "DELETE FROM outbox WHERE sent_at IS NULL AND kind IN ('invitation', 'password-reset')";
     SUSPEND_WEBHOOKS = "UPDATE webhooks SET suspended_at = $1, suspended_for = $2 WHERE suspended_at IS NULL AND deleted_at IS NULL";
     END_INTROSPECTION = "UPDATE keys SET introspects_at = NULL WHERE introspects_at IS NOT NULL";
+    END_INTROSPECTION_OF = "UPDATE keys SET introspects_at = NULL WHERE id = $1";
     END_DELIVERIES = "UPDATE webhook_deliveries SET failed_at = $1, failure = $2 WHERE delivered_at IS NULL AND failed_at IS NULL";
     SKIP_INDICES = "UPDATE status_indices SET next = CASE WHEN next < $2 THEN $2 ELSE next END + $1 WHERE id = 1";
     BEGIN_HISTORY = "UPDATE revision SET history = $1 WHERE id = 1 AND history < $1";
@@ -300,10 +301,18 @@ pub async fn end_passing_things(tx: &mut Tx, now: Time, why: &str) -> Result<(),
     for statement in [END_SESSIONS, END_GENERATIONS_OF_SESSIONS, END_RESETS, REVOKE_INVITATIONS] {
         tx.execute(statement, &[now.into()]).await?;
     }
-    for statement in [DROP_MAIL_WITH_LINKS, END_INTROSPECTION] {
-        tx.execute(statement, &[]).await?;
+    tx.execute(DROP_MAIL_WITH_LINKS, &[]).await.map(drop)
+}
+
+/// Ends the right to ask about tokens of others: of all keys, or of one.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn end_introspection(tx: &mut Tx, of: Option<KeyId>) -> Result<(), StoreError> {
+    match of {
+        Some(key) => tx.execute(END_INTROSPECTION_OF, &[key.into()]).await.map(drop),
+        None => tx.execute(END_INTROSPECTION, &[]).await.map(drop),
     }
-    Ok(())
 }
 
 /// Leaves out so many status indices, behind `least`: they may have been given since the backup, and none is ever used again.

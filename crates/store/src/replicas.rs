@@ -8,9 +8,10 @@ use uuid::Uuid;
 statements! {
     INSERT = "INSERT INTO replicas (instance, process, address, history, n, renewals, started_at, renewed_at) VALUES ($1, $2, $3, 0, 0, 0, $4, $4)";
     RENEW = "UPDATE replicas SET history = $2, n = $3, renewals = renewals + 1, renewed_at = $4 WHERE instance = $1";
-    LIST = "SELECT instance, process, address, history, n, renewals, started_at, renewed_at FROM replicas ORDER BY started_at, instance";
-    DELETE = "DELETE FROM replicas WHERE instance = $1";
-    DELETE_STILL = "DELETE FROM replicas WHERE instance = $1 AND renewals = $2";
+    LIST = "SELECT instance, process, address, history, n, renewals, started_at, renewed_at, owes FROM replicas ORDER BY started_at, instance";
+    PAY = "UPDATE replicas SET owes = 0 WHERE instance = $1";
+    DELETE = "DELETE FROM replicas WHERE instance = $1 AND owes = 0";
+    DELETE_STILL = "DELETE FROM replicas WHERE instance = $1 AND renewals = $2 AND owes = 0";
 }
 
 /// A process that serves, or served until lately.
@@ -30,6 +31,8 @@ pub struct ReplicaRow {
     pub started_at: Time,
     /// When it was renewed, by its process's clock; for people alone.
     pub renewed_at: Time,
+    /// Whether it was there before a history that is shut, and has not written back yet what it knows.
+    pub owes: bool,
 }
 
 /// Writes the row of an instance that has loaded nothing yet.
@@ -65,10 +68,19 @@ fn read(row: &Row) -> Result<ReplicaRow, StoreError> {
         renewals: row.get("renewals")?,
         started_at: row.get("started_at")?,
         renewed_at: row.get("renewed_at")?,
+        owes: row.get::<i64>("owes")? != 0,
     })
 }
 
-/// Removes an instance that has ended; `false` if it was gone.
+/// Notes that an instance has written back what it knows.
+///
+/// # Errors
+/// `NotFound` if the row is gone.
+pub async fn pay(tx: &mut Tx, instance: Uuid) -> Result<(), StoreError> {
+    tx.execute_one(PAY, &[instance.into()]).await
+}
+
+/// Removes an instance that has ended; `false` if it was gone, or owes what it knows.
 ///
 /// # Errors
 /// Whatever keeps the database from writing.

@@ -156,6 +156,10 @@ impl Core {
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Internal`].
     pub async fn flush_access_log(self: &Arc<Self>, now: Time) -> Result<(), Error> {
+        if !self.access_log.is_open.load(Ordering::SeqCst) {
+            // It was started on a database that was shut.
+            self.open_access_log(now).await?;
+        }
         if self.has_one_gone() {
             self.tell_of_unclean_ends(now).await.inspect_err(|_| self.one_has_gone())?;
         }

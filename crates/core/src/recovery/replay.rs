@@ -121,12 +121,13 @@ pub async fn restore(location: &Location, key_file: KeyFile, later: Later, clock
     let db = Db::open(location, Writes::Revisioned, MIGRATIONS).await?;
     let now = clock.now();
     let restored = async {
+        let key_file = Arc::new(key_file);
         let replay = db.read(move |tx| Box::pin(async move { Replay::begin(tx, key_file, now).await })).await?;
         let last = replay.check(&later)?;
         // Whatever this restore changes is a change of the new history.
         let history = replay.history(last.map(|(position, _)| position));
-        db.write(move |tx| Box::pin(async move { recovery::begin_history(tx, history).await })).await?;
-        let replayed = db.write(move |tx| {
+        db.write_though_shut(move |tx| Box::pin(async move { recovery::begin_history(tx, history).await })).await?;
+        let replayed = db.write_though_shut(move |tx| {
             Box::pin(async move {
                 let restored = replay.run(tx, later, last).await?;
                 if let Some(server) = tx.server().await? {
@@ -140,6 +141,41 @@ pub async fn restore(location: &Location, key_file: KeyFile, later: Later, clock
     let restored = restored.await;
     db.close().await;
     restored
+}
+
+/// In a history that is shut since a failover: takes away again what a replica knows to have been taken away behind the position at which the
+/// new server goes on. Where anything came behind it, also what no state is known of ends.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub(crate) async fn write_back(tx: &mut Tx, (key_file, now): (Arc<KeyFile>, Time), forked: Position, lost: Option<Vec<Section>>) -> Result<usize, Error> {
+    let Some(sections) = lost else { return Ok(0) };
+    // Sections of its own: of this installation, and all that it has seen.
+    let mut replay = Replay::new(tx, (key_file, String::new()), forked, now).await?;
+    for state in sections.iter().flat_map(|section| &section.states) {
+        if let State::Key(key) = state {
+            recovery::end_introspection(tx, Some(key.id)).await?;
+        }
+    }
+    replay.replay(tx, sections).await?;
+    keyring::ensure(tx, &replay.key_file, replay.algorithm, now).await?;
+    second_factors::end_passing_things(tx, step_of(now).saturating_add(1)).await?;
+    recovery::end_passing_things(tx, now, "the database server failed over").await?;
+    Ok(replay.narrowed)
+}
+
+/// Opens another history behind one that was shut since a failover, when no replica owes what it knows; `false` if one does.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub(crate) async fn open_after_failover(tx: &mut Tx, name: &str, forked: Position, now: Time) -> Result<bool, Error> {
+    if !changes::open_another(tx, name, forked).await? {
+        return Ok(false);
+    }
+    recovery::skip_indices(tx, INDICES_LEFT_OUT, now.as_seconds().saturating_mul(INDICES_A_SECOND)).await?;
+    let told = (forked.to_string(), "the database server failed over; what replicas knew to be taken away since is taken away again".to_owned());
+    log::change(tx, &Context::system(now)?, &By::Host, Where::Installation, Action::Restore, told).await?;
+    Ok(true)
 }
 
 /// What roles are worth, by the catalogs and by what the roots have of their own.
@@ -156,13 +192,17 @@ struct Replay {
 }
 
 impl Replay {
-    async fn begin(tx: &mut Tx, key_file: KeyFile, now: Time) -> Result<Self, RestoreError> {
+    async fn begin(tx: &mut Tx, key_file: Arc<KeyFile>, now: Time) -> Result<Self, RestoreError> {
         let issuer = settings::find(tx, settings::ISSUER).await?.ok_or(RestoreError::NeverStarted)?;
         check_key_file(&key_file, settings::find(tx, settings::SEAL_CHECK).await?).map_err(|_| RestoreError::OtherKeyFile)?;
+        let backup = changes::position(tx).await?;
+        Ok(Self::new(tx, (key_file, issuer), backup, now).await?)
+    }
+
+    async fn new(tx: &mut Tx, (key_file, issuer): (Arc<KeyFile>, String), backup: Position, now: Time) -> Result<Self, Error> {
         let active = signing_keys::list(tx).await?.into_iter().find(keyring::is_active);
         let algorithm = active.map_or(Algorithm::ES256, |key| key.algorithm);
-        let backup = changes::position(tx).await?;
-        Ok(Self { pepper: key_file.pepper(), key_file: Arc::new(key_file), issuer, algorithm, backup, now, narrowed: 0 })
+        Ok(Self { pepper: key_file.pepper(), key_file, issuer, algorithm, backup, now, narrowed: 0 })
     }
 
     /// One that no other restore of this backup began, and none that the log knows of: the second in which it begins.
@@ -193,6 +233,7 @@ impl Replay {
         keyring::ensure(tx, &self.key_file, self.algorithm, self.now).await?;
         second_factors::end_passing_things(tx, step_of(self.now).saturating_add(1)).await?;
         recovery::end_passing_things(tx, self.now, "the database was restored from a backup").await?;
+        recovery::end_introspection(tx, None).await?;
         recovery::skip_indices(tx, INDICES_LEFT_OUT, self.now.as_seconds().saturating_mul(INDICES_A_SECOND)).await?;
         // Wherever it had been moved to, it is served from here again.
         settings::delete(tx, settings::MOVED_TO).await?;

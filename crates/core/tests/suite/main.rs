@@ -18,6 +18,8 @@ pub mod device;
 #[cfg(test)]
 mod exchange;
 #[cfg(test)]
+mod failover;
+#[cfg(test)]
 mod invitations;
 #[cfg(test)]
 mod key_races;

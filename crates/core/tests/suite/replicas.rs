@@ -6,7 +6,7 @@
 
 use crate::support::{self, World, outcome, world_with};
 use keywright_core::{
-    Context, Core, Credential, Error, KeyFile, Settings,
+    Context, Core, Credential, Error, KeyFile, Settings, StartError,
     limits::{Rate, Rates},
     replica::{LEASE, WAIT},
 };
@@ -15,7 +15,7 @@ use keywright_db::{
     testing::{self, TestDb},
 };
 use keywright_protocol::{Clock, KeyId, Position};
-use keywright_store::{MIGRATIONS, changes, replicas};
+use keywright_store::{MIGRATIONS, changes, replicas, settings};
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -25,25 +25,32 @@ const OWNER: &str = "owner";
 const A_WHILE: Duration = Duration::from_millis(300);
 const MOMENT: Duration = Duration::from_millis(1);
 
-struct Two {
+pub(crate) struct Two {
     /// The first one, with the demo's world.
-    world: World,
-    one: Arc<Core>,
-    other: Arc<Core>,
-    others_clock: Clock,
+    pub(crate) world: World,
+    pub(crate) one: Arc<Core>,
+    pub(crate) other: Arc<Core>,
+    pub(crate) others_clock: Clock,
     /// To look at rows, and to do what no replica would.
-    db: Db,
-    test: TestDb,
+    pub(crate) db: Db,
+    pub(crate) test: TestDb,
 }
 
-async fn another(test: &TestDb, world: &World, (address, clock): (&str, &Clock)) -> Arc<Core> {
+pub(crate) async fn another(test: &TestDb, world: &World, (address, clock): (&str, &Clock)) -> Arc<Core> {
+    start(test, world, (settings_of(world, address), clock)).await.unwrap()
+}
+
+async fn start(test: &TestDb, world: &World, (settings, clock): (Settings, &Clock)) -> Result<Arc<Core>, StartError> {
     let db = Db::open(&test.location, Writes::Revisioned, MIGRATIONS).await.unwrap();
-    let settings = Settings { replica_at: Some(address.to_owned()), ..world.settings.clone() };
-    Core::start_on(db, KeyFile::parse(&world.key_file).unwrap(), settings, clock.clone()).await.unwrap()
+    Core::start_on(db, KeyFile::parse(&world.key_file).unwrap(), settings, clock.clone()).await
+}
+
+fn settings_of(world: &World, address: &str) -> Settings {
+    Settings { replica_at: Some(address.to_owned()), ..world.settings.clone() }
 }
 
 impl Two {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
 
@@ -64,12 +71,12 @@ impl Two {
         two
     }
 
-    fn host(&self) -> Context {
+    pub(crate) fn host(&self) -> Context {
         self.world.host()
     }
 
     /// What a request at a replica is answered, as the server does it: the lease first.
-    async fn ask(&self, core: &Arc<Core>) -> &'static str {
+    pub(crate) async fn ask(&self, core: &Arc<Core>) -> &'static str {
         if core.hold_lease().await.is_err() {
             return "unavailable";
         }
@@ -77,25 +84,31 @@ impl Two {
         outcome(&core.exchange(&self.host(), key, None).await)
     }
 
-    async fn key(&self) -> KeyId {
+    pub(crate) async fn key(&self) -> KeyId {
         let token = support::claims(&self.world.exchange(OWNER, None).await.unwrap());
         token["keyId"].as_str().unwrap().parse().unwrap()
     }
 
     /// Has the first one revoke the key, as a task.
-    fn revoke(&self, key: KeyId) -> JoinHandle<()> {
+    pub(crate) fn revoke(&self, key: KeyId) -> JoinHandle<()> {
         let (core, ctx) = (Arc::clone(&self.one), self.host());
         tokio::spawn(async move {
             core.revoke_key(&ctx, key).await.unwrap();
         })
     }
 
-    async fn position(&self) -> Position {
+    pub(crate) async fn position(&self) -> Position {
         self.db.read(|tx| Box::pin(async move { changes::position(tx).await })).await.unwrap()
     }
 
-    async fn rows(&self) -> Vec<replicas::ReplicaRow> {
+    pub(crate) async fn rows(&self) -> Vec<replicas::ReplicaRow> {
         self.db.read(|tx| Box::pin(async move { replicas::list(tx).await })).await.unwrap()
+    }
+
+    /// As if the database had been on another server until now.
+    pub(crate) async fn fail_over(&self) {
+        let moved = self.db.write_though_shut(|tx| Box::pin(async move { tx.execute("UPDATE revision SET cluster = '1/00000001'", &[]).await }));
+        moved.await.unwrap();
     }
 
     /// Waits until the first one has committed something.
@@ -368,8 +381,7 @@ async fn gaps(two: &Two) -> i64 {
 async fn after_a_failover_without_a_standby_nothing_is_said_until_it_is_opened() {
     let two = Two::new().await;
     let key = two.key().await.as_uuid();
-    let moved = two.db.write(|tx| Box::pin(async move { tx.execute("UPDATE revision SET cluster = '1/00000001'", &[]).await }));
-    moved.await.unwrap();
+    two.fail_over().await;
     for _ in 0..3 {
         assert_eq!(two.other.renew_lease().await, Err(Error::Unavailable));
         assert_eq!(two.one.renew_lease().await, Err(Error::Unavailable));
@@ -377,7 +389,16 @@ async fn after_a_failover_without_a_standby_nothing_is_said_until_it_is_opened()
     assert_eq!((two.ask(&two.one).await, two.ask(&two.other).await), ("unavailable", "unavailable"), "also within the lease that ran");
     let here = two.position().await;
     assert_eq!(here.history, two.world.clock.now().as_seconds(), "once, however many see it: the clock stands");
-    let opened = two.db.write(move |tx| {
+    // Nothing is changed either, by nobody.
+    assert_eq!(two.one.revoke_key(&two.host(), key.into()).await.unwrap_err(), Error::Unavailable);
+    // Whoever starts now has to be told as well, and says nothing meanwhile.
+    let third = another(&two.test, &two.world, ("third", &two.others_clock)).await;
+    assert_eq!(third.renew_lease().await, Err(Error::Unavailable));
+    assert_eq!(third.flush_access_log(two.others_clock.now()).await, Err(Error::Unavailable));
+    let other_life = Settings { token_life: Duration::from_secs(60), ..settings_of(&two.world, "fourth") };
+    assert!(matches!(start(&two.test, &two.world, (other_life, &two.others_clock)).await, Err(StartError::Shut(_))), "it would change something");
+    assert_eq!(two.position().await, here);
+    let opened = two.db.write_though_shut(move |tx| {
         Box::pin(async move {
             tx.execute("UPDATE keys SET revoked_at = 1 WHERE id = $1", &[key.into()]).await?;
             let server = tx.server().await?.unwrap();
@@ -385,8 +406,28 @@ async fn after_a_failover_without_a_standby_nothing_is_said_until_it_is_opened()
         })
     });
     opened.await.unwrap();
-    for core in [&two.one, &two.other] {
+    for core in [&two.one, &two.other, &third] {
         core.renew_lease().await.unwrap();
         assert_eq!(two.ask(core).await, "key_revoked", "nothing of before is remembered");
     }
+    let marks = || async { two.db.read(|tx| Box::pin(async move { settings::list_open_logs(tx).await })).await.unwrap().len() };
+    let before = marks().await;
+    third.flush_access_log(two.others_clock.now()).await.unwrap();
+    assert_eq!(marks().await, before + 1, "it keeps events from now on");
+}
+
+/// Trap 19: between a failover and the first renewal a change would get a number that the old server may have given to something else,
+/// which others have seen there.
+#[tokio::test]
+async fn no_number_is_given_before_another_history_has_begun() {
+    let two = Two::new().await;
+    let key = two.key().await;
+    two.fail_over().await;
+    let before = two.position().await;
+    assert_eq!(two.one.revoke_key(&two.host(), key).await.unwrap_err(), Error::Unavailable);
+    assert_eq!(two.position().await, before);
+    // A start comes after a failover as well, and begins the other history before it changes anything.
+    let third = another(&two.test, &two.world, ("third", &two.others_clock)).await;
+    assert!(two.position().await.history > before.history);
+    assert_eq!(third.renew_lease().await, Err(Error::Unavailable));
 }

@@ -6,10 +6,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 1,
         name: "revision",
-        sqlite: "CREATE TABLE revision (id INTEGER PRIMARY KEY CHECK (id = 1), history INTEGER NOT NULL, n INTEGER NOT NULL) STRICT;
-                 INSERT INTO revision VALUES (1, 3, 0);",
-        postgres: "CREATE TABLE revision (id BIGINT PRIMARY KEY CHECK (id = 1), history BIGINT NOT NULL, n BIGINT NOT NULL);
-                   INSERT INTO revision VALUES (1, 3, 0);",
+        sqlite:
+            "CREATE TABLE revision (id INTEGER PRIMARY KEY CHECK (id = 1), history INTEGER NOT NULL, n INTEGER NOT NULL, cluster TEXT, shut_at INTEGER) STRICT;
+                 INSERT INTO revision VALUES (1, 3, 0, NULL, NULL);",
+        postgres: "CREATE TABLE revision (id BIGINT PRIMARY KEY CHECK (id = 1), history BIGINT NOT NULL, n BIGINT NOT NULL, cluster TEXT, shut_at BIGINT);
+                   INSERT INTO revision VALUES (1, 3, 0, NULL, NULL);",
     },
     Migration {
         version: 2,

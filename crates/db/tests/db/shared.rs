@@ -128,3 +128,19 @@ async fn whoever_stands_still_does_not_hold_up_the_others() {
     paused.abort();
     assert_eq!(test.db.read(|tx| Box::pin(async move { count(tx).await })).await, Ok(1));
 }
+
+/// A number is given on the server that the history is on, and while it is open; what is to open it again asks for neither.
+#[tokio::test]
+async fn no_write_where_the_history_is_shut_or_elsewhere() {
+    let test = testing::postgres(Writes::Revisioned, MIGRATIONS).await;
+    let set = |sql: &'static str| test.db.write_though_shut(move |tx| Box::pin(async move { tx.execute(sql, &[]).await }));
+    let here = test.db.read(|tx| Box::pin(async move { tx.server().await })).await.unwrap().unwrap().cluster;
+    test.db.write(move |tx| Box::pin(async move { tx.execute("UPDATE revision SET cluster = $1", &[here.into()]).await })).await.unwrap();
+    add(&test.db, "one", 1).await.unwrap();
+    set("UPDATE revision SET shut_at = 1").await.unwrap();
+    assert_eq!(add(&test.db, "two", 2).await, Err(StoreError::Unavailable));
+    set("UPDATE revision SET shut_at = NULL, cluster = '1/00000001'").await.unwrap();
+    assert_eq!(add(&test.db, "two", 2).await, Err(StoreError::Unavailable));
+    set("UPDATE revision SET cluster = NULL").await.unwrap();
+    add(&test.db, "two", 2).await.unwrap();
+}
