@@ -1,9 +1,9 @@
 //! All rows of a database into an empty one, on the same engine or the other.
 //!
-//! The source is held by one transaction from the first row that is read to the end, so that nothing changes meanwhile. It is read three times
-//! over: once for counts and digests, which say what the source is; once to be copied; and the copy is read back in the same way. The target
-//! has a mark from before the first row to behind the last check, in the table of migrations, where every release looks first. There is
-//! nothing else to remember: rows go in by the order of their keys, so that the last key there says how far it has come.
+//! The source is held by one transaction from the first row that is read to the end, so that nothing changes meanwhile. It is read twice: for
+//! counts and digests, which say what the source is, and to be copied; then the copy is read back. The target has a mark from before the first
+//! row to behind the last check, in the table of migrations, where every release looks first. There is nothing else to remember: rows go in by
+//! the order of their keys, so that the last key there says how far it has come (`docs/decisions/0027-moving-between-engines.md`).
 
 mod rows;
 mod schema;

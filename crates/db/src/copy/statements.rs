@@ -49,7 +49,7 @@ pub(super) fn read(table: &Table, part: &str, from: From, engine: Engine) -> Str
         From::Start => String::new(),
         From::Key => format!(" AND ({order}) > ({places})"),
     };
-    ["SELECT ", &names(&table.columns), " FROM ", &quoted(&table.name), " WHERE ", part, &behind, " ORDER BY ", &order].concat()
+    format!("SELECT {} FROM {} WHERE {part}{behind} ORDER BY {order}", names(&table.columns), quoted(&table.name))
 }
 
 /// The last key of a part.
@@ -57,12 +57,12 @@ pub(super) fn last_key(table: &Table, part: &str, engine: Engine) -> String {
     let key = table.key();
     let order = key.iter().map(|column| format!("{} DESC", ordered(column, engine))).collect::<Vec<_>>().join(", ");
     let names = key.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ");
-    ["SELECT ", &names, " FROM ", &quoted(&table.name), " WHERE ", part, " ORDER BY ", &order, " LIMIT 1"].concat()
+    format!("SELECT {names} FROM {} WHERE {part} ORDER BY {order} LIMIT 1", quoted(&table.name))
 }
 
 /// How many rows there are.
 pub(super) fn count(table: &Table) -> String {
-    ["SELECT count(*) AS count FROM ", &quoted(&table.name)].concat()
+    format!("SELECT count(*) AS count FROM {}", quoted(&table.name))
 }
 
 /// Many rows at once: an array a column.
@@ -77,13 +77,13 @@ pub(super) fn insert_on_postgres(table: &Table) -> String {
         format!("${place}::{kind}[]")
     });
     let arrays = arrays.collect::<Vec<_>>().join(", ");
-    ["INSERT INTO ", &quoted(&table.name), " (", &names(&table.columns), ") SELECT * FROM UNNEST(", &arrays, ")"].concat()
+    format!("INSERT INTO {} ({}) SELECT * FROM UNNEST({arrays})", quoted(&table.name), names(&table.columns))
 }
 
 /// So many rows at once.
 pub(super) fn insert_on_sqlite(table: &Table, rows: usize) -> String {
     let row = format!("({})", vec!["?"; table.columns.len()].join(", "));
-    ["INSERT INTO ", &quoted(&table.name), " (", &names(&table.columns), ") VALUES ", &vec![row; rows].join(", ")].concat()
+    format!("INSERT INTO {} ({}) VALUES {}", quoted(&table.name), names(&table.columns), vec![row; rows].join(", "))
 }
 
 /// How many that are.
@@ -93,11 +93,11 @@ pub(super) const fn rows_at_once() -> usize {
 
 /// Everything goes.
 pub(super) fn empty(table: &Table) -> String {
-    ["DELETE FROM ", &quoted(&table.name)].concat()
+    format!("DELETE FROM {}", quoted(&table.name))
 }
 
 /// On PostgreSQL: nobody else writes to these tables as long as the transaction lasts.
 pub(super) fn lock(tables: &[Table]) -> String {
     let names = tables.iter().map(|table| quoted(&table.name)).collect::<Vec<_>>().join(", ");
-    ["LOCK TABLE ", &names, " IN SHARE ROW EXCLUSIVE MODE"].concat()
+    format!("LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
 }
