@@ -13,12 +13,13 @@ use crate::{Context, Error, KeyFile, StartError, authorize::By, log, start::chec
 use keywright_db::{Access, Db, Engine, Location, Look, OpenError, Tx, Whole, Writes, newest_version};
 use keywright_protocol::{Clock, Position, Time};
 use keywright_store::{
-    MIGRATIONS,
+    MIGRATIONS, StoreError,
     changes::{self, Cluster},
     replicas::{self, ReplicaRow},
     settings,
 };
 use serde::Serialize;
+use std::fmt::Write as _;
 
 /// How a database is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -103,7 +104,7 @@ pub async fn status(location: &Location) -> Result<DatabaseStatus, StartError> {
         let Known { position, cluster, moved, rows } = Known::read(whole.tx()).await?;
         status.revision = Some(position.to_string());
         status.shut_at = cluster.shut_at;
-        status.moved_to = moved.map(|moved| place_of(&moved).to_owned());
+        status.moved_to = moved.map(Moved::into_place);
         let line = |row: ReplicaRow| ReplicaLine { address: row.address, applied: row.applied.to_string(), renewed_at: row.renewed_at };
         status.replicas = rows.into_iter().map(line).collect();
     }
@@ -114,7 +115,7 @@ pub async fn status(location: &Location) -> Result<DatabaseStatus, StartError> {
 struct Known {
     position: Position,
     cluster: Cluster,
-    moved: Option<String>,
+    moved: Option<Moved>,
     rows: Vec<ReplicaRow>,
 }
 
@@ -123,15 +124,58 @@ impl Known {
         Ok(Self {
             position: changes::position(tx).await?,
             cluster: changes::find_cluster(tx).await?,
-            moved: settings::find(tx, settings::MOVED_TO).await?,
+            moved: Moved::find(tx).await?,
             rows: replicas::list(tx).await?,
         })
     }
 }
 
-/// Where a database has gone, of what stands in its settings.
-pub(crate) fn place_of(moved: &str) -> &str {
-    moved.split_once(' ').map_or(moved, |(_, place)| place)
+/// Where a database has gone.
+pub(crate) struct Moved {
+    /// The digest of what was copied.
+    of: [u8; 32],
+    /// The history that began there.
+    history: i64,
+    place: String,
+}
+
+impl Moved {
+    /// Of what stands in the settings.
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, ' ');
+        Some(Self { of: from_hex(parts.next()?)?, history: parts.next()?.parse().ok()?, place: parts.next()?.to_owned() })
+    }
+
+    pub(crate) async fn find(tx: &mut Tx) -> Result<Option<Self>, StoreError> {
+        settings::find(tx, settings::MOVED_TO).await?.map(|text| Self::parse(&text).ok_or(StoreError::Corrupt)).transpose()
+    }
+
+    async fn insert(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        settings::insert(tx, settings::MOVED_TO, &format!("{} {} {}", hex(&self.of), self.history, self.place)).await
+    }
+
+    pub(crate) fn into_place(self) -> String {
+        self.place
+    }
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (place, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
+    }
+    Some(digest)
 }
 
 /// Brings a database to this program's schema, and says from which to which.
@@ -157,16 +201,16 @@ pub async fn migrate(location: &Location) -> Result<(Option<i64>, i64), OpenErro
 pub async fn reopen_moved(location: &Location, key_file: &KeyFile, clock: &Clock) -> Result<Position, MoveError> {
     Db::open(location, Writes::Revisioned, MIGRATIONS).await?.close().await;
     let mut whole = Whole::open(location, Access::Hold).await?;
-    let place = settings::find(whole.tx(), settings::MOVED_TO).await?.ok_or(MoveError::NotMoved)?;
+    let Moved { history, place, .. } = Moved::find(whole.tx()).await?.ok_or(MoveError::NotMoved)?;
     check_key_file(key_file, settings::find(whole.tx(), settings::SEAL_CHECK).await?).map_err(|_| MoveError::OtherKeyFile)?;
     let now = clock.now();
-    let reopened = whole.reopen(now.as_seconds(), |tx| {
+    let reopened = whole.reopen(now.as_seconds().max(history.saturating_add(1)), |tx| {
         Box::pin(async move {
             settings::delete(tx, settings::MOVED_TO).await?;
             if let Some(server) = tx.server().await? {
                 changes::open(tx, &server.cluster).await?;
             }
-            let told = (place_of(&place).to_owned(), "opened again; nobody has served from the copy".to_owned());
+            let told = (place, "opened again; nobody has served from the copy".to_owned());
             log::change(tx, &Context::system(now)?, &By::Host, log::Where::Installation, log::Action::Move, told).await?;
             Ok::<_, MoveError>(())
         })

@@ -4,7 +4,8 @@ use crate::{
     Core, Error, KeyFile, Published,
     access_log::AccessLog,
     catalog::{self, Preset},
-    chance, database,
+    chance,
+    database::Moved,
     keyring::{self, Keyring, lifecycle::SigningKeyTimes},
     limits::{Limits, Rates},
     log::Keeping,
@@ -277,11 +278,11 @@ impl Core {
 /// Opens a database that was not moved elsewhere.
 async fn open(location: &Location) -> Result<Db, StartError> {
     let db = Db::open(location, Writes::Revisioned, MIGRATIONS).await?;
-    match db.read(|tx| Box::pin(async move { settings::find(tx, settings::MOVED_TO).await })).await? {
+    match db.read(|tx| Box::pin(async move { Moved::find(tx).await })).await? {
         None => Ok(db),
         Some(moved) => {
             db.close().await;
-            Err(StartError::Moved(database::place_of(&moved).to_owned()))
+            Err(StartError::Moved(moved.into_place()))
         }
     }
 }

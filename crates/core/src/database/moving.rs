@@ -4,7 +4,7 @@
 //! source is shut, and says which copy it went into; a source that says so is not copied again, but the same copy is finished. The target is
 //! opened last. So there is no moment at which both can be served from, unless that was asked for.
 
-use super::{Known, place_of};
+use super::{Known, Moved};
 use crate::{
     Context, Error, KeyFile,
     authorize::By,
@@ -23,7 +23,7 @@ use keywright_store::{
     replicas::{self, ReplicaRow},
     settings,
 };
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 /// The processes do not exist there, and the history is on another server; the first start there notes which.
 const LEFT_OUT: LeftOut = LeftOut { tables: &["replicas"], columns: &[("revision", "cluster")] };
@@ -91,8 +91,8 @@ pub struct Moving {
     origin: Origin,
     target: Target,
     to: String,
-    /// The source is shut, and all rows are there.
-    was_shut: bool,
+    /// If the source is shut already, and all rows are there: the history that is to begin.
+    shut_for: Option<i64>,
 }
 
 impl Moving {
@@ -110,12 +110,10 @@ impl Moving {
         let Known { cluster, moved, .. } = Known::read(tx).await?;
         settings::find(tx, settings::ISSUER).await?.ok_or(MoveError::NeverStarted)?;
         check_key_file(key_file, settings::find(tx, settings::SEAL_CHECK).await?).map_err(|_| MoveError::OtherKeyFile)?;
-        if let Some(moved) = moved {
-            let place = place_of(&moved).to_owned();
-            let of = moved.split(' ').next().and_then(from_hex).ok_or(Error::Internal("the word that the database was moved cannot be read"))?;
+        if let Some(Moved { of, history, place }) = moved {
             let resumed = Target::resume(to, MIGRATIONS, (LEFT_OUT, of)).await;
             let target = resumed.map_err(|error| if matches!(error, CopyError::OtherCopy) { MoveError::Moved(place) } else { error.into() })?;
-            return Ok(Self { origin, target, to: to.describe(), was_shut: true });
+            return Ok(Self { origin, target, to: to.describe(), shut_for: Some(history) });
         }
         if let Some(since) = cluster.shut_at {
             return Err(MoveError::Shut(since));
@@ -127,7 +125,7 @@ impl Moving {
         }
         origin.read(told).await?;
         match Target::begin(to, &origin).await? {
-            Begun::Target(target) => Ok(Self { origin, target, to: to.describe(), was_shut: false }),
+            Begun::Target(target) => Ok(Self { origin, target, to: to.describe(), shut_for: None }),
             // Another history would have begun in it.
             Begun::Same => Err(CopyError::Occupied("revision".to_owned()).into()),
         }
@@ -146,7 +144,7 @@ impl Moving {
     /// # Errors
     /// Those.
     pub async fn copy_by(&mut self, batch: usize, told: &mut (dyn FnMut(Progress<'_>) + Send)) -> Result<Vec<TableDigest>, MoveError> {
-        if !self.was_shut {
+        if self.shut_for.is_none() {
             self.target.fill(&mut self.origin, batch, told).await?;
         }
         Ok(self.target.check(self.origin.tables(), told).await?)
@@ -157,19 +155,19 @@ impl Moving {
     /// # Errors
     /// [`MoveError`].
     pub async fn finish(self, afterwards: Afterwards, clock: &Clock) -> Result<Position, MoveError> {
-        let Self { mut origin, target, to, was_shut } = self;
+        let Self { mut origin, target, to, shut_for } = self;
         let now = clock.now();
         let source = changes::position(origin.tx()).await?;
-        if afterwards == Afterwards::Shut && !was_shut {
+        let history = shut_for.unwrap_or_else(|| now.as_seconds().max(source.history.saturating_add(1)));
+        let stays_open = shut_for.is_none() && afterwards == Afterwards::Open;
+        if shut_for.is_none() && afterwards == Afterwards::Shut {
             changes::shut(origin.tx(), now).await?;
-            let moved = format!("{} {to}", hex(&digest_of(origin.tables())));
-            settings::insert(origin.tx(), settings::MOVED_TO, &moved).await?;
+            Moved { of: digest_of(origin.tables()), history, place: to.clone() }.insert(origin.tx()).await?;
             origin.commit().await?;
         }
-        let at_least = now.as_seconds().max(source.history.saturating_add(1));
-        let finished = target.finish(Some(at_least), |tx| {
+        let finished = target.finish(Some(history), |tx| {
             Box::pin(async move {
-                if afterwards == Afterwards::Open && !was_shut {
+                if stays_open {
                     // The source goes on giving indices, and none is ever given twice.
                     recovery::skip_indices(tx, INDICES_LEFT_OUT, now.as_seconds().saturating_mul(INDICES_A_SECOND)).await?;
                 }
@@ -204,24 +202,4 @@ async fn rows(location: &Location) -> Result<Vec<ReplicaRow>, MoveError> {
         return Ok(Vec::new());
     }
     Ok(replicas::list(whole.tx()).await?)
-}
-
-/// In hexadecimal.
-pub(super) fn hex(digest: &[u8]) -> String {
-    digest.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (place, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
-    }
-    Some(digest)
 }

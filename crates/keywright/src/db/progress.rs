@@ -23,9 +23,7 @@ impl Shown {
     pub(super) fn new(of_what: &'static str) -> Self {
         let is_terminal = stderr().is_terminal();
         let bar = if is_terminal { ProgressBar::no_length() } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{msg:<44} {bar:30} {human_pos}/{human_len} rows, {elapsed}, {eta} to go") {
-            bar.set_style(style);
-        }
+        style(&bar, "{msg}, {human_pos} rows");
         Self { of_what, bar, is_terminal, step: None, told_at: Duration::ZERO }
     }
 
@@ -44,6 +42,7 @@ impl Shown {
             self.bar.set_message(format!("{what}: {doing} {table}"));
             if let Some(of) = progress.of {
                 self.bar.set_length(of);
+                style(&self.bar, "{msg} {wide_bar} {human_pos}/{human_len} rows, {eta} to go");
             }
             self.bar.set_position(progress.rows);
             return;
@@ -58,5 +57,12 @@ impl Shown {
     /// The bar goes, since a report follows.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// A template that cannot be read leaves the bar as it is.
+fn style(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
     }
 }
