@@ -426,16 +426,12 @@ impl Target {
 /// On a server: only one copy into a target at a time, for as long as its connection lives; and a database that can hold all characters. A
 /// file is held by the lock of its folder.
 async fn keep_to_oneself(tx: &mut Tx) -> Result<(), CopyError> {
-    const LOCK: &str = "SELECT CASE WHEN pg_try_advisory_lock(1262830169, hashtext(current_schema())) THEN 1 ELSE 0 END AS taken,
-        current_setting('server_encoding') AS encoding";
+    // The connection of a process that was killed may take a moment to go, as long as it is waited for a lock.
+    const LOCK: &str = "SELECT pg_advisory_lock(1262830169, hashtext(current_schema()))::text AS taken, current_setting('server_encoding') AS encoding";
     if tx.engine() == Engine::Sqlite {
         return Ok(());
     }
-    let row = tx.fetch_one(LOCK, &[]).await?;
-    let encoding: String = row.get("encoding")?;
-    match row.get::<i64>("taken")? {
-        _ if encoding != "UTF8" => Err(CopyError::Encoding(encoding)),
-        1 => Ok(()),
-        _ => Err(CopyError::BusyTarget),
-    }
+    let locked = tx.fetch_one(LOCK, &[]).await;
+    let encoding: String = locked.map_err(|error| if error == StoreError::Busy { CopyError::BusyTarget } else { error.into() })?.get("encoding")?;
+    if encoding == "UTF8" { Ok(()) } else { Err(CopyError::Encoding(encoding)) }
 }
