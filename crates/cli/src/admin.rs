@@ -339,12 +339,15 @@ fn installation(status: &InstallationStatus) -> String {
     let replicas = status.replicas.iter().map(|row| {
         let behind = row.behind.map_or_else(|| "another history".to_owned(), |behind| format!("{behind} behind"));
         let this = if row.is_this { "  (answers this)" } else { "" };
-        format!("{}  {}  applied {}, {behind}  renewed {}  since {}{this}", row.instance, row.address, row.applied, row.renewed_at, row.started_at)
+        let owes = if row.owes { "  (has not written back what it knows)" } else { "" };
+        format!("{}  {}  applied {}, {behind}  renewed {}  since {}{this}{owes}", row.instance, row.address, row.applied, row.renewed_at, row.started_at)
     });
     let replicas: Vec<String> = replicas.collect();
     let others = if replicas.is_empty() { "one process has this database alone".to_owned() } else { replicas.join("\n") };
     let lease = if status.has_lease { "may answer requests" } else { "has no lease: requests are answered 503" };
-    format!("revision {}; this process {lease}\n{others}", status.revision)
+    let shut =
+        status.shut_at.map(|since| format!("\nshut since {since}, because revocations may be lost; see docs/OPERATIONS.md, Failover")).unwrap_or_default();
+    format!("revision {}; this process {lease}{shut}\n{others}", status.revision)
 }
 
 fn lines(rows: impl Iterator<Item = String>) -> String {

@@ -12,6 +12,8 @@ pub struct InstallationStatus {
     pub revision: String,
     /// Whether the process that was asked may answer requests at this moment.
     pub has_lease: bool,
+    /// Since when nothing is answered by anybody, because revocations may be lost.
+    pub shut_at: Option<Time>,
     /// The processes that serve the database together; none where one has it alone.
     pub replicas: Vec<ReplicaStatus>,
 }
@@ -34,4 +36,6 @@ pub struct ReplicaStatus {
     pub renewed_at: Time,
     /// When it joined, by its own clock.
     pub started_at: Time,
+    /// Whether it was there before the history was shut, and has not written back yet what it knows.
+    pub owes: bool,
 }
