@@ -17,6 +17,7 @@ pub mod checks;
 mod context;
 mod cursor;
 pub mod custom_roles;
+pub mod database;
 pub mod deletion;
 pub mod demo;
 mod error;

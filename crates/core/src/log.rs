@@ -130,11 +130,13 @@ pub enum Action {
     LogPrune,
     /// The database was restored from a backup.
     Restore,
+    /// The database was moved to another engine or server, or opened again where it had been.
+    Move,
 }
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 56] = [
         Self::OrganizationCreate,
         Self::OrganizationUpdate,
         Self::OrganizationSuspend,
@@ -190,6 +192,7 @@ impl Action {
         Self::LogGap,
         Self::LogPrune,
         Self::Restore,
+        Self::Move,
     ];
 
     /// As it stands in the log.
@@ -251,6 +254,7 @@ impl Action {
             Self::LogGap => "Log Gap",
             Self::LogPrune => "Log Prune",
             Self::Restore => "Restore",
+            Self::Move => "Move",
         }
     }
 }

@@ -10,6 +10,7 @@ mod membership;
 mod replay;
 mod roles;
 
+pub(crate) use replay::{INDICES_A_SECOND, INDICES_LEFT_OUT};
 pub use replay::{Later, RestoreError, Restored, restore};
 pub(crate) use replay::{open_after_failover, write_back};
 

@@ -5,6 +5,7 @@ use crate::{
     access_log::AccessLog,
     catalog::{self, Preset},
     chance,
+    database::Moved,
     keyring::{self, Keyring, lifecycle::SigningKeyTimes},
     limits::{Limits, Rates},
     log::Keeping,
@@ -140,6 +141,11 @@ pub enum StartError {
     /// There is nothing to open yet.
     #[error("this database was never started with; run `keywright serve` on it once first")]
     NeverStarted,
+    /// It is served elsewhere since.
+    #[error(
+        "this database was moved to {0}, and is not served from any more: start with that one; if nobody ever did, `keywright db reopen --nothing-changed` opens this one again"
+    )]
+    Moved(String),
     /// Something would have to be changed in a history that is shut.
     #[error(
         "this database is shut since {0}, because revocations may be lost, and what is configured would change it (catalog, algorithm or life of tokens): run `keywright db reopen` first"
@@ -162,7 +168,7 @@ impl Core {
     /// # Errors
     /// [`StartError`].
     pub async fn start(location: &Location, key_file: KeyFile, settings: Settings, clock: Clock) -> Result<Arc<Self>, StartError> {
-        let db = Db::open(location, Writes::Revisioned, MIGRATIONS).await?;
+        let db = open(location).await?;
         Self::start_on(db, key_file, settings, clock).await
     }
 
@@ -183,7 +189,7 @@ impl Core {
     /// # Errors
     /// [`StartError::NeverStarted`] and the others.
     pub async fn open_as_it_stands(location: &Location, key_file: KeyFile, settings: Settings, clock: Clock) -> Result<Arc<Self>, StartError> {
-        let db = Db::open(location, Writes::Revisioned, MIGRATIONS).await?;
+        let db = open(location).await?;
         let known = db.read(|tx| Box::pin(async move { settings::find(tx, settings::ISSUER).await })).await?;
         let issuer = known.ok_or(StartError::NeverStarted)?;
         let key_file = Arc::new(key_file);
@@ -266,6 +272,18 @@ impl Core {
         }
         core.note_reached(position);
         Ok(core)
+    }
+}
+
+/// Opens a database that was not moved elsewhere.
+async fn open(location: &Location) -> Result<Db, StartError> {
+    let db = Db::open(location, Writes::Revisioned, MIGRATIONS).await?;
+    match db.read(|tx| Box::pin(async move { Moved::find(tx).await })).await? {
+        None => Ok(db),
+        Some(moved) => {
+            db.close().await;
+            Err(StartError::Moved(moved.into_place()))
+        }
     }
 }
 

@@ -45,6 +45,12 @@ pub enum OpenError {
         /// The newest migration of this program; 0 without any.
         known: i64,
     },
+    /// A copy was begun into it, and has not come to its end.
+    #[error("this database is a copy that is not finished: run the same `keywright db copy` again, which goes on where it stopped")]
+    Unfinished,
+    /// Somebody else holds what is to be held.
+    #[error("another process is writing to the database: stop it first")]
+    Busy,
     /// The engine's own release.
     #[error("{engine} {found} is too old: use {needed} or newer")]
     EngineTooOld {

@@ -12,6 +12,7 @@
 //! Migrations declare no `DEFERRABLE` constraint: it would be checked at the commit, which gathered writes share.
 
 mod aside;
+pub mod copy;
 mod error;
 mod migrate;
 mod notice;
@@ -22,6 +23,7 @@ mod sqlite;
 pub mod testing;
 mod tx;
 mod value;
+mod whole;
 mod write;
 
 pub use aside::Aside;
@@ -31,6 +33,7 @@ pub use migrate::Migration;
 pub use rings::Rings;
 pub use tx::{Server, Tx};
 pub use value::{Column, Row, Value};
+pub use whole::{Access, Look, Whole, newest_version};
 
 use keywright_protocol::Position;
 use std::{

@@ -30,9 +30,21 @@ pub(crate) fn migrator(migrations: &[Migration], text: impl Fn(&Migration) -> &'
     migrator
 }
 
+/// The number of a migration that never succeeds: it stands among those of a copy that is not finished. What ran there is what every
+/// release looks at first, so that none takes half a copy for a database.
+pub(crate) const UNFINISHED: i64 = i64::MAX;
+
+/// The newest one.
+pub(crate) fn newest(migrations: &[Migration]) -> i64 {
+    migrations.iter().map(|step| step.version).max().unwrap_or(0)
+}
+
 /// Tells a database of a later release from one that went wrong.
 pub(crate) fn explain(error: &MigrateError, migrations: &[Migration]) -> OpenError {
-    let known = migrations.iter().map(|step| step.version).max().unwrap_or(0);
+    let known = newest(migrations);
+    if matches!(error, MigrateError::Dirty(UNFINISHED)) {
+        return OpenError::Unfinished;
+    }
     if let MigrateError::VersionMissing(found) = *error
         && found > known
     {

@@ -5,7 +5,7 @@ use crate::{
     tx::{Held, Pool, Source},
 };
 use sqlx::{
-    ConnectOptions, Connection as _, Executor, PgConnection, Postgres, Row as _,
+    ConnectOptions, Connection as _, Executor, PgConnection, Postgres, Row as _, SqlSafeStr,
     postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgSslMode},
     query::Query,
 };
@@ -16,7 +16,7 @@ const READERS: u32 = 16;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a statement waits for a lock, such as the one on the revision: long enough to outlast two processes that stood still with it.
-const LOCK_TIMEOUT: &str = "3s";
+pub(crate) const LOCK_TIMEOUT: &str = "3s";
 /// After this the server ends a transaction whose process stands still or is cut off, so that it cannot hold up the other replicas. Between two
 /// statements of a transaction there is nothing that takes time. Whoever reads holds up nobody.
 const IDLE_TIMEOUT: &str = "1s";
@@ -60,7 +60,7 @@ pub(crate) async fn open(url: &str, (schema, standby): (Option<&str>, Standby), 
     Ok((Pool::Postgres(readers), Source::Postgres(session), Held::writer(writer)))
 }
 
-fn options(url: &str, schema: Option<&str>) -> Result<PgConnectOptions, OpenError> {
+pub(crate) fn options(url: &str, schema: Option<&str>) -> Result<PgConnectOptions, OpenError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|error| OpenError::BadUrl(error.to_string()))?
         .application_name("keywright")
@@ -122,11 +122,11 @@ async fn has_schema(connection: &mut PgConnection, schema: &str) -> Result<bool,
     Ok(row.is_some())
 }
 
-fn unreachable(error: &sqlx::Error) -> OpenError {
+pub(crate) fn unreachable(error: &sqlx::Error) -> OpenError {
     OpenError::Unreachable(error.to_string())
 }
 
-pub(crate) fn query(sql: &'static str, values: &[Value]) -> Query<'static, Postgres, PgArguments> {
+pub(crate) fn query(sql: impl SqlSafeStr, values: &[Value]) -> Query<'static, Postgres, PgArguments> {
     values.iter().fold(sqlx::query(sql), |query, value| match value {
         Value::Text(text) => query.bind(text.as_deref()),
         Value::Int(int) => query.bind(*int),

@@ -7,7 +7,7 @@ use crate::{
     tx::{Held, Pool, Source},
 };
 use sqlx::{
-    ConnectOptions, Connection as _, Executor, Row as _, Sqlite, SqliteConnection,
+    ConnectOptions, Connection as _, Executor, Row as _, SqlSafeStr, Sqlite, SqliteConnection,
     migrate::MigrateError,
     query::Query,
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -22,7 +22,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What every connection has in common.
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
@@ -32,10 +32,14 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// What a connection that writes has besides. `fullfsync` matters on macOS alone, where a plain fsync leaves the data in the disk's cache.
+pub(crate) fn writing(path: &Path) -> SqliteConnectOptions {
+    options(path).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full).pragma("fullfsync", "ON")
+}
+
 pub(crate) async fn open(path: &Path, migrations: &[Migration]) -> Result<(Pool, Source, Held), OpenError> {
     create(path).await.map_err(|_| OpenError::NotWritable(path.to_owned()))?;
-    // `fullfsync` matters on macOS alone, where a plain fsync leaves the data in the disk's cache.
-    let writing = options(path).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full).pragma("fullfsync", "ON");
+    let writing = writing(path);
     let mut connection = writing.connect().await.map_err(|error| explain(path, &error))?;
     check(&mut connection).await.map_err(|error| explain(path, &error))??;
     migrate::migrator(migrations, |step| step.sqlite).run(&mut connection).await.map_err(|error| {
@@ -89,7 +93,7 @@ fn is_about_the_file(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(sqlite_code).is_some_and(|code| matches!(code, 3 | 8 | 10 | 11 | 13 | 14 | 26))
 }
 
-fn explain(path: &Path, error: &sqlx::Error) -> OpenError {
+pub(crate) fn explain(path: &Path, error: &sqlx::Error) -> OpenError {
     match error.as_database_error().and_then(sqlite_code) {
         // PERM, READONLY, IOERR, FULL, CANTOPEN.
         Some(3 | 8 | 10 | 13 | 14) => OpenError::NotWritable(path.to_owned()),
@@ -121,7 +125,7 @@ pub(crate) async fn close(mut connection: SqliteConnection) {
     }
 }
 
-pub(crate) fn query(sql: &'static str, values: &[Value]) -> Query<'static, Sqlite, SqliteArguments> {
+pub(crate) fn query(sql: impl SqlSafeStr, values: &[Value]) -> Query<'static, Sqlite, SqliteArguments> {
     values.iter().fold(sqlx::query(sql), |query, value| match value {
         Value::Text(text) => query.bind(text.clone()),
         Value::Int(int) => query.bind(*int),

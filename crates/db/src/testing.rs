@@ -29,23 +29,28 @@ pub async fn sqlite(writes: Writes, migrations: &[Migration]) -> TestDb {
 
 /// A new database on the server that `TEST_POSTGRES_URL` names. It is left there; the server is a temporary one.
 pub async fn postgres(writes: Writes, migrations: &[Migration]) -> TestDb {
+    postgres_made_with("", writes, migrations).await
+}
+
+/// The same in another language than the server's own: `how` stands at the end of `CREATE DATABASE name`.
+pub async fn postgres_made_with(how: &'static str, writes: Writes, migrations: &[Migration]) -> TestDb {
     #[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
     let Ok(url) = std::env::var("TEST_POSTGRES_URL") else {
         panic!("set TEST_POSTGRES_URL or run cargo xtask test, which starts PostgreSQL");
     };
     let server = PgConnectOptions::from_str(&url).expect("TEST_POSTGRES_URL is a URL");
-    let name = create_database(&server).await;
+    let name = create_database(&server, how).await;
     let location = Location::Postgres { url: server.database(&name).to_url_lossy().to_string(), schema: None, standby: crate::Standby::AsItIs };
     let db = Db::open(&location, writes, migrations).await.expect("a PostgreSQL database");
     TestDb { db, location, _folder: None }
 }
 
-async fn create_database(server: &PgConnectOptions) -> String {
+async fn create_database(server: &PgConnectOptions, how: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let mut connection = PgConnection::connect_with(server).await.expect("TEST_POSTGRES_URL names a running server");
     loop {
         let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        match connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await {
+        match connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name} {how}"))).await {
             Ok(_) => {
                 connection.close().await.expect("the server lets go");
                 return name;

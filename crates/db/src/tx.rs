@@ -92,7 +92,7 @@ impl Held {
     }
 }
 
-enum Link<'c> {
+pub(crate) enum Link<'c> {
     Sqlite(&'c mut SqliteConnection),
     Postgres(&'c mut PgConnection),
 }
@@ -128,7 +128,7 @@ pub(crate) enum Raise {
 pub(crate) type OnCommit = Box<dyn FnOnce() + Send>;
 
 impl Tx {
-    fn new(held: Held) -> Self {
+    pub(crate) fn new(held: Held) -> Self {
         Self { held, position: NOWHERE, failed: None, committed: Vec::new(), rings: false }
     }
 
@@ -243,7 +243,7 @@ impl Tx {
         self.note(prepared)
     }
 
-    fn link(&mut self) -> Link<'_> {
+    pub(crate) fn link(&mut self) -> Link<'_> {
         match &mut self.held {
             Held::SqliteReader(transaction) => Link::Sqlite(transaction),
             Held::SqliteWriter(connection) => Link::Sqlite(connection),
@@ -256,11 +256,17 @@ impl Tx {
         self.failed.clone().map_or(Ok(()), Err)
     }
 
-    fn note<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
-        let engine = match self.held {
+    /// Which engine this is on.
+    #[must_use]
+    pub const fn engine(&self) -> Engine {
+        match self.held {
             Held::SqliteReader(_) | Held::SqliteWriter(_) => Engine::Sqlite,
             Held::PostgresReader(_) | Held::PostgresWriter(_) => Engine::Postgres,
-        };
+        }
+    }
+
+    pub(crate) fn note<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        let engine = self.engine();
         result.map_err(|error| {
             let sorted = error::sort(engine, &error);
             self.failed = Some(sorted.clone());
@@ -305,6 +311,15 @@ impl Tx {
             (Raise::WhereOpen, Link::Postgres(_)) => postgres::RAISE,
         };
         let row = self.fetch_optional(statement, &[]).await?.ok_or(StoreError::Unavailable)?;
+        self.position = Position { history: row.get("history")?, n: row.get("n")? };
+        Ok(())
+    }
+
+    /// Begins another history, a later one than `at_least` too, and takes the first position in it: whatever was shut is open.
+    pub(crate) async fn begin_history(&mut self, at_least: i64) -> Result<(), StoreError> {
+        const BEGIN: &str = "UPDATE revision SET history = CASE WHEN history < $1 THEN $1 ELSE history + 1 END, n = n + 1, shut_at = NULL
+            WHERE id = 1 RETURNING history, n";
+        let row = self.fetch_one(BEGIN, &[at_least.into()]).await?;
         self.position = Position { history: row.get("history")?, n: row.get("n")? };
         Ok(())
     }

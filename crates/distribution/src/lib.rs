@@ -9,6 +9,7 @@
 mod body;
 pub mod demo;
 mod error;
+pub mod moving;
 mod openapi;
 mod password;
 mod profiles;

@@ -96,7 +96,7 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup into an empty folder, without what was taken away since
     Restore(backup::RestoreArgs),
-    /// The database, where it is PostgreSQL
+    /// The database as a whole: how it is, its schema, moving it between SQLite and PostgreSQL
     #[command(subcommand)]
     Db(db::DbCommand),
     /// Configuration
@@ -212,6 +212,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     if let Command::Remote(command) = command {
         return Ok(remote::run(command).await);
     }
+    if let Command::Db(command) = command {
+        return db::run(command).await;
+    }
     carry_out(command).await.map(|()| ExitCode::SUCCESS)
 }
 
@@ -220,7 +223,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Distribution(args) => distribution::run(args).await,
-        Command::Verifier(_) | Command::Remote(_) => Ok(()),
+        Command::Verifier(_) | Command::Remote(_) | Command::Db(_) => Ok(()),
         Command::Completions { shell } => completions(shell),
         Command::Admin { place, json, command } => admin::run(&place, if json { Format::Json } else { Format::Text }, command).await,
         Command::Catalog { place, json, command } => catalog::run(&place, if json { Format::Json } else { Format::Text }, command).await,
@@ -228,7 +231,6 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Status { place, json } => admin::run(&place, if json { Format::Json } else { Format::Text }, AdminRequest::Status).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Backup(args) => backup::back_up_or_make_key(args).await,
-        Command::Db(command) => db::run(command).await,
         Command::Restore(args) => backup::restore_into(args).await,
         Command::Config(ConfigCommand::Check { place }) => {
             let config = place.load(Flags::default())?;

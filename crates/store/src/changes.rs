@@ -23,6 +23,8 @@ statements! {
     OPEN = "UPDATE revision SET cluster = $1, shut_at = NULL, forked_history = NULL, forked_n = NULL WHERE id = 1";
     OPEN_ANOTHER = "UPDATE revision SET shut_at = NULL, forked_history = NULL, forked_n = NULL, history = history + 1
         WHERE id = 1 AND cluster = $1 AND forked_history = $2 AND forked_n = $3 AND NOT EXISTS (SELECT 1 FROM replicas WHERE owes <> 0)";
+    SHUT = "UPDATE revision SET n = n + 1, shut_at = $1 WHERE id = 1 AND shut_at IS NULL";
+    CLEAR_SHUT = "UPDATE revision SET shut_at = NULL, forked_history = NULL, forked_n = NULL WHERE id = 1";
     POSITION = "SELECT history, n FROM revision WHERE id = 1";
 }
 
@@ -188,6 +190,22 @@ pub async fn open(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
 /// Whatever keeps the database from writing.
 pub async fn open_another(tx: &mut Tx, name: &str, forked: Position) -> Result<bool, StoreError> {
     Ok(tx.execute(OPEN_ANOTHER, &[name.into(), forked.history.into(), forked.n.into()]).await? == 1)
+}
+
+/// Shuts a history: nothing is answered in it until it is opened.
+///
+/// # Errors
+/// `NotFound` if it is shut already.
+pub async fn shut(tx: &mut Tx, now: Time) -> Result<(), StoreError> {
+    tx.execute_one(SHUT, &[now.into()]).await
+}
+
+/// Opens a history in a file, which is on no server.
+///
+/// # Errors
+/// Whatever keeps the database from writing.
+pub async fn clear_shut(tx: &mut Tx) -> Result<(), StoreError> {
+    tx.execute_one(CLEAR_SHUT, &[]).await
 }
 
 /// The position of this snapshot.

@@ -22,6 +22,9 @@ pub const TOKEN_LIFE: &str = "token_life";
 pub const LONGER_TOKENS_END_AT: &str = "longer_tokens_end_at";
 /// The operator organization's id.
 pub const OPERATOR_ORGANIZATION: &str = "operator_organization";
+/// Where the database has gone, if it was copied to be served elsewhere: the digest of what was copied, the history
+/// that began there, and the place.
+pub const MOVED_TO: &str = "moved_to";
 
 /// The name of the mark that a process leaves while it keeps access events in memory. Processes have names of their own, so that
 /// each knows its mark.

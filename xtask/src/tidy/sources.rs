@@ -50,9 +50,12 @@ fn lines_without_tests(text: &str) -> usize {
     tests.unwrap_or(lines.len())
 }
 
+/// The statements of a copy are made of the names of tables and columns that the migrations made. There are no values in them either.
+const MADE_OF_NAMES: &str = "crates/db/src/copy/statements.rs";
+
 /// SQL stands as a literal, so that it can be found, and so that no value can become a part of it.
 fn sql_faults(file: &File) -> Vec<String> {
-    if !["crates/store/src/", "crates/distribution/src/", "crates/db/src/"].iter().any(|folder| file.path.starts_with(folder)) {
+    if file.path == MADE_OF_NAMES || !["crates/store/src/", "crates/distribution/src/", "crates/db/src/"].iter().any(|folder| file.path.starts_with(folder)) {
         return Vec::new();
     }
     let mut faults = Vec::new();
@@ -124,6 +127,7 @@ mod tests {
         assert_eq!(faults("crates/store/src/keys.rs", put_together), 1);
         assert_eq!(faults("crates/store/src/keys.rs", "sql.push_str(\"DELETE FROM t\");\n"), 1);
         assert_eq!(faults("crates/server/src/lib.rs", put_together), 0);
+        assert_eq!((faults(MADE_OF_NAMES, put_together), faults("crates/db/src/copy/rows.rs", put_together)), (0, 1));
         assert_eq!(faults("crates/store/src/keys.rs", "f(format!(\"a ) {b(c)}\", (d)), \"SELECT a FROM t\")\n"), 0);
         assert_eq!(faults("crates/store/src/keys.rs", "f(format!(\"a ) \\\" {b}\" + g() + \"SELECT a FROM t\"))\n"), 1);
         assert_eq!(faults("crates/store/src/keys.rs", "const X: &str = \"SELECT a FROM t\";\nlet y = format!(\"{x}\");\n"), 0);

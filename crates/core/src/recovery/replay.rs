@@ -34,9 +34,9 @@ use std::{
 };
 
 /// Status indices that are left out at least: whole lists.
-const INDICES_LEFT_OUT: i64 = 16 << 20;
+pub(crate) const INDICES_LEFT_OUT: i64 = 16 << 20;
 /// No installation gives so many for long: what two restores of one backup give are not the same.
-const INDICES_A_SECOND: i64 = 1_024;
+pub(crate) const INDICES_A_SECOND: i64 = 1_024;
 
 /// What is known of the time after the backup.
 pub enum Later {
@@ -235,6 +235,9 @@ impl Replay {
         recovery::end_passing_things(tx, self.now, "the database was restored from a backup").await?;
         recovery::end_introspection(tx, None).await?;
         recovery::skip_indices(tx, INDICES_LEFT_OUT, self.now.as_seconds().saturating_mul(INDICES_A_SECOND)).await?;
+        // Wherever it had been moved to, it is served from here again.
+        settings::delete(tx, settings::MOVED_TO).await?;
+        changes::clear_shut(tx).await?;
         let (ctx, told) = (Context::system(self.now)?, (self.backup.to_string(), reason));
         log::change(tx, &ctx, &By::Host, Where::Installation, Action::Restore, told).await?;
         Ok(Restored { backup: self.backup, known_to: last, narrowed: self.narrowed })

@@ -64,6 +64,7 @@ pub const fn name_of(action: Action) -> &'static str {
         Action::LogGap => "Log|Gap",
         Action::LogPrune => "Log|Prune",
         Action::Restore => "Installation|Restore",
+        Action::Move => "Installation|Move",
     }
 }
 
@@ -85,7 +86,8 @@ pub const fn is_heard(action: Action) -> bool {
         | Action::TokenExchange
         | Action::KeyCheck
         | Action::LogGap
-        | Action::Restore => false,
+        | Action::Restore
+        | Action::Move => false,
         Action::OrganizationCreate
         | Action::OrganizationUpdate
         | Action::OrganizationSuspend

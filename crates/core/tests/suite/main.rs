@@ -34,6 +34,8 @@ mod members;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod moving;
+#[cfg(test)]
 mod narrowing;
 #[cfg(test)]
 mod notices;

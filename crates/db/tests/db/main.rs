@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod copy;
+#[cfg(test)]
 mod open;
 #[cfg(test)]
 mod shared;

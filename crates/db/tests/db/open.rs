@@ -105,6 +105,26 @@ async fn postgres_schemas_are_made_and_keep_apart() {
     assert!(matches!(refused(&location("No Name"), MIGRATIONS).await, OpenError::BadSchema(_)));
 }
 
+/// Reddens when one of several that start at once on an empty database runs a migration that another one has run, or goes on before it has.
+#[tokio::test]
+async fn three_that_start_at_once_migrate_once() {
+    let mut migrations = MIGRATIONS.to_vec();
+    let (sqlite, postgres) = ("SELECT 1", "CREATE TABLE runs (run BIGINT NOT NULL); INSERT INTO runs VALUES (1); SELECT pg_sleep(0.2)");
+    migrations.push(Migration { version: 3, name: "slow", sqlite, postgres });
+    let test = testing::postgres(Writes::Plain, &[]).await;
+    let opened = join_all((0..3).map(|_| Db::open(&test.location, Writes::Revisioned, &migrations))).await;
+    for db in opened {
+        let db = db.unwrap();
+        let runs = db.read(|tx| {
+            Box::pin(async move {
+                let row = tx.fetch_one("SELECT (SELECT count(*) FROM runs) AS runs, (SELECT count(*) FROM schema_migrations) AS migrations", &[]).await?;
+                Ok::<_, StoreError>((row.get::<i64>("runs")?, row.get::<i64>("migrations")?))
+            })
+        });
+        assert_eq!(runs.await, Ok((1, 3)));
+    }
+}
+
 /// As two replicas do.
 #[tokio::test]
 async fn two_writers_on_one_postgres_share_the_revision() {

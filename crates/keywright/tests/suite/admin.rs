@@ -16,7 +16,12 @@ pub(crate) struct OwnerKey {
 impl OwnerKey {
     /// Makes organization, person, membership and key in a place, whether a server runs there or not.
     pub(crate) async fn make(place: &Place) -> Self {
-        let organization = text(&place.admin_json(&["organization", "create", "--name", "Initech"]).await, "id");
+        Self::make_named(place, "Initech").await
+    }
+
+    /// The same in an organization of another name.
+    pub(crate) async fn make_named(place: &Place, name: &str) -> Self {
+        let organization = text(&place.admin_json(&["organization", "create", "--name", name]).await, "id");
         let user = text(&place.admin_json(&["user", "create", "--name", "Olga", "--email", &format!("olga@{organization}.example")]).await, "id");
         place.admin_json(&["member", "set", "--organization", &organization, "--user", &user, "--role", "owner"]).await;
         let key = place.admin_json(&["key", "create-personal", "--organization", &organization, "--user", &user, "--name", "first"]).await;

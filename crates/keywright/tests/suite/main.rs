@@ -32,6 +32,8 @@ mod logs;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod moving;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod refusals;

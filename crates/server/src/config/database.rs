@@ -1,7 +1,7 @@
 //! Where the data is.
 
 use super::ConfigError;
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, Layout};
 use keywright_core::{Location, Standby};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,18 @@ impl Database {
     #[must_use]
     pub fn distribution(&self, data_dir: &DataDir) -> Location {
         self.on_postgres(Some(DISTRIBUTION)).unwrap_or_else(|| data_dir.distribution_database())
+    }
+
+    /// The same in a folder that nobody has to hold: to be looked at.
+    #[must_use]
+    pub fn identity_at(&self, folder: &std::path::Path) -> Location {
+        self.on_postgres(None).unwrap_or_else(|| Location::Sqlite { path: Layout::of(folder).database })
+    }
+
+    /// The same for the distribution API's.
+    #[must_use]
+    pub fn distribution_at(&self, folder: &std::path::Path) -> Location {
+        self.on_postgres(Some(DISTRIBUTION)).unwrap_or_else(|| Location::Sqlite { path: Layout::of(folder).distribution_database })
     }
 
     /// Whether it is a server that several processes share.
