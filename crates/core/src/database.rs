@@ -55,6 +55,8 @@ pub struct ReplicaLine {
     pub applied: String,
     /// When it said so, by its own clock.
     pub renewed_at: Time,
+    /// Whether it has not written back yet what it knows of the time before the database was shut.
+    pub owes: bool,
 }
 
 impl DatabaseStatus {
@@ -105,7 +107,7 @@ pub async fn status(location: &Location) -> Result<DatabaseStatus, StartError> {
         status.revision = Some(position.to_string());
         status.shut_at = cluster.shut_at;
         status.moved_to = moved.map(Moved::into_place);
-        let line = |row: ReplicaRow| ReplicaLine { address: row.address, applied: row.applied.to_string(), renewed_at: row.renewed_at };
+        let line = |row: ReplicaRow| ReplicaLine { address: row.address, applied: row.applied.to_string(), renewed_at: row.renewed_at, owes: row.owes };
         status.replicas = rows.into_iter().map(line).collect();
     }
     Ok(status)

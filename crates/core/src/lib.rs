@@ -262,7 +262,7 @@ impl Core {
             return Ok(());
         }
         let (keeps, now) = (self.replica.as_ref().is_some_and(replica::Replica::keeps_recent), self.clock.now());
-        let read = self.db.read(|tx| {
+        let read = self.db.read_of_any_history(|tx| {
             Box::pin(async move {
                 let changes = changes::list_after(tx, applied).await?;
                 let concerns_published = changes.iter().any(|change| matches!(change.kind, ChangeKind::SigningKeys | ChangeKind::Catalog));
@@ -285,7 +285,12 @@ impl Core {
             if let Some(replica) = &self.replica {
                 replica.end_lease();
             }
-            return self.load_under_turn().await;
+            let loaded = self.load_under_turn().await;
+            if let Some(replica) = &self.replica {
+                // Whoever renewed meanwhile did so in the history that is over.
+                replica.end_lease();
+            }
+            return loaded;
         }
         if reached < applied {
             return Err(Error::Unavailable);
@@ -315,7 +320,7 @@ impl Core {
     }
 
     async fn load_under_turn(&self) -> Result<(), Error> {
-        let read = self.db.read(|tx| Box::pin(async move { Ok::<_, Error>((changes::position(tx).await?, Published::read(tx).await?)) }));
+        let read = self.db.read_of_any_history(|tx| Box::pin(async move { Ok::<_, Error>((changes::position(tx).await?, Published::read(tx).await?)) }));
         let (reached, Published { marks, key_rows, catalog_row }) = read.await?;
         self.keyring.store(Arc::new(Keyring::open(&key_rows, &self.key_file)?));
         self.catalog.store(Arc::new(Self::publish(&self.issuer, &self.keyring(), &catalog_row, self.clock.now())?));

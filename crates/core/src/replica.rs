@@ -18,7 +18,7 @@ pub(crate) use failover::find_shut;
 pub(crate) use tail::Recent;
 
 use crate::{Context, Core, Error, chance, recovery};
-use failover::stands;
+use failover::{check_goes_on, stands};
 use keywright_db::{Aside, Db, Rings, Standby, Tx};
 use keywright_protocol::{
     Position, Time,
@@ -79,7 +79,7 @@ pub(crate) struct Replica {
     renewed: watch::Sender<()>,
     keeper: Mutex<Keeper>,
     /// What was taken away lately, where a failover may lose it.
-    tail: Option<Lock<Tail>>,
+    tail: Option<Lock<Option<Tail>>>,
     looker: Mutex<Looker>,
     /// Replicas that share the load, this one among them.
     sharers: AtomicU32,
@@ -94,8 +94,10 @@ struct Keeper {
     still: HashMap<Uuid, (i64, Duration)>,
     /// Whether it was told what keeps this process from a lease, which is looked at ten times a second.
     has_told: bool,
-    /// Since when this process sees that the history is shut.
-    shut_since: Option<Duration>,
+    /// Which fork of a history this process sees shut, and since when.
+    shut_since: Option<(Position, Duration)>,
+    /// The fork for which it has written back what it knows.
+    written_back: Option<Position>,
 }
 
 /// Looks how far the others are.
@@ -107,6 +109,8 @@ struct Looker {
     last: Option<Position>,
     /// How far the database was then.
     reached: Position,
+    /// Whether this replica's own row was there.
+    sees_me: bool,
 }
 
 impl Replica {
@@ -122,9 +126,9 @@ impl Replica {
             instance: RwLock::new(instance),
             until: AtomicU64::new(0),
             renewed: watch::Sender::new(()),
-            keeper: Mutex::new(Keeper { aside, still: HashMap::new(), has_told: false, shut_since: None }),
-            tail: (db.standby() == Standby::AsItIs).then(|| Lock::new(Tail::new(Position { history: 0, n: 0 }, Duration::ZERO))),
-            looker: Mutex::new(Looker { aside: looking, looked_at: Duration::ZERO, last: None, reached: Position { history: 0, n: 0 } }),
+            keeper: Mutex::new(Keeper { aside, still: HashMap::new(), has_told: false, shut_since: None, written_back: None }),
+            tail: (db.standby() == Standby::AsItIs).then(|| Lock::new(None)),
+            looker: Mutex::new(Looker { aside: looking, looked_at: Duration::ZERO, last: None, reached: Position { history: 0, n: 0 }, sees_me: false }),
             sharers: AtomicU32::new(1),
             has_gone: AtomicBool::new(false),
         })
@@ -152,18 +156,18 @@ impl Replica {
         self.tail.is_some()
     }
 
-    fn tail(&self) -> Option<MutexGuard<'_, Tail>> {
+    fn tail(&self) -> Option<MutexGuard<'_, Option<Tail>>> {
         self.tail.as_ref().map(|tail| tail.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What was taken away behind a position, as [`Tail::behind`] says; `None` if that is not known.
     fn find_lost(&self, forked: Position, now: Duration) -> Option<Option<Vec<recovery::Section>>> {
-        self.tail()?.behind(forked, now).ok()
+        self.tail()?.as_ref()?.behind(forked, now).ok()
     }
 
     /// Keeps what was changed up to a position.
     pub(crate) fn keep(&self, reached: Position, recent: Recent, at: Duration) {
-        if let Some(mut tail) = self.tail() {
+        if let Some(tail) = self.tail().as_mut().and_then(|tail| tail.as_mut()) {
             tail.push(reached, recent, at);
         }
     }
@@ -171,11 +175,17 @@ impl Replica {
     /// Everything was loaded anew, as it is at a position.
     pub(crate) fn keep_anew(&self, reached: Position, at: Duration) {
         if let Some(mut tail) = self.tail() {
-            tail.begin_anew(reached, at);
+            match tail.as_mut() {
+                Some(tail) => tail.begin_anew(reached, at),
+                None => *tail = Some(Tail::new(reached, at)),
+            }
         }
     }
 
     /// How far the others are, as of `from` or later: the last of them, and the database in the same snapshot.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], also where the own row is gone: what this process knows nobody would wait for after a failover.
     async fn look(&self, from: Duration, clock: impl Fn() -> Duration) -> Result<(Option<Position>, Position), Error> {
         let me = self.me();
         let mut looker = self.looker.lock().await;
@@ -191,9 +201,10 @@ impl Replica {
             });
             let (rows, reached) = in_time(read).await?;
             looker.last = rows.iter().filter(|row| row.instance != me).map(|row| row.applied).min();
+            looker.sees_me = rows.iter().any(|row| row.instance == me);
             (looker.looked_at, looker.reached) = (looked_at, reached);
         }
-        Ok((looker.last, looker.reached))
+        if looker.sees_me { Ok((looker.last, looker.reached)) } else { Err(Error::Unavailable) }
     }
 }
 
@@ -270,6 +281,11 @@ impl Core {
         }
         in_time(self.follow(Some(reached))).await?;
         replica.until.fetch_max(nanos(noted.saturating_add(LEASE)), Ordering::SeqCst);
+        if self.memory.applied().history != reached.history {
+            // Somebody else has loaded another history meanwhile.
+            replica.end_lease();
+            return Err(Error::Unavailable);
+        }
         replica.renewed.send_replace(());
         let sharers = u32::try_from(rows.len()).unwrap_or(u32::MAX).max(1);
         if replica.sharers.swap(sharers, Ordering::SeqCst) != sharers {
@@ -314,7 +330,12 @@ impl Core {
             if now.saturating_sub(since.1) <= WAIT {
                 continue;
             }
-            let removed = keeper.aside.run(|tx| Box::pin(async move { replicas::delete_still(tx, instance, renewals).await.map_err(Error::from) }));
+            let removed = keeper.aside.run(|tx| {
+                Box::pin(async move {
+                    check_goes_on(tx).await?;
+                    replicas::delete_still(tx, instance, renewals).await.map_err(Error::from)
+                })
+            });
             if in_time(removed).await? {
                 tracing::warn!(%instance, address, "a replica has stood still for {} ms and is not waited for any more", WAIT.as_millis());
                 // Told of by whoever writes these events: a change here would keep the lease waiting for others.
@@ -340,24 +361,33 @@ impl Core {
     /// before it runs any more. It holds no connection meanwhile that anybody else needs.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if another history has begun meanwhile: whether the change is in it nobody can say from here.
+    /// [`Error::Unavailable`] if another history has begun meanwhile: whether the change is in it nobody can say from here. Likewise if this
+    /// replica's own row is gone.
     pub(crate) async fn wait_for_others(&self, position: Position, committed: Duration) -> Result<(), Error> {
         let Some(replica) = &self.replica else { return Ok(()) };
         let over = committed.saturating_add(WAIT);
+        // Whether the own row was there after the commit.
+        let mut is_member = false;
         loop {
             let now = self.clock.steady();
-            if over <= now {
+            if over <= now && is_member {
                 tracing::warn!(%position, "a change was answered without another replica, whose lease is over by now");
                 return Ok(());
             }
-            // Nothing that is seen of a server which does not even have the change counts.
-            if let Ok(Ok((last, reached))) = tokio::time::timeout(over - now, replica.look(now, || self.clock.steady())).await {
-                if position.history < reached.history {
-                    return Err(Error::Unavailable);
+            let patience = over.saturating_sub(now).max(if is_member { Duration::ZERO } else { RENEWAL });
+            match tokio::time::timeout(patience, replica.look(now, || self.clock.steady())).await {
+                Ok(Ok((last, reached))) => {
+                    if position.history < reached.history {
+                        return Err(Error::Unavailable);
+                    }
+                    is_member = true;
+                    // Nothing that is seen of a server which does not even have the change counts.
+                    if position <= reached && last.is_none_or(|last| position <= last) {
+                        return Ok(());
+                    }
                 }
-                if position <= reached && last.is_none_or(|last| position <= last) {
-                    return Ok(());
-                }
+                Ok(Err(_)) | Err(_) if over <= now => return Err(Error::Unavailable),
+                Ok(Err(_)) | Err(_) => {}
             }
             tokio::time::sleep(LOOKED_EVERY).await;
         }
@@ -374,9 +404,16 @@ impl Core {
         let Some(replica) = &self.replica else { return };
         let mut keeper = replica.keeper.lock().await;
         replica.end_lease();
+        // Whoever goes says what it knows, if that is asked for.
+        let _ = self.look_at_server(replica, &mut keeper).await;
         let me = replica.me();
-        let left = keeper.aside.run(|tx| Box::pin(async move { replicas::delete(tx, me).await.map_err(Error::from) }));
-        if in_time(left).await.is_err() {
+        let left = keeper.aside.run(|tx| {
+            Box::pin(async move {
+                check_goes_on(tx).await?;
+                replicas::delete(tx, me).await.map_err(Error::from)
+            })
+        });
+        if !matches!(in_time(left).await, Ok(true)) {
             tracing::warn!("this replica's row could not be removed: the others wait for it, once");
         }
     }
@@ -395,9 +432,9 @@ impl Core {
     /// [`Error::HostOnly`], [`Error::Unavailable`].
     pub async fn installation_status(&self, ctx: &Context) -> Result<InstallationStatus, Error> {
         ctx.authorize_host()?;
-        let read = self
-            .db
-            .read(|tx| Box::pin(async move { Ok::<_, Error>((replicas::list(tx).await?, changes::position(tx).await?, changes::find_cluster(tx).await?)) }));
+        let read = self.db.read_of_any_history(|tx| {
+            Box::pin(async move { Ok::<_, Error>((replicas::list(tx).await?, changes::position(tx).await?, changes::find_cluster(tx).await?)) })
+        });
         let (rows, reached, cluster) = read.await?;
         let me = self.instance();
         let status = |row: ReplicaRow| ReplicaStatus {

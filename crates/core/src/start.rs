@@ -219,13 +219,22 @@ impl Core {
             Some(_) => replica::find_shut(&db, clock.now()).await?,
             None => None,
         };
+        let mut made = None;
         if !db.read(move |tx| Box::pin(async move { asked.is_done(tx).await })).await? {
             if let Some(since) = shut {
                 return Err(StartError::Shut(since));
             }
-            db.write(move |tx| Box::pin(async move { first.make(tx).await })).await?;
+            let write = db.write(move |tx| {
+                tx.ring();
+                Box::pin(async move { first.make(tx).await })
+            });
+            made = Some((write.await?.position, clock.steady()));
         }
         let core = Self::assemble(db, key_file, settings, clock).await?;
+        if let Some((position, committed)) = made {
+            // It may take something away, and this is the answer.
+            core.wait_for_others(position, committed).await?;
+        }
         if shut.is_none() {
             core.open_access_log(core.clock.now()).await?;
         }

@@ -30,6 +30,15 @@ impl Core {
         self.write(move |tx| Box::pin(async move { core.end_token(tx, &ctx, &token).await })).await
     }
 
+    /// For an answer that something was taken back before: whoever did it may be waiting for other replicas yet.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn wait_for_what_was_taken_back(self: &Arc<Self>) -> Result<(), Error> {
+        // A change, not only a wait: what was seen must be as durable as if it had been done here.
+        self.write(|_| Box::pin(async { Ok(()) })).await.map(drop)
+    }
+
     async fn end_token(&self, tx: &mut Tx, ctx: &Context, token: &HeldToken) -> Result<(), Error> {
         let actor = &token.actor;
         let place = organizations::find(tx, actor.organization_id).await?.ok_or(Error::NotFound("organization"))?;
@@ -76,22 +85,25 @@ impl Core {
             return Ok(None);
         };
         if !may_end(&row, ctx)? {
-            return Ok(None);
+            self.limits.refused_key(ctx.client_ip);
         }
         let ctx = ctx.clone();
+        // Also for one that does not live any more: whoever took it back may be waiting for others yet, and an answer says that it is done.
         let done = self.write(move |tx| {
             Box::pin(async move {
                 let row = keys::find_by_digest(tx, &digest, None).await?.ok_or(KEY)?;
                 if !may_end(&row, &ctx)? {
-                    return Ok(());
+                    return Ok(false);
                 }
                 let place = organizations::find(tx, row.organization_id).await?.ok_or(KEY)?;
                 let key = managed_keys::find(tx, row.key_id, place.id).await?.ok_or(KEY)?;
                 let by = By::Key { id: key.id, holder: key.user_id };
-                managed::end(tx, &ctx, &by, (&place, &key)).await
+                managed::end(tx, &ctx, &by, (&place, &key)).await?;
+                Ok(true)
             })
         });
-        done.await.map(Some)
+        let Committed { value: is_ended, position } = done.await?;
+        Ok(is_ended.then_some(Committed { value: (), position }))
     }
 }
 

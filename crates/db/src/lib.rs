@@ -147,7 +147,7 @@ impl Db {
             Location::Sqlite { .. } => Standby::AsItIs,
             Location::Postgres { standby, .. } => *standby,
         };
-        let queue = Queue::start(source.clone(), connection, writes);
+        let queue = Queue::start(source.clone(), connection, (writes, standby));
         Ok(Self { inner: Arc::new(Inner { readers, queue, source, floor: RwLock::default(), standby }) })
     }
 
@@ -155,8 +155,30 @@ impl Db {
     ///
     /// # Errors
     /// What `f` returns; [`StoreError::Busy`] or [`StoreError::Unavailable`] if no connection is to be had, if it takes too long, or if
-    /// the snapshot lies below the floor ([`Db::raise_floor`]).
+    /// the snapshot lies below the floor ([`Db::raise_floor`]) or in another history.
     pub async fn read<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
+        T: Send,
+        E: From<StoreError> + Send,
+    {
+        self.read_where(|snapshot, floor| floor <= snapshot && floor.history == snapshot.history, f).await
+    }
+
+    /// The same, also in a later history than the floor's: for whoever is to go on with that one.
+    ///
+    /// # Errors
+    /// As [`Db::read`].
+    pub async fn read_of_any_history<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
+        T: Send,
+        E: From<StoreError> + Send,
+    {
+        self.read_where(|snapshot, floor| floor <= snapshot, f).await
+    }
+
+    async fn read_where<T, E, F>(&self, is_good: fn(Position, Position) -> bool, f: F) -> Result<T, E>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
         T: Send,
@@ -165,11 +187,12 @@ impl Db {
         let read = async {
             let mut tx = self.inner.readers.begin_read().await?;
             let floor = *self.inner.floor.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(floor) = floor
-                && tx.snapshot_position().await? < floor
-            {
-                tracing::warn!(%floor, "a server answered from before what is known here: an old primary that is still there?");
-                return Err(StoreError::Unavailable.into());
+            if let Some(floor) = floor {
+                let snapshot = tx.snapshot_position().await?;
+                if !is_good(snapshot, floor) {
+                    tracing::warn!(%floor, %snapshot, "a server answered from before what is known here, or in another history: an old primary that is still there?");
+                    return Err(StoreError::Unavailable.into());
+                }
             }
             // Dropping the transaction ends it, without a round trip that anybody would wait for.
             f(&mut tx).await
@@ -221,7 +244,7 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.inner.queue.submit(f, Raise::WhereOpen).await
+        self.inner.queue.submit(f, Raise::WhereOpen(self.inner.standby)).await
     }
 
     /// The same, also where the history is shut or on another server: for what makes up for it and opens it again.

@@ -30,6 +30,14 @@ pub(crate) const SERVER: &str = "SELECT (pg_control_system()).system_identifier:
 pub(crate) const RAISE: &str = "UPDATE revision SET n = n + 1 WHERE id = 1 AND shut_at IS NULL AND (cluster IS NULL OR cluster = \
      (pg_control_system()).system_identifier::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)) RETURNING history, n";
 
+/// The same where a commit must reach a standby: nor where the server waits for none.
+pub(crate) const RAISE_WITH_STANDBY: &str = "UPDATE revision SET n = n + 1 WHERE id = 1 AND shut_at IS NULL \
+     AND current_setting('synchronous_standby_names') <> '' AND (cluster IS NULL OR cluster = \
+     (pg_control_system()).system_identifier::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)) RETURNING history, n";
+
+/// Whether commits of this session wait for a standby.
+pub(crate) const WAITS: &str = "SELECT CASE WHEN current_setting('synchronous_standby_names') = '' THEN 0::bigint ELSE 1::bigint END AS waits";
+
 pub(crate) async fn open(url: &str, (schema, standby): (Option<&str>, Standby), migrations: &[Migration]) -> Result<(Pool, Source, Held), OpenError> {
     let base = options(url, schema)?;
     let mut connection = tokio::time::timeout(OPEN_TIMEOUT, base.connect())

@@ -1,6 +1,6 @@
 //! A transaction, over either engine's connection.
 
-use crate::{Engine, Row, StoreError, Value, Writes, error, notice::Ear, postgres, sqlite};
+use crate::{Engine, Row, Standby, StoreError, Value, Writes, error, notice::Ear, postgres, sqlite};
 use keywright_protocol::Position;
 use sqlx::{
     Connection as _, Executor, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, postgres::PgConnectOptions,
@@ -118,8 +118,8 @@ pub struct Server {
 /// Where a revisioned write may raise the revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Raise {
-    /// On the server that the history is on, while it is open.
-    WhereOpen,
+    /// On the server that the history is on, while it is open; and, if that is required, while it waits for a standby.
+    WhereOpen(Standby),
     /// Wherever it is.
     Anywhere,
 }
@@ -307,8 +307,9 @@ impl Tx {
         }
         let statement = match (raise, self.link()) {
             (Raise::Anywhere, _) => "UPDATE revision SET n = n + 1 WHERE id = 1 RETURNING history, n",
-            (Raise::WhereOpen, Link::Sqlite(_)) => "UPDATE revision SET n = n + 1 WHERE id = 1 AND shut_at IS NULL RETURNING history, n",
-            (Raise::WhereOpen, Link::Postgres(_)) => postgres::RAISE,
+            (Raise::WhereOpen(_), Link::Sqlite(_)) => "UPDATE revision SET n = n + 1 WHERE id = 1 AND shut_at IS NULL RETURNING history, n",
+            (Raise::WhereOpen(Standby::AsItIs), Link::Postgres(_)) => postgres::RAISE,
+            (Raise::WhereOpen(Standby::Required), Link::Postgres(_)) => postgres::RAISE_WITH_STANDBY,
         };
         let row = self.fetch_optional(statement, &[]).await?.ok_or(StoreError::Unavailable)?;
         self.position = Position { history: row.get("history")?, n: row.get("n")? };
@@ -351,6 +352,11 @@ impl Tx {
             }
             (done, _) => self.note(done.map(drop)),
         }
+    }
+
+    /// After a commit: whether the server waited for a standby, as far as this session knows.
+    pub(crate) async fn waits_for_standby(&mut self) -> Result<bool, StoreError> {
+        Ok(self.fetch_one(postgres::WAITS, &[]).await?.get::<i64>("waits")? == 1)
     }
 
     /// The position of the snapshot that a reader has.

@@ -4,7 +4,7 @@
 //! gathered into each is not. It also keeps the writes of one process from queueing for the same row lock.
 
 use crate::{
-    BoxFuture, Committed, StoreError, Tx, Writes, sqlite,
+    BoxFuture, Committed, Standby, StoreError, Tx, Writes, sqlite,
     tx::{Held, Raise, Source},
 };
 use futures_util::FutureExt;
@@ -35,10 +35,10 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub(crate) fn start(source: Source, connection: Held, writes: Writes) -> Self {
+    pub(crate) fn start(source: Source, connection: Held, (writes, standby): (Writes, Standby)) -> Self {
         let (sender, jobs) = mpsc::channel(QUEUE);
         let (closing, closed) = watch::channel(());
-        let writer = Writer { source, connection: Some(connection) };
+        let writer = Writer { source, connection: Some(connection), standby };
         #[expect(clippy::disallowed_methods, reason = "the writer is owned by its queue: it ends when the queue is closed or dropped")]
         let task = tokio::spawn(writer.run(jobs, closed));
         Self { sender, closing, writer: Mutex::new(Some(task)), writes }
@@ -116,6 +116,7 @@ where
 struct Writer {
     source: Source,
     connection: Option<Held>,
+    standby: Standby,
 }
 
 impl Writer {
@@ -168,6 +169,10 @@ impl Writer {
             tx.control("RELEASE SAVEPOINT job").await?;
         }
         tx.commit().await?;
+        if self.standby == Standby::Required && !tx.waits_for_standby().await? {
+            tracing::error!("the server waits for no standby any more: a commit may be on it alone, and is not taken for one");
+            return Err(StoreError::Unavailable);
+        }
         self.connection = Some(tx.into_held());
         Ok(answers)
     }

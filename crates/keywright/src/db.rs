@@ -143,7 +143,8 @@ fn print_status(location: &Location, status: &DatabaseStatus, obstacle: Option<&
         println!("shut      since {since}");
     }
     for row in &status.replicas {
-        println!("replica   {} at {}, renewed {}", row.address, row.applied, row.renewed_at);
+        let owes = if row.owes { "; has not written back what it knows" } else { "" };
+        println!("replica   {} at {}, renewed {}{owes}", row.address, row.applied, row.renewed_at);
     }
     match obstacle {
         None => println!("this program can serve it"),

@@ -22,6 +22,8 @@ pub const TOKEN_LIFE: &str = "token_life";
 pub const LONGER_TOKENS_END_AT: &str = "longer_tokens_end_at";
 /// The operator organization's id.
 pub const OPERATOR_ORGANIZATION: &str = "operator_organization";
+/// After a failover, as long as the database is shut: up to which position of the old server the catalog was known that is in force.
+pub const CATALOG_WRITTEN_BACK: &str = "catalog_written_back";
 /// Where the database has gone, if it was copied to be served elsewhere: the digest of what was copied, the history
 /// that began there, and the place.
 pub const MOVED_TO: &str = "moved_to";

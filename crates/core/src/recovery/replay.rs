@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Context, Error, KeyFile,
     authorize::By,
-    chance, keyring,
+    catalog, chance, keyring,
     keys::addresses::AddressList,
     log::{self, Action, Where},
     second_factor::totp::step_of,
@@ -133,6 +133,8 @@ pub async fn restore(location: &Location, key_file: KeyFile, later: Later, clock
                 if let Some(server) = tx.server().await? {
                     changes::open(tx, &server.cluster).await?;
                 }
+                // Yet another one: a replica that runs, and has loaded the last one before this, loads again.
+                recovery::begin_history(tx, history.saturating_add(1)).await?;
                 Ok::<_, RestoreError>(restored)
             })
         });
@@ -157,7 +159,18 @@ pub(crate) async fn write_back(tx: &mut Tx, (key_file, now): (Arc<KeyFile>, Time
             recovery::end_introspection(tx, Some(key.id)).await?;
         }
     }
+    let catalog = sections.iter().rev().find_map(|section| {
+        section.states.iter().find_map(|state| if let State::Catalog { document } = state { Some((section.to, document.clone())) } else { None })
+    });
     replay.replay(tx, sections).await?;
+    if let Some((to, document)) = catalog {
+        // Whoever has seen more knows the later one.
+        let known = settings::find(tx, settings::CATALOG_WRITTEN_BACK).await?.and_then(|text| text.parse::<Position>().ok());
+        if known.is_none_or(|known| known < to) {
+            catalog::ensure(tx, &document, now).await?;
+            settings::put(tx, settings::CATALOG_WRITTEN_BACK, &to.to_string()).await?;
+        }
+    }
     keyring::ensure(tx, &replay.key_file, replay.algorithm, now).await?;
     second_factors::end_passing_things(tx, step_of(now).saturating_add(1)).await?;
     recovery::end_passing_things(tx, now, "the database server failed over").await?;
@@ -172,6 +185,7 @@ pub(crate) async fn open_after_failover(tx: &mut Tx, name: &str, forked: Positio
     if !changes::open_another(tx, name, forked).await? {
         return Ok(false);
     }
+    settings::delete(tx, settings::CATALOG_WRITTEN_BACK).await?;
     recovery::skip_indices(tx, INDICES_LEFT_OUT, now.as_seconds().saturating_mul(INDICES_A_SECOND)).await?;
     let told = (forked.to_string(), "the database server failed over; what replicas knew to be taken away since is taken away again".to_owned());
     log::change(tx, &Context::system(now)?, &By::Host, Where::Installation, Action::Restore, told).await?;
@@ -237,6 +251,7 @@ impl Replay {
         recovery::skip_indices(tx, INDICES_LEFT_OUT, self.now.as_seconds().saturating_mul(INDICES_A_SECOND)).await?;
         // Wherever it had been moved to, it is served from here again.
         settings::delete(tx, settings::MOVED_TO).await?;
+        settings::delete(tx, settings::CATALOG_WRITTEN_BACK).await?;
         changes::clear_shut(tx).await?;
         let (ctx, told) = (Context::system(self.now)?, (self.backup.to_string(), reason));
         log::change(tx, &ctx, &By::Host, Where::Installation, Action::Restore, told).await?;

@@ -8,7 +8,7 @@ use keywright_store::{
     changes::{self, Begins, Cluster},
     replicas,
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 /// How a database's history stands to the server that it is on.
 enum History {
@@ -24,6 +24,12 @@ enum History {
 pub(super) async fn stands(tx: &mut Tx) -> Result<(Server, Cluster), Error> {
     let server = tx.server().await?.ok_or(Error::Internal("there are no replicas on this database"))?;
     Ok((server, changes::find_cluster(tx).await?))
+}
+
+/// For what is done on the word of a history: that it is on this server, and open.
+pub(super) async fn check_goes_on(tx: &mut Tx) -> Result<(), Error> {
+    let (server, known) = stands(tx).await?;
+    if known.shut_at.is_none() && known.name.is_none_or(|name| name == server.cluster) { Ok(()) } else { Err(Error::Unavailable) }
 }
 
 /// Notes where the history is if nobody has; where it is elsewhere, another one begins.
@@ -85,13 +91,12 @@ impl Core {
         let (cluster, forked) = (server.cluster.clone(), known.forked);
         match settle(&mut keeper.aside, (server, known), self.db.standby(), self.clock.now()).await? {
             History::Open => {
-                (keeper.has_told, keeper.shut_since) = (false, None);
+                (keeper.has_told, keeper.shut_since, keeper.written_back) = (false, None, None);
                 Ok(())
             }
             History::Shut(since) => {
-                let seen = *keeper.shut_since.get_or_insert_with(|| self.clock.steady());
                 let missing = match forked {
-                    Some(forked) => self.make_up(replica, (cluster, forked), seen).await?,
+                    Some(forked) => self.make_up(replica, keeper, (cluster, forked)).await?,
                     None => "nobody knows what",
                 };
                 if !missing.is_empty() && !std::mem::replace(&mut keeper.has_told, true) {
@@ -106,13 +111,20 @@ impl Core {
 
     /// After a failover that may have lost changes: writes back what this replica knows of them, once; and opens another history when all
     /// have done so that were there, and no lease of before runs any more. Answers what that waits for, for people; nothing if it is a moment.
-    async fn make_up(&self, replica: &Replica, (cluster, forked): (String, Position), seen: Duration) -> Result<&'static str, Error> {
+    async fn make_up(&self, replica: &Replica, keeper: &mut Keeper, (cluster, forked): (String, Position)) -> Result<&'static str, Error> {
         let (me, now, key_file) = (replica.me(), self.clock.now(), Arc::clone(&self.key_file));
-        let rows = self.db.read(|tx| Box::pin(async move { replicas::list(tx).await.map_err(Error::from) })).await?;
-        if rows.iter().any(|row| row.instance == me && row.owes) {
-            let Some(lost) = replica.find_lost(forked, self.clock.steady()) else {
-                return Ok("what was taken away since is more than this replica remembers");
-            };
+        let seen = match keeper.shut_since {
+            Some((fork, seen)) if fork == forked => seen,
+            _ => keeper.shut_since.insert((forked, self.clock.steady())).1,
+        };
+        let rows = self.db.read_of_any_history(|tx| Box::pin(async move { replicas::list(tx).await.map_err(Error::from) })).await?;
+        let owes = rows.iter().any(|row| row.instance == me && row.owes);
+        let lost = match replica.find_lost(forked, self.clock.steady()) {
+            None if owes => return Ok("what was taken away since is more than this replica remembers"),
+            lost => lost.flatten(),
+        };
+        // Also where its row is a new one: it may be the only one that knows.
+        if owes || (lost.is_some() && keeper.written_back != Some(forked)) {
             let written = self.db.write_though_shut(move |tx| {
                 Box::pin(async move {
                     if changes::find_cluster(tx).await?.forked != Some(forked) {
@@ -124,6 +136,7 @@ impl Core {
                 })
             });
             let narrowed = written.await?.value;
+            keeper.written_back = Some(forked);
             tracing::warn!(%forked, narrowed, "what this replica knows to be taken away since the failover's position is taken away again");
             return Ok("");
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     Error,
-    recovery::{Section, recent},
+    recovery::{Section, State, recent},
 };
 use keywright_db::Tx;
 use keywright_protocol::{Position, Time};
@@ -11,14 +11,18 @@ use std::{collections::VecDeque, time::Duration};
 
 /// What was changed longer ago is on every server that may be promoted, or its loss is a matter for people.
 pub(super) const KEPT: Duration = Duration::from_secs(10 * 60);
-/// States that are kept at most.
-const STATES: usize = 10_000;
+/// What all that is kept weighs at most ([`weight`]): some ten megabytes.
+const WEIGHT: usize = 200_000;
+/// States that are not read by then are too many: a lease is to be renewed meanwhile, and somebody waits for an answer.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// What was taken away in the last minutes: nothing is missing in it between its two ends.
 pub(super) struct Tail {
     now: Stretch,
     /// The last one of another history.
     before: Option<Stretch>,
+    /// The history that was loaded first: of earlier ones this process has never known anything, and has never changed anything in them.
+    first: i64,
 }
 
 struct Stretch {
@@ -26,14 +30,14 @@ struct Stretch {
     to: Position,
     /// With the steady time at which each was read.
     sections: VecDeque<(Duration, Section)>,
-    states: usize,
+    weight: usize,
     /// When this was last known to be all.
     seen: Duration,
 }
 
 impl Tail {
     pub(super) const fn new(position: Position, at: Duration) -> Self {
-        Self { now: Stretch::new(position, at), before: None }
+        Self { now: Stretch::new(position, at), before: None, first: position.history }
     }
 
     /// Goes on up to a position.
@@ -56,6 +60,9 @@ impl Tail {
     /// What was taken away behind a position in its history, `None` if nothing was changed there at all.
     pub(super) fn behind(&self, position: Position, now: Duration) -> Result<Option<Vec<Section>>, NotKnown> {
         let mut stretches = [Some(&self.now), self.before.as_ref()].into_iter().flatten();
+        if position.history < self.first {
+            return Ok(None);
+        }
         let is_known = |stretch: &&Stretch| stretch.to.history == position.history && stretch.from <= position && now <= stretch.seen + KEPT;
         let stretch = stretches.find(is_known).ok_or(NotKnown)?;
         let sections = stretch.sections.iter().map(|(_, section)| section).filter(|section| position < section.to);
@@ -69,8 +76,28 @@ impl Recent {
         if lines.is_empty() {
             return Ok(Self::Nothing);
         }
-        Ok(recent(tx, (from, to), lines, now).await?.map_or(Self::TooMuch, Self::Section))
+        // Whoever changed something waits for this. If it is late, nothing else is asked of the transaction.
+        let Ok(read) = tokio::time::timeout(PATIENCE, recent(tx, (from, to), lines, now)).await else { return Ok(Self::TooMuch) };
+        Ok(match read? {
+            Some(section) if weight(&section) <= WEIGHT / 4 => Self::Section(section),
+            Some(_) | None => Self::TooMuch,
+        })
     }
+}
+
+/// How many ids, roles, versions and the like there are in a section, each of some dozen bytes.
+fn weight(section: &Section) -> usize {
+    let of = |state: &State| match state {
+        State::Key(key) => key.roles.iter().map(|grant| grant.roles.len() + 1).sum::<usize>() + key.versions.len(),
+        State::User(user) => user.memberships.iter().map(|membership| membership.roles.len() + 3).sum(),
+        State::Organization(place) => place.keys.len() + place.roles.iter().flatten().map(|role| role.permissions.len() + 1).sum::<usize>(),
+        State::Catalog { document } => {
+            document.apis.values().map(|api| api.permissions.len() + 1).sum::<usize>()
+                + document.roles.values().map(|role| role.permissions.len() + 1).sum::<usize>()
+        }
+        State::SigningKeys { kids } => kids.len(),
+    };
+    section.ended.len() + section.states.iter().map(|state| of(state) + 8).sum::<usize>()
 }
 
 /// What was read of the log of changes.
@@ -90,20 +117,20 @@ pub(super) struct NotKnown;
 
 impl Stretch {
     const fn new(position: Position, at: Duration) -> Self {
-        Self { from: position, to: position, sections: VecDeque::new(), states: 0, seen: at }
+        Self { from: position, to: position, sections: VecDeque::new(), weight: 0, seen: at }
     }
 
     fn push(&mut self, to: Position, section: Option<Section>, at: Duration) {
         (self.to, self.seen) = (to, at);
         if let Some(section) = section {
-            self.states += section.states.len();
+            self.weight += weight(&section);
             self.sections.push_back((at, section));
         }
         while let Some((read_at, section)) = self.sections.front()
-            && (self.states > STATES || *read_at + KEPT < at)
+            && (self.weight > WEIGHT || *read_at + KEPT < at)
         {
             self.from = section.to;
-            self.states -= section.states.len();
+            self.weight = self.weight.saturating_sub(weight(section));
             self.sections.pop_front();
         }
     }
@@ -112,7 +139,6 @@ impl Stretch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recovery::State;
 
     const fn at(history: i64, n: i64) -> Position {
         Position { history, n }
@@ -147,7 +173,7 @@ mod tests {
         assert_eq!((known(&tail, at(1, 8)), known(&tail, at(1, 9))), (Err(NotKnown), Ok(Some(vec![]))));
         tail.push(at(1, 12), Recent::TooMuch, second);
         assert_eq!((known(&tail, at(1, 11)), known(&tail, at(1, 12))), (Err(NotKnown), Ok(None)));
-        tail.push(at(1, 13), section(12, 13, STATES), second);
+        tail.push(at(1, 13), section(12, 13, WEIGHT / 8), second);
         tail.push(at(1, 14), section(13, 14, 1), second);
         assert_eq!((known(&tail, at(1, 12)), known(&tail, at(1, 13))), (Err(NotKnown), Ok(Some(vec![14]))));
         // Another history: the one before is known still; a reload in the same one is a gap.

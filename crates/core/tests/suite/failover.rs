@@ -8,9 +8,9 @@ use crate::{
     replicas::{Two, another},
     support::open_session,
 };
-use keywright_core::{Core, Credential, Error, replica::WAIT};
-use keywright_protocol::{KeyId, Position};
-use keywright_store::changes;
+use keywright_core::{Core, Credential, Error, catalog::assemble, replica::WAIT};
+use keywright_protocol::{KeyId, Position, catalog::Document};
+use keywright_store::{catalogs, changes};
 use std::{sync::Arc, time::Duration};
 
 const KEEP: &str = "DO $$ DECLARE name text; BEGIN
@@ -130,9 +130,8 @@ async fn it_stays_shut_while_one_is_missing() {
         two.assert_shut(&two.other).await;
         two.wait_out().await;
     }
-    // A start in place of the other is no answer for it, and neither is its end.
+    // A start in place of the other is no answer for it.
     let third = another(&two.test, &two.world, ("third", &two.others_clock)).await;
-    two.one.close().await;
     for _ in 0..3 {
         two.assert_shut(&third).await;
         two.wait_out().await;
@@ -140,6 +139,90 @@ async fn it_stays_shut_while_one_is_missing() {
     let status = third.installation_status(&two.host()).await.unwrap();
     let owing: Vec<String> = status.replicas.into_iter().filter(|row| row.owes).map(|row| row.address).collect();
     assert_eq!((status.shut_at.is_some(), owing), (true, vec!["one".to_owned()]));
+}
+
+/// Whoever ends meanwhile says what it knows before it goes: a process that does one act is never seen again.
+#[tokio::test]
+async fn whoever_goes_says_what_it_knows() {
+    let two = Two::new().await;
+    let key = two.key().await;
+    two.kept().await;
+    two.revoke_acknowledged(key).await;
+    two.run(LOSE).await;
+    // Not its own change, and not its own history.
+    let late = another(&two.test, &two.world, ("late", &two.others_clock)).await;
+    two.run("UPDATE replicas SET owes = 1").await;
+    for core in [&two.one, &two.other, &late] {
+        core.close().await;
+    }
+    assert!(two.rows().await.iter().all(|row| !row.owes), "nobody owes; rows go when it is open");
+    let third = another(&two.test, &two.world, ("third", &two.others_clock)).await;
+    two.assert_shut(&third).await;
+    two.wait_out().await;
+    assert_eq!(third.renew_lease().await, Err(Error::Unavailable));
+    third.renew_lease().await.unwrap();
+    assert_eq!(two.ask(&third).await, "key_revoked");
+}
+
+/// Its row was made anew in what was lost, so that nobody waits for it; but it is there, and knows.
+#[tokio::test]
+async fn whoever_knows_something_says_so_unasked() {
+    let two = Two::new().await;
+    let key = two.key().await;
+    two.kept().await;
+    let (core, ctx) = (Arc::clone(&two.other), two.host());
+    let act = tokio::spawn(async move { core.revoke_key(&ctx, key).await.map(drop) });
+    // The first one hears nothing of it, and its lease runs out.
+    while !act.is_finished() {
+        tokio::time::sleep(MOMENT).await;
+        two.others_clock.advance(WAIT / 10);
+    }
+    act.await.unwrap().unwrap();
+    two.run(LOSE).await;
+    two.assert_shut(&two.one).await;
+    two.run("UPDATE replicas SET owes = 0 WHERE address = 'other'").await;
+    for core in [&two.other, &two.one, &two.other] {
+        two.assert_shut(core).await;
+    }
+    two.wait_out().await;
+    assert_eq!(two.one.renew_lease().await, Err(Error::Unavailable));
+    two.renew_both().await;
+    assert_eq!((two.ask(&two.one).await, two.ask(&two.other).await), ("key_revoked", "key_revoked"));
+}
+
+/// A role that gives less names nobody who holds it: the catalog itself is put in force again, the last one that anybody has seen.
+#[tokio::test]
+async fn a_lost_catalog_is_in_force_again() {
+    let two = Two::new().await;
+    let with = |permissions: &str| {
+        format!("[apis.shop.permissions]\nread = \"See\"\nwrite = \"Write\"\n[roles.clerk]\nname = \"Clerk\"\npermissions = {permissions}\n")
+    };
+    let document = |permissions| assemble(two.world.settings.preset, Some(&with(permissions))).unwrap();
+    let (wide, narrow, none) = (document(r#"["read", "write"]"#), document(r#"["read"]"#), document("[]"));
+    let apply = |document: Document| {
+        let (core, ctx) = (Arc::clone(&two.one), two.host());
+        async move { core.apply_catalog(&ctx, document, Vec::new()).await.map(drop) }
+    };
+    two.change(apply(wide)).await;
+    two.kept().await;
+    two.change(apply(narrow)).await;
+    // The other one does not hear of the last one.
+    let (core, ctx, last) = (Arc::clone(&two.one), two.host(), none.clone());
+    let act = tokio::spawn(async move { core.apply_catalog(&ctx, last, Vec::new()).await.map(drop) });
+    while !act.is_finished() {
+        tokio::time::sleep(MOMENT).await;
+        two.world.clock.advance(WAIT / 10);
+    }
+    act.await.unwrap().unwrap();
+    two.run(LOSE).await;
+    for core in [&two.one, &two.other, &two.one, &two.other] {
+        two.assert_shut(core).await;
+    }
+    two.wait_out().await;
+    assert_eq!(two.one.renew_lease().await, Err(Error::Unavailable));
+    two.renew_both().await;
+    let found = two.db.read(|tx| Box::pin(async move { catalogs::find_in_force(tx).await })).await.unwrap().unwrap();
+    assert_eq!(serde_json::from_str::<Document>(&found.document).unwrap(), none);
 }
 
 /// Reddens when it opens as soon as all have written back: a replica that the new server knows nothing of may have a lease.

@@ -150,6 +150,51 @@ async fn a_change_is_not_answered_before_the_other_one_knows() {
     assert_eq!(two.ask(&two.other).await, "key_revoked");
 }
 
+/// Trap 15, for whoever gives up a key or a token by itself: that nothing is to be done is an answer as well.
+#[tokio::test]
+async fn giving_up_again_waits_too() {
+    let two = Two::new().await;
+    assert_eq!(two.ask(&two.other).await, "accepted");
+    let before = two.position().await;
+    let give_up = || {
+        let (core, ctx, secret) = (Arc::clone(&two.one), two.host(), two.world.demo.personal_access_keys[OWNER].to_string());
+        tokio::spawn(async move {
+            core.revoke_presented_key(&ctx, &secret).await.unwrap();
+        })
+    };
+    let act = give_up();
+    two.committed_after(before).await;
+    let again = give_up();
+    let core = Arc::clone(&two.one);
+    let told = tokio::spawn(async move { core.wait_for_what_was_taken_back().await.unwrap() });
+    for waiting in [&act, &again, &told] {
+        assert!(!two.watch(waiting).await, "it was answered although the other one could not know");
+    }
+    for _ in 0..2 {
+        two.other.renew_lease().await.unwrap();
+        tokio::time::sleep(A_WHILE / 3).await;
+    }
+    for waiting in [act, again, told] {
+        waiting.await.unwrap();
+    }
+    assert_eq!(two.ask(&two.other).await, "key_revoked");
+}
+
+/// Whoever has no row is not waited for after a failover: what it acknowledges might be known to nobody.
+#[tokio::test]
+async fn nothing_is_acknowledged_by_one_that_is_forgotten() {
+    let two = Two::new().await;
+    let key = two.key().await;
+    two.db.write(|tx| Box::pin(async move { tx.execute("DELETE FROM replicas WHERE address = 'one'", &[]).await })).await.unwrap();
+    let (core, ctx) = (Arc::clone(&two.one), two.host());
+    let act = tokio::spawn(async move { core.revoke_key(&ctx, key).await.map(drop) });
+    while !act.is_finished() {
+        tokio::time::sleep(MOMENT).await;
+        two.world.clock.advance(WAIT / 10);
+    }
+    assert_eq!(act.await.unwrap(), Err(Error::Unavailable));
+}
+
 /// Trap 16: what is given is not denied by another one's memory either.
 #[tokio::test]
 async fn what_widens_waits_too() {

@@ -22,6 +22,7 @@ use axum::{
 use http::{Request, StatusCode};
 use keywright_core::{Actor, Context, Error, usage::Way};
 use keywright_protocol::{KeyKind, secret};
+use keywright_verify::VerifyError;
 use std::sync::Arc;
 
 const EXAMPLE: &str = "token=eyJhbGciOiJFUzI1NiIs...";
@@ -59,6 +60,10 @@ pub(crate) async fn revoke(State(app): State<Arc<App>>, Extension(info): Extensi
             let verified = match app.audiences.verify(token, ctx.now).await {
                 Ok(verified) => verified,
                 Err(error) if error.is_outage() => return Err(ApiError::Core(Error::Unavailable)),
+                Err(VerifyError::Revoked) => {
+                    app.core.wait_for_what_was_taken_back().await.map_err(ApiError::Core)?;
+                    return Ok(StatusCode::OK.into_response());
+                }
                 // Not good for anything: nothing is to be done.
                 Err(_refused) => return Ok(StatusCode::OK.into_response()),
             };

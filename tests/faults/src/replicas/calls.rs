@@ -129,6 +129,12 @@ impl Caller {
         self.ask(self.client.get(self.inside(url, path)).bearer_auth(&self.session), self.patience).await
     }
 
+    /// The owner's password once more, so that the session is a fresh one.
+    pub(crate) async fn confirm(&self, url: &str, password: &str) -> Answer {
+        let request = self.client.post(format!("{url}/auth/v1/sessions/current/confirm")).bearer_auth(&self.session);
+        self.ask(request.json(&json!({ "password": password })), self.patience_of_changes).await
+    }
+
     fn inside(&self, url: &str, path: &str) -> String {
         format!("{url}/identity/v1/organizations/{}{path}", self.organization)
     }

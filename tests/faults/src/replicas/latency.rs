@@ -56,7 +56,8 @@ async fn stand_still(cluster: &mut Cluster, count: usize) -> anyhow::Result<usiz
         let urls: Vec<String> = cluster.urls().into_iter().enumerate().filter(|(at, _)| *at != still).map(|(_, url)| url).collect();
         let at = dice.one_of(&urls).context("there are others")?.clone();
         let owner = cluster.owner.clone();
-        let (one, two) = (owner.made(&at, Kind::Personal, &format!("first-{number}")).await?, owner.made(&at, Kind::Personal, &format!("later-{number}")).await?);
+        let (one, two) =
+            (owner.made(&at, Kind::Personal, &format!("first-{number}")).await?, owner.made(&at, Kind::Personal, &format!("later-{number}")).await?);
         let node = cluster.nodes.get(still).context("there is such a replica")?;
         owner.token(&node.url, &one).await?;
         let stopped = Instant::now();
