@@ -92,7 +92,8 @@
 //! | `WideningAnswersAtOnce` | 16 | refused, though given back | `giving_back` |
 //! | `WaitsWithConnection` | 17 | somebody waits for ever | `waiters` |
 //! | `IndexApartFromGrant`, `IndexReused` | 18 | a token that says too much has a living index | `generations` |
-//! | `PositionsWithoutHistory`, `HistoryRaisedByRenewal` | 19 | accepted | `losing_an_unsure_change` |
+//! | `PositionsWithoutHistory` | 19 | accepted | `losing_an_unsure_change` |
+//! | `ChangesBeforeAnotherHistory` | 19 | accepted | `noticing_a_failover` |
 //! | `PositionFromAnotherConnection` | | accepted | `failing_over` |
 //! | `RowsFromAnotherConnection` | | accepted | `joining_over_failover` |
 //! | `WarningIsSuccess` | | lost | `whole` |

@@ -78,9 +78,8 @@ pub enum Mutant {
     WideningAnswersAtOnce,
     /// 19: positions are compared by their number alone.
     PositionsWithoutHistory,
-    /// 19: the promoted node takes changes and rows before somebody, who renews a lease there, sees that it is another one and raises the
-    /// history.
-    HistoryRaisedByRenewal,
+    /// 19: the promoted node takes changes before somebody, who renews a lease there, sees that it is another one and raises the history.
+    ChangesBeforeAnotherHistory,
     /// A notification is applied by itself.
     HintIsBelieved,
     /// The position is read through another connection than the one that wrote the row.

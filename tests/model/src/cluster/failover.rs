@@ -20,7 +20,7 @@ impl Cluster {
     }
 
     fn raises_at_once(&self) -> bool {
-        !self.protocol.has(Mutant::PositionsWithoutHistory) && !self.protocol.has(Mutant::HistoryRaisedByRenewal)
+        !self.protocol.has(Mutant::PositionsWithoutHistory) && !self.raised_by_renewal
     }
 
     /// Forgets what nothing can read any more, so that equal futures are one state.

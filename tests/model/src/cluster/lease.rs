@@ -97,7 +97,7 @@ impl Cluster {
 
     /// Only where nobody else raises it: this renewal finds another node than the one that the history began on. It does not count.
     fn raises_history(&self, state: &mut State, who: Who, site: Site) -> bool {
-        let finds = self.protocol.has(Mutant::HistoryRaisedByRenewal) && site == Site::Second && state.second.history == 0;
+        let finds = self.raised_by_renewal && site == Site::Second && state.second.history == 0;
         let reads = state.replica(who).life == Life::Up && matches!(state.replica(who).renewal, Renewal::Written { site: wrote, .. } if wrote == site);
         if finds && reads {
             state.second.history = 1;

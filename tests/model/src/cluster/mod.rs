@@ -52,6 +52,9 @@ pub struct Cluster {
     pub others: u8,
     /// How many commits return with a warning at most.
     pub warnings: u8,
+    /// Whether the history is raised not by the promotion itself but by the first replica that renews a lease on the promoted node, which takes
+    /// no changes before.
+    pub raised_by_renewal: bool,
 }
 
 /// Which requests come to a replica.

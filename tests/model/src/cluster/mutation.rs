@@ -60,6 +60,10 @@ impl Cluster {
 
     /// Appends a change on the primary; the standby has it before it is visible.
     fn commit(&self, state: &mut State, change: Change) -> Option<Position> {
+        let is_noticed = !self.raised_by_renewal || state.live == Site::First || state.second.history > 0;
+        if !is_noticed && !self.protocol.has(Mutant::ChangesBeforeAnotherHistory) {
+            return None;
+        }
         state.primary_mut().log.append(change)?;
         state.unreplicated = 0;
         let at = state.primary().position();

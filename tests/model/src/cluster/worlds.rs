@@ -22,6 +22,7 @@ impl Cluster {
             attempts: 0,
             others: 0,
             warnings: 0,
+            raised_by_renewal: false,
         }
     }
 
@@ -95,6 +96,12 @@ impl Cluster {
     #[must_use]
     pub fn losing_an_unsure_change(protocol: Protocol) -> Self {
         Self { asks_b: Asks::Memory, warnings: 1, others: 1, attempts: 0, ..Self::failing_over(protocol) }
+    }
+
+    /// The same where a replica has to notice that the node is another one.
+    #[must_use]
+    pub fn noticing_a_failover(protocol: Protocol) -> Self {
+        Self { raised_by_renewal: true, ..Self::losing_an_unsure_change(protocol) }
     }
 
     /// Rows are deleted, and the standby is promoted.

@@ -56,6 +56,7 @@ mod the_protocol_holds {
     #[test]
     fn where_an_unsure_change_is_lost() {
         holds("losing_an_unsure_change", Cluster::losing_an_unsure_change(WHOLE), 100_000);
+        holds("noticing_a_failover", Cluster::noticing_a_failover(WHOLE), 100_000);
     }
 
     #[test]
@@ -230,8 +231,8 @@ fn positions_have_a_history() {
 }
 
 #[test]
-fn a_promoted_node_raises_the_history_before_it_takes_anything() {
-    accepts(Cluster::losing_an_unsure_change, &[Mutant::HistoryRaisedByRenewal]);
+fn a_promoted_node_takes_no_change_before_another_history_has_begun() {
+    accepts(Cluster::noticing_a_failover, &[Mutant::ChangesBeforeAnotherHistory]);
 }
 
 #[test]
