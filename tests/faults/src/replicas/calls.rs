@@ -7,7 +7,10 @@ use super::{
 use anyhow::{Context as _, ensure};
 use keywright_protocol::Position;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 /// The role that is taken away and given back.
 const MUCH: &str = "view-build";
@@ -90,7 +93,10 @@ impl Key {
 pub(crate) struct Caller {
     pub(crate) client: reqwest::Client,
     pub(crate) timeline: Timeline,
-    pub(crate) session: String,
+    /// What signs in: e-mail address and password.
+    pub(crate) person: Arc<Value>,
+    /// The last session.
+    pub(crate) session: Arc<RwLock<String>>,
     pub(crate) organization: String,
     /// For whatever changes nothing.
     pub(crate) patience: Duration,
@@ -126,13 +132,20 @@ impl Caller {
 
     /// A path below the organization, by the session.
     pub(crate) async fn look(&self, url: &str, path: &str) -> Answer {
-        self.ask(self.client.get(self.inside(url, path)).bearer_auth(&self.session), self.patience).await
+        self.ask(self.client.get(self.inside(url, path)).bearer_auth(self.session()), self.patience).await
     }
 
-    /// The owner's password once more, so that the session is a fresh one.
-    pub(crate) async fn confirm(&self, url: &str, password: &str) -> Answer {
-        let request = self.client.post(format!("{url}/auth/v1/sessions/current/confirm")).bearer_auth(&self.session);
-        self.ask(request.json(&json!({ "password": password })), self.patience_of_changes).await
+    /// Signs in. Sessions of before live on.
+    pub(crate) async fn sign_in(&self, url: &str) -> Answer {
+        let answer = self.ask(self.client.post(format!("{url}/auth/v1/sessions")).json(&*self.person), self.patience_of_changes).await;
+        if let Some(token) = answer.text("sessionToken") {
+            *self.session.write().unwrap_or_else(PoisonError::into_inner) = token;
+        }
+        answer
+    }
+
+    fn session(&self) -> String {
+        self.session.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn inside(&self, url: &str, path: &str) -> String {
@@ -150,7 +163,8 @@ impl Caller {
 
     /// Whether a token is good, asked with another token, or with the session.
     pub(crate) async fn introspect(&self, url: &str, token: &str, by: Option<&str>) -> Answer {
-        let request = self.client.post(format!("{url}/oauth/introspect")).bearer_auth(by.unwrap_or(&self.session)).form(&[("token", token)]);
+        let request =
+            self.client.post(format!("{url}/oauth/introspect")).bearer_auth(by.map_or_else(|| self.session(), str::to_owned)).form(&[("token", token)]);
         self.ask(request, self.patience).await
     }
 
@@ -174,7 +188,7 @@ impl Caller {
             Kind::Personal => json!({ "name": name }),
             Kind::Api => json!({ "name": name, "grants": self.grants(Reach::Wide) }),
         };
-        let request = self.client.post(self.inside(url, &format!("/{}", kind.path()))).bearer_auth(&self.session).json(&body);
+        let request = self.client.post(self.inside(url, &format!("/{}", kind.path()))).bearer_auth(self.session()).json(&body);
         let answer = self.ask(with(request), self.patience_of_changes).await;
         let secret = match kind {
             Kind::Personal => answer.text("key"),
@@ -197,13 +211,13 @@ impl Caller {
     }
 
     pub(crate) async fn revoke(&self, url: &str, key: &Key) -> Answer {
-        let request = self.client.delete(self.inside(url, &format!("/{}/{}", key.kind.path(), key.id))).bearer_auth(&self.session);
+        let request = self.client.delete(self.inside(url, &format!("/{}/{}", key.kind.path(), key.id))).bearer_auth(self.session());
         self.ask(request, self.patience_of_changes).await
     }
 
     /// What an API Key may do from now on.
     pub(crate) async fn let_reach(&self, url: &str, key: &Key, reach: Reach) -> Answer {
-        let request = self.client.patch(self.inside(url, &format!("/{}/{}", key.kind.path(), key.id))).bearer_auth(&self.session);
+        let request = self.client.patch(self.inside(url, &format!("/{}/{}", key.kind.path(), key.id))).bearer_auth(self.session());
         self.ask(request.json(&json!({ "grants": self.grants(reach) })), self.patience_of_changes).await
     }
 

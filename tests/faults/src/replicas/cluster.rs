@@ -14,6 +14,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitStatus,
+    sync::Arc,
     time::Duration,
 };
 use tempfile::TempDir;
@@ -24,7 +25,7 @@ pub(crate) const REPLICAS: usize = 3;
 /// Within this a replica must have started, or ended.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Much less than a password stays fresh.
-const CONFIRMED_EVERY: Duration = Duration::from_secs(60);
+const SIGNED_IN_EVERY: Duration = Duration::from_secs(120);
 /// What would stand in the way of clients that ask all the time from one address.
 const SETTINGS: [(&str, &str); 7] = [
     ("KEYWRIGHT_LOG__LEVEL", "warn"),
@@ -105,7 +106,7 @@ pub(crate) struct Cluster {
     pub(crate) postgres: Postgres,
     /// Who owns the organization of the drill.
     pub(crate) owner: Caller,
-    _confirms: JoinSet<()>,
+    _signs_in: JoinSet<()>,
     _folder: TempDir,
 }
 
@@ -134,10 +135,10 @@ impl Cluster {
             proxies.push(proxy);
             nodes.push(node);
         }
-        let (owner, password) = sign_in(&nodes.first().context("there are replicas")?.url, &credentials).await?;
-        let mut confirms = JoinSet::new();
-        confirms.spawn(confirm(owner.clone(), nodes.iter().map(|node| node.url.clone()).collect(), password));
-        let cluster = Self { nodes, proxies, postgres, owner, _confirms: confirms, _folder: folder };
+        let owner = sign_in(&nodes.first().context("there are replicas")?.url, &credentials).await?;
+        let mut signs_in = JoinSet::new();
+        signs_in.spawn(sign_in_again(owner.clone(), nodes.iter().map(|node| node.url.clone()).collect()));
+        let cluster = Self { nodes, proxies, postgres, owner, _signs_in: signs_in, _folder: folder };
         cluster.until_ready(LIMIT).await?;
         Ok(cluster)
     }
@@ -176,29 +177,27 @@ pub(crate) async fn until_ready(caller: &Caller, node: &Node, limit: Duration) -
     Ok(())
 }
 
-/// Gives the owner's password again now and then, at whichever replica takes it: whoever makes keys has given it within five minutes.
-async fn confirm(owner: Caller, urls: Vec<String>, password: String) {
+/// The owner signs in again now and then, at whichever replica takes it: whoever makes keys has given the password within five minutes.
+async fn sign_in_again(owner: Caller, urls: Vec<String>) {
+    tokio::time::sleep(SIGNED_IN_EVERY).await;
     for url in urls.iter().cycle() {
-        let wait = if owner.confirm(url, &password).await.status.is_some_and(|status| status < 300) { CONFIRMED_EVERY } else { CONFIRMED_EVERY / 60 };
-        tokio::time::sleep(wait).await;
+        let is_done = owner.sign_in(url).await.status.is_some_and(|status| status < 300);
+        tokio::time::sleep(if is_done { SIGNED_IN_EVERY } else { SIGNED_IN_EVERY / 120 }).await;
     }
 }
 
-async fn sign_in(url: &str, credentials: &Value) -> anyhow::Result<(Caller, String)> {
+async fn sign_in(url: &str, credentials: &Value) -> anyhow::Result<Caller> {
     let text =
         |pointer: &str| credentials.pointer(pointer).and_then(Value::as_str).map(str::to_owned).with_context(|| format!("no {pointer} in the credentials"));
-    let client = reqwest::Client::builder().no_proxy().build()?;
-    let password = text("/users/owner/password")?;
-    let person = json!({ "email": text("/users/owner/email")?, "password": password });
-    let answer: Value = client.post(format!("{url}/auth/v1/sessions")).json(&person).send().await?.json().await?;
-    let session = answer.get("sessionToken").and_then(Value::as_str).with_context(|| format!("no session: {answer}"))?.to_owned();
     let caller = Caller {
-        client,
+        client: reqwest::Client::builder().no_proxy().build()?,
         timeline: Timeline::start(),
-        session,
+        person: Arc::new(json!({ "email": text("/users/owner/email")?, "password": text("/users/owner/password")? })),
+        session: Arc::default(),
         organization: text("/rootOrganization/id")?,
         patience: Duration::from_secs(2),
         patience_of_changes: Duration::from_secs(8),
     };
-    Ok((caller, password))
+    caller.sign_in(url).await.done("the owner cannot sign in")?;
+    Ok(caller)
 }
