@@ -185,7 +185,7 @@ impl Core {
         alive_session(&session, now)?;
         if session.used_at.plus(TOUCH_EVERY) <= now {
             let id = session.id;
-            let noted = self.write(move |tx| Box::pin(async move { sessions::touch(tx, id, now).await.map_err(Error::from) })).await;
+            let noted = self.write_what_is_found(move |tx| Box::pin(async move { sessions::touch(tx, id, now).await.map_err(Error::from) })).await;
             // What is not noted ends the session sooner, never later.
             if let Err(error) = noted {
                 tracing::warn!(code = error.code(), "the use of a session could not be noted");
@@ -362,7 +362,8 @@ impl Core {
             match (issued, organization) {
                 // The first token for an organization opens its generation; then everything is read again.
                 (Ok(None), Some(organization)) => {
-                    self.write(move |tx| Box::pin(async move { generations::open(tx, of, organization, now).await.map_err(Error::from) })).await?;
+                    self.write_what_is_found(move |tx| Box::pin(async move { generations::open(tx, of, organization, now).await.map_err(Error::from) }))
+                        .await?;
                 }
                 (Ok(None), None) => return Err(Error::Internal("a session without an organization has a token")),
                 (Ok(Some(token)), _) => {

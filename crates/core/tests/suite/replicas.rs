@@ -9,6 +9,7 @@ use keywright_core::{
     Context, Core, Credential, Error, KeyFile, Settings, StartError,
     limits::{Rate, Rates},
     replica::{LEASE, WAIT},
+    sessions::SignIn,
 };
 use keywright_db::{
     Db, StoreError, Writes,
@@ -178,6 +179,27 @@ async fn giving_up_again_waits_too() {
         waiting.await.unwrap();
     }
     assert_eq!(two.ask(&two.other).await, "key_revoked");
+}
+
+/// That a session is used is noted once a minute: it takes nothing away, so the request that does it waits for nobody.
+#[tokio::test]
+async fn using_a_session_waits_for_nobody() {
+    let two = Two::new().await;
+    let world = Arc::clone(&two.one);
+    let attempt = {
+        let user = &two.world.demo.users[OWNER];
+        let anybody = two.world.anonymous();
+        let attempt = SignIn { email: user.email.clone(), password: user.password.clone(), organization: None, new_password: None, code: None };
+        tokio::spawn(async move { world.sign_in(&anybody, attempt).await.unwrap().value.secret.reveal().to_owned() })
+    };
+    while !attempt.is_finished() {
+        two.other.renew_lease().await.unwrap();
+        tokio::time::sleep(MOMENT).await;
+    }
+    let secret = attempt.await.unwrap();
+    let later = two.world.clock.now().plus(Duration::from_secs(61));
+    let used = tokio::time::timeout(Duration::from_secs(20), two.one.find_session(later, &secret)).await;
+    assert_eq!(used.expect("it waits for the other one").unwrap().used_at, two.world.clock.now(), "as it was found");
 }
 
 /// Whoever has no row is not waited for after a failover: what it acknowledges might be known to nobody.
