@@ -206,6 +206,7 @@ async fn errors_say_where_they_are_documented() {
 async fn a_handler_that_panics_is_answered_and_gives_nothing_away() {
     let outer = Outer {
         lease: None,
+        brings_files: Vec::new(),
         router: Router::new().route("/", get(async || -> &'static str { panic!("the pepper is 1234") })),
         metrics: Arc::new(Metrics::default()),
         trusted_proxies: Vec::new(),
