@@ -25,9 +25,17 @@ pub(crate) fn pairs(query: Pairs) -> Result<Vec<(String, String)>, Error> {
     query.map(|Query(pairs)| pairs).map_err(|_| Error::Invalid("the query cannot be read; percent-encode it as UTF-8".to_owned()))
 }
 
-/// A value of a query by its name in any case; an empty one is none. Of several the first counts.
-pub(crate) fn value<'a>(pairs: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
-    pairs.iter().find(|(name, value)| name.eq_ignore_ascii_case(wanted) && !value.is_empty()).map(|(_, value)| value.as_str())
+/// A value of a query by its name in any case; an empty one is none.
+///
+/// # Errors
+/// [`Error::Invalid`] if there are several.
+pub(crate) fn value<'a>(pairs: &'a [(String, String)], wanted: &str) -> Result<Option<&'a str>, Error> {
+    let mut found = pairs.iter().filter(|(name, value)| name.eq_ignore_ascii_case(wanted) && !value.is_empty()).map(|(_, value)| value.as_str());
+    let first = found.next();
+    if found.next().is_some() {
+        return Err(Error::Invalid(format!("{wanted} may stand in the query once; leave the others out")));
+    }
+    Ok(first)
 }
 
 /// The one id of a path; what cannot be read is an id that nobody has.

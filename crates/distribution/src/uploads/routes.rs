@@ -220,7 +220,7 @@ pub(crate) async fn post(
 
 async fn open(app: &App, upload: &str, query: Pairs) -> Result<super::Opened, Error> {
     let pairs = pairs(query).map_err(|_| Error::UploadUrl)?;
-    app.uploads.open(upload, value(&pairs, "signature")).await
+    app.uploads.open(upload, value(&pairs, "signature").map_err(|_| Error::UploadUrl)?).await
 }
 
 /// Reads on for a while, if that is not for nothing.

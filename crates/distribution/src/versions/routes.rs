@@ -62,7 +62,7 @@ pub(crate) enum Listed {
 #[utoipa::path(get, path = "/profiles/{id}/app-versions", operation_id = "listAppVersions", tag = "app versions",
     params(
         ("id" = Uuid, Path, description = "The profile's id, from the list.", example = "0f9b2f43-7a52-4c1e-9f0e-0d5f3a1f6b21"),
-        ("action" = Option<ListAction>, Query, description = "What is asked for, in any case of letters; without it the list.", example = "uploadInformation"),
+        ("action" = inline(Option<ListAction>), Query, description = "What is asked for, in any case of letters; without it the list.", example = "uploadInformation"),
         ("fileSize" = Option<i64>, Query, minimum = 1, description = "With `uploadInformation`: the file's length in bytes.", example = 40960),
         ("fileName" = Option<String>, Query, description = "With `uploadInformation`: the file's name, if the commit is not going to tell it.", example = "shop-1.4.2.ipa"),
         ("Page" = Option<u32>, Query, minimum = 1, description = "Of the list: which page, from 1 on; pages have 25 elements unless `Size` says otherwise.", example = 1),
@@ -79,7 +79,7 @@ pub(crate) async fn list_or_reserve(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let (profile, pairs) = (one(path), pairs(query)?);
-    match value(&pairs, "action") {
+    match value(&pairs, "action")? {
         None => {
             require(&caller, profiles::VIEW)?;
             let (versions, total) = app.versions.list(caller.organization_id(), &profile, Listing::from_query(pairs)?).await?;
@@ -89,9 +89,9 @@ pub(crate) async fn list_or_reserve(
         Some(action) if action.eq_ignore_ascii_case("uploadInformation") => {
             require(&caller, super::MANAGE)?;
             let token = bearer_token(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes)).map_err(|_| Error::Internal)?;
-            let size = value(&pairs, "fileSize").and_then(|size| size.parse().ok()).unwrap_or_default();
+            let size = value(&pairs, "fileSize")?.and_then(|size| size.parse().ok()).unwrap_or_default();
             // What is mangled here is told again by the commit.
-            let name = value(&pairs, "fileName").and_then(|name| FileName::new(name).ok()).unwrap_or_else(FileName::unknown);
+            let name = value(&pairs, "fileName").ok().flatten().and_then(|name| FileName::new(name).ok()).unwrap_or_else(FileName::unknown);
             let reserved = app.uploads.reserve(&caller, token, &profile, size, name).await?;
             Ok(Json(Listed::Upload(reserved.into())).into_response())
         }
@@ -132,7 +132,7 @@ pub(crate) enum UpdateAction {
 #[utoipa::path(post, path = "/profiles/{id}/app-versions", operation_id = "createAppVersion", tag = "app versions",
     params(
         ("id" = Uuid, Path, description = "The profile's id, from the list.", example = "0f9b2f43-7a52-4c1e-9f0e-0d5f3a1f6b21"),
-        ("action" = Option<UploadAction>, Query, description = "What the body is, in any case of letters; without it a form with the file.", example = "commitFileUpload"),
+        ("action" = inline(Option<UploadAction>), Query, description = "What the body is, in any case of letters; without it a form with the file.", example = "commitFileUpload"),
     ),
     request_body(content((Commit = "application/json", example = json!(crate::openapi::commit())), (UploadForm = "multipart/form-data")),
         description = "A commit is read as JSON whatever its content type says."),
@@ -145,7 +145,7 @@ pub(crate) async fn upload_or_commit(
     request: Request,
 ) -> Result<Json<DoneOut>, Error> {
     let (profile, pairs) = (one(path), pairs(query)?);
-    match value(&pairs, "action") {
+    match value(&pairs, "action")? {
         None => {
             let (head, body) = request.into_parts();
             let mut parts = Parts::new(head.headers.get(CONTENT_TYPE), body)?;
@@ -186,7 +186,7 @@ pub(crate) async fn get(
     params(
         ("id" = Uuid, Path, description = "The profile's id, from the list.", example = "0f9b2f43-7a52-4c1e-9f0e-0d5f3a1f6b21"),
         ("versionId" = Uuid, Path, description = "The app version's id, from its profile.", example = "3c1f9d5e-8b1a-4f0c-9d7e-6a5b4c3d2e1f"),
-        ("action" = Option<UpdateAction>, Query, description = "What is changed, in any case of letters; there is nothing else.", example = "updateMessage"),
+        ("action" = inline(Option<UpdateAction>), Query, description = "What is changed, in any case of letters; there is nothing else.", example = "updateMessage"),
     ),
     request_body(content = MessagePatch, description = "Read as JSON whatever its content type says.", example = json!({"message": "Fixes the login"})),
     responses((status = 200, description = "The app version as it is now.", body = VersionOut, example = json!(crate::openapi::version()))))]
@@ -198,7 +198,7 @@ pub(crate) async fn update(
     JsonBody(patch): JsonBody<MessagePatch>,
 ) -> Result<Json<VersionOut>, Error> {
     let ((profile, version), pairs) = (two(path), pairs(query)?);
-    if value(&pairs, "action").is_some_and(|action| !action.eq_ignore_ascii_case("updateMessage")) {
+    if value(&pairs, "action")?.is_some_and(|action| !action.eq_ignore_ascii_case("updateMessage")) {
         return Err(Error::Invalid("action must be updateMessage here; leave it out, or send that".to_owned()));
     }
     Ok(Json(app.versions.update_message(&caller, (&profile, &version), patch.message, app.clock.now()).await?.into()))
