@@ -1,10 +1,6 @@
 //! A change of a profile: what it says, whether it can be, and which permissions it takes.
 
-use super::{
-    CHANGE_SETTINGS, MANAGE, Profile, SELECT_AUTHENTICATION,
-    rows::ProfileRow,
-    shapes::{FlatSettingsPatch, ProfilePatch},
-};
+use super::{CHANGE_SETTINGS, MANAGE, Profile, SELECT_AUTHENTICATION, rows::ProfileRow, shapes::ProfilePatch};
 use crate::{Error, groups, names::Name};
 use keywright_protocol::ids::parse_guid;
 use uuid::Uuid;
@@ -41,15 +37,6 @@ impl Change {
             password: settings.password.map(password).transpose()?,
             auto_send_enabled: settings.auto_send_enabled,
         })
-    }
-
-    /// The same of settings that are sent without the profile around them.
-    ///
-    /// # Errors
-    /// As [`Change::from_patch`].
-    pub(crate) fn from_settings(patch: FlatSettingsPatch) -> Result<Self, Error> {
-        let FlatSettingsPatch { testing_group_ids, settings } = patch;
-        Self::from_patch(ProfilePatch { name: None, pinned: None, testing_group_ids, settings: Some(settings) })
     }
 
     /// The password apart from the rest, because it has to be hashed first.

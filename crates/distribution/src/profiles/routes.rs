@@ -153,6 +153,6 @@ pub(crate) async fn update_settings(
     JsonBody(patch): JsonBody<FlatSettingsPatch>,
 ) -> Result<Json<FlatSettings>, Error> {
     let (id, shown) = (profile_id(path)?, authentication(&caller));
-    let profile = app.profiles.update(caller, id, Change::from_settings(patch)?, app.clock.now()).await?;
+    let profile = app.profiles.update(caller, id, Change::from_patch(patch.into())?, app.clock.now()).await?;
     Ok(Json(FlatSettings::new(profile, shown)))
 }

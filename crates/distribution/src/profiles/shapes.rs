@@ -176,9 +176,24 @@ pub(crate) struct FlatSettingsPatch {
     /// All testing groups it is to be shared with, at most 100; null or an empty array for none.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Vec<Uuid>>)]
-    pub(super) testing_group_ids: Option<Option<Vec<String>>>,
-    #[serde(flatten)]
-    pub(super) settings: SettingsPatch,
+    testing_group_ids: Option<Option<Vec<String>>>,
+    /// 1 none, 2 individual, 3 static user name and password, 4 LDAP, 5 SSO.
+    #[schema(minimum = 1, maximum = 5)]
+    authentication_type: Option<i64>,
+    /// For static authentication; at most 128 characters, an empty text takes it away.
+    #[schema(max_length = 128)]
+    username: Option<String>,
+    /// For static authentication; at most 1024 bytes, an empty text takes it away. Never given out again.
+    #[schema(max_length = 1024, write_only)]
+    password: Option<String>,
+    auto_send_enabled: Option<bool>,
+}
+
+impl From<FlatSettingsPatch> for ProfilePatch {
+    fn from(patch: FlatSettingsPatch) -> Self {
+        let FlatSettingsPatch { testing_group_ids, authentication_type, username, password, auto_send_enabled } = patch;
+        Self { name: None, pinned: None, testing_group_ids, settings: Some(SettingsPatch { authentication_type, username, password, auto_send_enabled }) }
+    }
 }
 
 impl Shape for FlatSettingsPatch {

@@ -2,8 +2,8 @@
 
 use crate::{
     demo::Demo,
-    http::{client, exchange, form, get_with, post_with, token_of},
-    process::{Place, text, until},
+    http::{Answer, client, exchange, form, get_with, post_with, token_of},
+    process::{Place, Server, text, until},
     raw::{Raw, read},
 };
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ impl Stage {
         (text(&answer.json(), "fileId"), url.strip_prefix(&self.demo.base).unwrap().to_owned())
     }
 
-    async fn commit(&self, token: &str, file: &str) -> crate::http::Answer {
+    async fn commit(&self, token: &str, file: &str) -> Answer {
         let body = json!({ "fileId": file, "fileName": "shop.ipa" });
         post_with(&self.demo.base, &format!("{}?action=commitFileUpload", self.versions()), token, &body).await
     }
@@ -89,7 +89,15 @@ fn peak(id: u32) -> usize {
 #[tokio::test]
 async fn memory_stays_small_however_large_the_file() {
     let place = Place::new();
-    let stage = Stage::start(&place).await;
+    // The demo hashes passwords while it fills its folder; whoever goes on with that folder does not.
+    let Stage { demo: Demo { program, base, credentials, credentials_file }, files, profile, .. } = Stage::start(&place).await;
+    let config = place.text("data/keywright.toml");
+    program.end().await.succeeded();
+    let address = base.strip_prefix("http://").unwrap();
+    let next = Server::listening(place.start(&["serve", "--config", &config, "--listen", address], &[])).await;
+    let demo = Demo { program: next.program, base, credentials, credentials_file };
+    let token = exchange(&demo.base, &demo.key("owner")).await;
+    let stage = Stage { demo, files, token, profile };
     let megabytes = if is_full() { 300 } else { 64 };
     let before = peak(stage.demo.program.id());
     let (file, url) = stage.ask(&stage.token, megabytes * MB).await;
@@ -154,12 +162,12 @@ async fn a_line_that_breaks_anywhere_leaves_nothing() {
         }
         drop(stream);
     }
-    until("nothing is left", async || files(&stage.files).is_empty().then_some(())).await;
-    assert_eq!(stage.app_versions().await.len(), 0);
     // Whoever lost his line tries again.
     until("the URL works", async || (stage.put(&url, 1, &vec![7; MB]).await.status == 200).then_some(())).await;
     assert_eq!(stage.commit(&stage.token, &file).await.status, 200);
-    assert_eq!((files(&stage.files).len(), stage.app_versions().await.len()), (1, 1));
+    // The last ones may only now be noticed.
+    until("nothing else is left", async || (files(&stage.files).len() == 1).then_some(())).await;
+    assert_eq!(stage.app_versions().await.len(), 1);
     let Stage { demo, .. } = stage;
     demo.program.end().await.succeeded();
     let location = keywright_db_location(&place);
@@ -194,7 +202,7 @@ async fn what_was_being_received_when_the_process_was_killed_goes_at_the_next_st
     assert_eq!(files(&folder).len(), 1);
     let config = place.text("data/keywright.toml");
     let program = place.start(&["serve", "--config", &config, "--listen", "127.0.0.1:0"], &[]);
-    let next = crate::process::Server::listening(program).await;
+    let next = Server::listening(program).await;
     until("it is cleared away", async || files(&folder).is_empty().then_some(())).await;
     next.end().await;
     assert_eq!(loose(&keywright_db_location(&place)).await, 1, "the reservation alone");
@@ -245,7 +253,7 @@ async fn a_key_that_is_revoked_between_two_steps_stops_the_next_one() {
     let (id, token) = make("before-the-first").await;
     revoke(&id).await;
     let asked = get_with(base, &format!("{}?action=uploadInformation&fileSize=5", stage.versions()), &token).await;
-    assert_eq!((asked.status, text(&asked.json(), "error")), (401, "token_revoked".to_owned()));
+    assert_eq!((asked.status, text(&asked.json(), "error")), (401, "invalid_token".to_owned()));
 
     let (id, token) = make("before-the-second").await;
     let (_, url) = stage.ask(&token, 5).await;
@@ -277,7 +285,7 @@ async fn an_api_by_itself_takes_uploads_too() {
     let (data, files_dir) = (place.text("beside"), place.text("elsewhere"));
     let arguments =
         ["distribution", "--issuer", &demo.base, "--listen", "127.0.0.1:0", "--data-dir", &data, "--files-dir", &files_dir, "--max-file-bytes", "1000"];
-    let beside = crate::process::Server::listening(place.start(&arguments, &[])).await;
+    let beside = Server::listening(place.start(&arguments, &[])).await;
     let token = exchange(&demo.base, &demo.key("owner")).await;
     let profile = text(&post_with(&beside.base, "/distribution/v2/profiles", &token, &json!({ "name": "one" })).await.json(), "id");
     let versions = format!("/distribution/v1/profiles/{profile}/app-versions");

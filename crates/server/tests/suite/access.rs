@@ -77,7 +77,7 @@ const CHANGE: Statuses = [200, 401, 404, 403, 404, 403, 401, 401, 401];
 /// Deleted by the Owner before others try; then it is not there.
 const DELETE: Statuses = [200, 401, 404, 403, 403, 403, 401, 401, 401];
 const DELETE_AGAIN: Statuses = [404, 401, 404, 403, 403, 403, 401, 401, 401];
-/// Without the form that it takes. The API Key is a pipeline's, and may upload.
+/// Without the form, or the notes, that it takes. The API Key is a pipeline's, and may upload.
 const UPLOAD: Statuses = [400, 401, 400, 403, 403, 400, 401, 401, 401];
 /// Of something that nobody has.
 const SEE_NOTHING: Statuses = [404, 401, 404, 404, 404, 404, 401, 401, 401];
@@ -173,7 +173,7 @@ pub(crate) const TABLE: [(&str, &str, Statuses); 165] = [
     ("get", "/distribution/v1/profiles/{id}/app-versions", READ),
     ("post", "/distribution/v1/profiles/{id}/app-versions", UPLOAD),
     ("get", "/distribution/v1/profiles/{id}/app-versions/{versionId}", SEE_NOTHING),
-    ("patch", "/distribution/v1/profiles/{id}/app-versions/{versionId}", CHANGE_NO_VERSION),
+    ("patch", "/distribution/v1/profiles/{id}/app-versions/{versionId}", UPLOAD),
     ("delete", "/distribution/v1/profiles/{id}/app-versions/{versionId}", CHANGE_NO_VERSION),
     ("get", "/distribution/v1/profiles/{id}/app-versions/{versionId}/download", CHANGE_NO_VERSION),
     ("put", "/distribution/v1/uploads/{fileId}", NO_URL),
@@ -190,7 +190,7 @@ pub(crate) const TABLE: [(&str, &str, Statuses); 165] = [
     ("get", "/distribution/v2/profiles/{id}/app-versions", READ),
     ("post", "/distribution/v2/profiles/{id}/app-versions", UPLOAD),
     ("get", "/distribution/v2/profiles/{id}/app-versions/{versionId}", SEE_NOTHING),
-    ("patch", "/distribution/v2/profiles/{id}/app-versions/{versionId}", CHANGE_NO_VERSION),
+    ("patch", "/distribution/v2/profiles/{id}/app-versions/{versionId}", UPLOAD),
     ("delete", "/distribution/v2/profiles/{id}/app-versions/{versionId}", CHANGE_NO_VERSION),
     ("get", "/distribution/v2/profiles/{id}/app-versions/{versionId}/download", CHANGE_NO_VERSION),
     ("put", "/distribution/v2/uploads/{fileId}", NO_URL),

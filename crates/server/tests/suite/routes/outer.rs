@@ -136,7 +136,7 @@ async fn unknown_paths_are_404_and_wrong_methods_405_with_what_is_allowed() {
         (Method::DELETE, JWKS, "GET,HEAD"),
         (Method::POST, "/openapi/index.html", "GET,HEAD"),
         (Method::DELETE, "/distribution/v2/profiles", "GET,HEAD,POST"),
-        (Method::DELETE, profile, "GET,HEAD,PATCH"),
+        (Method::PUT, profile, "GET,HEAD,PATCH,DELETE"),
     ];
     for (method, path, allowed) in wrong {
         let answer = server.call(Actor::Anonymous, method.clone(), path, None).await;
