@@ -8,8 +8,8 @@ mod incoming;
 mod keeper;
 pub(crate) mod rows;
 
-pub(crate) use rows::STATEMENTS;
 pub(crate) use incoming::{Length, Received, Source};
+pub(crate) use rows::STATEMENTS;
 
 use crate::{
     Error,

@@ -97,7 +97,14 @@ impl Groups {
     }
 
     /// Who is in it already stays, who is not there is not missed.
-    pub(crate) async fn change_testers(&self, organization: OrganizationId, id: GroupId, what: Testers, addresses: Vec<String>, now: Time) -> Result<Group, Error> {
+    pub(crate) async fn change_testers(
+        &self,
+        organization: OrganizationId,
+        id: GroupId,
+        what: Testers,
+        addresses: Vec<String>,
+        now: Time,
+    ) -> Result<Group, Error> {
         if addresses.is_empty() {
             return Err(Error::Invalid("the array must name at least one address; send for example [\"qa@example.com\"]".to_owned()));
         }

@@ -207,8 +207,7 @@ impl Distribution {
 
 /// The routes and what is documented of them, from one source.
 fn routes() -> OpenApiRouter<App> {
-    let versioned = || {
-        OpenApiRouter::new().merge(profiles::router()).merge(versions::routes::router()).merge(uploads::routes::router()).merge(groups::routes::router())
-    };
+    let versioned =
+        || OpenApiRouter::new().merge(profiles::router()).merge(versions::routes::router()).merge(uploads::routes::router()).merge(groups::routes::router());
     OpenApiRouter::new().nest("/distribution/v2", versioned()).nest("/distribution/v1", versioned()).nest("/task/v1", tasks::router())
 }

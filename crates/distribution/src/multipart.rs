@@ -54,7 +54,10 @@ impl Parts {
     /// [`Error::Invalid`] for another type.
     pub(crate) fn new(content_type: Option<&HeaderValue>, body: Body) -> Result<Self, Error> {
         let boundary = content_type.and_then(|value| boundary(value.as_bytes())).ok_or_else(|| {
-            Error::Invalid("the body must be multipart/form-data with a boundary; send the file as its part File, or ask for an upload with action=uploadInformation".to_owned())
+            Error::Invalid(
+                "the body must be multipart/form-data with a boundary; send the file as its part File, or ask for an upload with action=uploadInformation"
+                    .to_owned(),
+            )
         })?;
         let delimiter = Finder::new(&[b"\r\n--", boundary.as_slice()].concat()).into_owned();
         // The first delimiter has no line before it.

@@ -89,7 +89,11 @@ impl FileName {
 
     /// The first number with dots in it: `1.4.2` of `shop-1.4.2.apk`. Nothing in the file is looked at.
     pub(crate) fn version(&self) -> Option<String> {
-        let stem = self.0.rsplit_once('.').filter(|(_, extension)| extension.contains(|letter: char| !letter.is_ascii_digit())).map_or(self.0.as_str(), |(stem, _)| stem);
+        let stem = self
+            .0
+            .rsplit_once('.')
+            .filter(|(_, extension)| extension.contains(|letter: char| !letter.is_ascii_digit()))
+            .map_or(self.0.as_str(), |(stem, _)| stem);
         let numbers = stem.split(|letter: char| !letter.is_ascii_digit() && letter != '.').map(|number| number.trim_matches('.'));
         let mut versions = numbers.filter(|number| number.contains('.') && !number.contains("..") && number.len() <= MAX_VERSION_CHARS);
         versions.next().map(str::to_owned)
@@ -175,8 +179,21 @@ mod tests {
         }
         assert_eq!(email(" QA@Example.COM ").unwrap(), "qa@example.com");
         assert_eq!(email("x+y.z'q@b.c").unwrap(), "x+y.z'q@b.c");
-        for bad in ["", "qa", "@example.com", "qa@", "a@b@c", "a b@c", "a,b@c.d", "<a>@c.d", "a@\u{212a}.d", "a.@c.d", "a@-c.d", "a@c..d", &format!("{}@x", "y".repeat(254))]
-        {
+        for bad in [
+            "",
+            "qa",
+            "@example.com",
+            "qa@",
+            "a@b@c",
+            "a b@c",
+            "a,b@c.d",
+            "<a>@c.d",
+            "a@\u{212a}.d",
+            "a.@c.d",
+            "a@-c.d",
+            "a@c..d",
+            &format!("{}@x", "y".repeat(254)),
+        ] {
             assert!(email(bad).is_err(), "{bad:?}");
         }
     }

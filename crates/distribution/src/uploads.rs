@@ -81,7 +81,8 @@ impl Uploads {
             return Err(Error::FileTooLarge(self.files.max_bytes()));
         }
         let declared = i64::try_from(size).ok().filter(|size| *size > 0);
-        let size = declared.ok_or_else(|| Error::Invalid("fileSize must be the file's length in bytes, at least 1; send for example fileSize=40960".to_owned()))?;
+        let size =
+            declared.ok_or_else(|| Error::Invalid("fileSize must be the file's length in bytes, at least 1; send for example fileSize=40960".to_owned()))?;
         let (upload, number, now) = (UploadId::random(), Number::draw()?, self.clock.now());
         let expires_at = now.plus(LIFE).min(Time::from_seconds(caller.claims.exp));
         let organization = caller.organization_id();

@@ -52,7 +52,9 @@ async fn text_is_read_in_the_letters_it_was_sent_in() {
         ("", "Grüße".as_bytes(), "Grüße"),
         ("", b"Gr\xfc\xdfe", "Grüße"),
     ] {
-        let body = [b"--XyZ\r\nContent-Disposition: form-data; name=Message\r\nContent-Type: text/plain", charset.as_bytes(), b"\r\n\r\n", bytes, b"\r\n--XyZ--"].concat();
+        let body =
+            [b"--XyZ\r\nContent-Disposition: form-data; name=Message\r\nContent-Type: text/plain", charset.as_bytes(), b"\r\n\r\n", bytes, b"\r\n--XyZ--"]
+                .concat();
         let mut parts = Parts::new(Some(&HeaderValue::from_static(TYPE)), Body::from(body)).unwrap();
         let part = parts.next().await.unwrap().unwrap();
         assert_eq!(parts.text(&part, 100).await.unwrap(), expected);

@@ -1,11 +1,6 @@
 //! What each operation answers when it does not do as it is told.
 
-use crate::{
-    DEFAULT_MAX_FILE_BYTES, Error, Thing,
-    files::MAX_UNDER_WAY,
-    groups, profiles,
-    versions,
-};
+use crate::{DEFAULT_MAX_FILE_BYTES, Error, Thing, files::MAX_UNDER_WAY, groups, profiles, versions};
 use axum::http::StatusCode;
 use keywright_protocol::ErrorBody;
 use serde_json::json;
@@ -61,10 +56,7 @@ fn ground(operation: &str) -> Ground {
         "deleteProfile" => plain(MANAGE, &[Profile]),
         "listAppVersions" => Ground {
             invalid: invalid("fileSize must be the file's length in bytes, at least 1; send for example fileSize=40960"),
-            others: vec![
-                ("The file would be too long.", Error::FileTooLarge(DEFAULT_MAX_FILE_BYTES)),
-                (TOO_MANY, Error::TooManyUploads(MAX_UNDER_WAY)),
-            ],
+            others: vec![("The file would be too long.", Error::FileTooLarge(DEFAULT_MAX_FILE_BYTES)), (TOO_MANY, Error::TooManyUploads(MAX_UNDER_WAY))],
             ..plain(VIEW, &[Profile])
         },
         "createAppVersion" => Ground {
@@ -80,10 +72,7 @@ fn ground(operation: &str) -> Ground {
             needs: None,
             invalid: Some(Error::WrongLength(40960)),
             missing: &[],
-            others: vec![
-                ("The URL is wrong, too old, or its key has ended.", Error::UploadUrl),
-                ("The file is there already.", Error::AlreadyUploaded),
-            ],
+            others: vec![("The URL is wrong, too old, or its key has ended.", Error::UploadUrl), ("The file is there already.", Error::AlreadyUploaded)],
         },
         "getAppVersion" => plain(VIEW, &[Profile, AppVersion]),
         "updateAppVersion" => {

@@ -47,11 +47,7 @@ fn profile_id(path: Result<Path<String>, PathRejection>) -> Result<ProfileId, Er
     responses((status = 200, description = "The profiles, none left out unless asked for.", body = Vec<ProfileOut>,
         headers(("X-Total-Count" = i64, description = "How many there are on all pages together.")),
         example = json!([crate::openapi::listed_profile()]))))]
-pub(crate) async fn list(
-    Require(caller, _): Require<ViewProfiles>,
-    State(app): State<App>,
-    query: Pairs,
-) -> Result<impl IntoResponse, Error> {
+pub(crate) async fn list(Require(caller, _): Require<ViewProfiles>, State(app): State<App>, query: Pairs) -> Result<impl IntoResponse, Error> {
     let (profiles, total) = app.profiles.list(caller.organization_id(), Listing::from_query(pairs(query)?)?).await?;
     let shown = authentication(&caller);
     let body: Vec<ProfileOut> = profiles.into_iter().map(|profile| ProfileOut::new(profile, shown)).collect();

@@ -167,12 +167,7 @@ pub(crate) struct Arrived {
     request_body(content = inline(crate::versions::routes::Binary), content_type = "application/octet-stream", description = "The file; any content type will do."),
     responses((status = 200, description = "The file has arrived, and waits for its commit.", body = Arrived,
         example = json!({"fileId": "7d3f0a52-1c2b-4e6f-8a9d-0b1c2d3e4f5a"}))))]
-pub(crate) async fn put(
-    State(app): State<App>,
-    path: Result<Path<String>, PathRejection>,
-    query: Pairs,
-    request: Request,
-) -> Result<Json<Arrived>, Error> {
+pub(crate) async fn put(State(app): State<App>, path: Result<Path<String>, PathRejection>, query: Pairs, request: Request) -> Result<Json<Arrived>, Error> {
     let (head, body) = request.into_parts();
     let opened = match open(&app, &one(path), query).await {
         Ok(opened) => opened,
@@ -196,12 +191,7 @@ pub(crate) async fn put(
     request_body(content = FileForm, content_type = "multipart/form-data"),
     responses((status = 200, description = "The file has arrived, and waits for its commit.", body = Arrived,
         example = json!({"fileId": "7d3f0a52-1c2b-4e6f-8a9d-0b1c2d3e4f5a"}))))]
-pub(crate) async fn post(
-    State(app): State<App>,
-    path: Result<Path<String>, PathRejection>,
-    query: Pairs,
-    request: Request,
-) -> Result<Json<Arrived>, Error> {
+pub(crate) async fn post(State(app): State<App>, path: Result<Path<String>, PathRejection>, query: Pairs, request: Request) -> Result<Json<Arrived>, Error> {
     let (head, body) = request.into_parts();
     let opened = match open(&app, &one(path), query).await {
         Ok(opened) => opened,

@@ -73,11 +73,7 @@ pub(super) async fn arrive(tx: &mut Tx, id: UploadId, (file, sha256): (FileId, &
 }
 
 /// Whether it was there, with this file.
-pub(super) async fn take(
-    tx: &mut Tx,
-    (organization, profile): (OrganizationId, ProfileId),
-    (id, file): (UploadId, FileId),
-) -> Result<bool, StoreError> {
+pub(super) async fn take(tx: &mut Tx, (organization, profile): (OrganizationId, ProfileId), (id, file): (UploadId, FileId)) -> Result<bool, StoreError> {
     Ok(tx.execute(TAKE, &[id.into(), organization.into(), profile.into(), file.into()]).await? == 1)
 }
 

@@ -1,9 +1,6 @@
 //! The routes of app versions: parse, one operation, render. `action` says which one, where clients have it so.
 
-use super::{
-    VersionOut,
-    shapes::MessagePatch,
-};
+use super::{VersionOut, shapes::MessagePatch};
 use crate::{
     App, Error,
     body::JsonBody,

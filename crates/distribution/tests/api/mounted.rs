@@ -178,11 +178,15 @@ async fn the_documents_examples_are_what_is_sent() {
             body["fileId"] = shown.last().map(|sent: &Value| sent["fileId"].clone()).unwrap();
         }
         let real = known.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value));
-        let answer = world.call("owner", &method.to_uppercase(), &format!("{real}{query}"), if body.is_null() { String::new() } else { body.to_string() }).await;
+        let answer =
+            world.call("owner", &method.to_uppercase(), &format!("{real}{query}"), if body.is_null() { String::new() } else { body.to_string() }).await;
         let sent = answer.good();
         if let Some(url) = sent["uploadUrl"].as_str() {
             let put = Request::put(url.strip_prefix(crate::common::BASE).unwrap()).body(Body::from("hello")).unwrap();
-            assert_eq!(members(&world.send(put).await.good()), members(&example("/distribution/v2/uploads/{fileId}", "put")["responses"]["200"]["content"]["application/json"]["example"]));
+            assert_eq!(
+                members(&world.send(put).await.good()),
+                members(&example("/distribution/v2/uploads/{fileId}", "put")["responses"]["200"]["content"]["application/json"]["example"])
+            );
         }
         if let Some(version) = sent["appVersionId"].as_str() {
             known.insert(0, ("{versionId}".to_owned(), version.to_owned()));

@@ -114,12 +114,17 @@ async fn a_form_makes_an_app_version(db: Db) {
         ("message", "", "Grüße\n".as_bytes(), json!("Grüße\n")),
         ("MESSAGE", "; charset=utf-8", b"", json!(null)),
     ] {
-        let part = format!("--b0und\r\nContent-Disposition: form-data; name=\"{name}\"\r\nContent-Type: text/plain{charset}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
+        let part = format!(
+            "--b0und\r\nContent-Disposition: form-data; name=\"{name}\"\r\nContent-Type: text/plain{charset}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+        );
         let file = "\r\n--b0und\r\nContent-Disposition: form-data; name=\"File\"; filename=\"shop-1.2.aab\"\r\nContent-Type: application/octet-stream\r\n\r\n\r\n--b0un\r\n\r\n--b0und--\r\n";
         let done = world.multipart(&profile, [part.as_bytes(), text, file.as_bytes()].concat()).await.good();
         assert_eq!(world.task(&done["taskId"]).await.0, 3);
         let version = world.get(VIEWER, &format!("{}/{}", versions(&profile), done["appVersionId"].as_str().unwrap())).await.good();
-        assert_eq!((&version["message"], version["size"].as_i64(), &version["platform"], &version["version"]), (&expected, Some(10), &json!("android"), &json!("1.2")));
+        assert_eq!(
+            (&version["message"], version["size"].as_i64(), &version["platform"], &version["version"]),
+            (&expected, Some(10), &json!("android"), &json!("1.2"))
+        );
     }
     for body in [
         "--b0und\r\nContent-Disposition: form-data; name=\"Message\"\r\n\r\nx\r\n--b0und--",
@@ -212,7 +217,10 @@ async fn a_url_ends_after_an_hour_and_with_its_token(db: Db) {
 /// Rows of reservations and loose files.
 pub(crate) async fn rows(db: &Db) -> i64 {
     let sql = "SELECT (SELECT COUNT(*) FROM uploads) + (SELECT COUNT(*) FROM loose_files) AS n";
-    db.read(move |tx| Box::pin(async move { tx.fetch_one(sql, &[]).await?.get("n") })).await.map_err(|error: keywright_db::StoreError| format!("{error:?}")).unwrap()
+    db.read(move |tx| Box::pin(async move { tx.fetch_one(sql, &[]).await?.get("n") }))
+        .await
+        .map_err(|error: keywright_db::StoreError| format!("{error:?}"))
+        .unwrap()
 }
 
 async fn a_commit_is_of_its_own_file_profile_and_organization(db: Db) {

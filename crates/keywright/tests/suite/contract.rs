@@ -111,7 +111,9 @@ async fn the_command_line_uploads_in_three_steps() {
     // The name is not escaped: what stands behind & is lost, and + is a space.
     let information = cli.get(&format!("{path}?action=uploadInformation&fileSize={}&fileName=my%20app+1&2.ipa", content.len())).await;
     cli.put(&information, &content).await;
-    let done = cli.json("POST", &format!("{path}?action=commitFileUpload"), &json!({ "fileId": information["fileId"], "fileName": "my app+1&2.ipa" }).to_string()).await;
+    let done = cli
+        .json("POST", &format!("{path}?action=commitFileUpload"), &json!({ "fileId": information["fileId"], "fileName": "my app+1&2.ipa" }).to_string())
+        .await;
     cli.complete(&done).await;
     let version = cli.newest(&profile).await;
     assert_eq!(version["fileName"], "my app+1&2.ipa");
@@ -142,7 +144,10 @@ async fn the_newer_command_line_and_connectors_log_in_with_either_key() {
     let secret = demo.credentials["apiKeys"]["acme-ci"]["secret"].as_str().unwrap();
     for (headers, form) in [
         (AXIOS, format!("name=acme-ci&secret={secret}")),
-        ("Accept: application/json\r\nUser-Agent: Go-http-client/1.1\r\nAccept-Encoding: gzip\r\n", format!("name=acme-ci&organizationId={}&secret={secret}", demo.id("rootOrganization"))),
+        (
+            "Accept: application/json\r\nUser-Agent: Go-http-client/1.1\r\nAccept-Encoding: gzip\r\n",
+            format!("name=acme-ci&organizationId={}&secret={secret}", demo.id("rootOrganization")),
+        ),
         ("accept: application/json\r\nuser-agent: node\r\naccept-language: *\r\nsec-fetch-mode: cors\r\n", format!("name=acme-ci&secret={secret}")),
     ] {
         let client = Client::login(&demo, headers, "/auth/v1/api-key/token", &form).await;
@@ -152,7 +157,8 @@ async fn the_newer_command_line_and_connectors_log_in_with_either_key() {
         let path = format!("/distribution/v1/profiles/{profile}/app-versions");
         let information = client.get(&format!("{path}?action=uploadInformation&fileSize=4&fileName=a.ipa")).await;
         client.put(&information, b"test").await;
-        let done = client.json("POST", &format!("{path}?action=commitFileUpload"), &json!({ "fileId": information["fileId"], "fileName": "a.ipa" }).to_string()).await;
+        let done =
+            client.json("POST", &format!("{path}?action=commitFileUpload"), &json!({ "fileId": information["fileId"], "fileName": "a.ipa" }).to_string()).await;
         client.complete(&done).await;
     }
 }
@@ -191,7 +197,9 @@ async fn the_python_command_line_sends_a_form() {
 async fn the_github_action_sends_a_form_in_chunks() {
     let place = Place::new();
     let demo = Demo::start(&place, &[]).await;
-    let login = Client::login(&demo, "Accept: application/json\r\nUser-Agent: Appcircle Github Action\r\n", "/auth/v1/token", &format!("pat={}", demo.key("owner"))).await;
+    let login =
+        Client::login(&demo, "Accept: application/json\r\nUser-Agent: Appcircle Github Action\r\n", "/auth/v1/token", &format!("pat={}", demo.key("owner")))
+            .await;
     let action = Client { headers: ACTION, ..login };
     let profile = action.profile("/distribution/v2/profiles", "/distribution/v2/profiles", "gha").await;
     let boundary = "--------------------------382740163925841739204857";
@@ -217,7 +225,9 @@ async fn the_github_action_sends_a_form_in_chunks() {
 async fn the_azure_task_commits_with_a_message() {
     let place = Place::new();
     let demo = Demo::start(&place, &[]).await;
-    let azure = Client::login(&demo, "Accept: application/json\r\nUser-Agent: Appcircle Github Action\r\n", "/auth/v1/token", &format!("pat={}", demo.key("owner"))).await;
+    let azure =
+        Client::login(&demo, "Accept: application/json\r\nUser-Agent: Appcircle Github Action\r\n", "/auth/v1/token", &format!("pat={}", demo.key("owner")))
+            .await;
     let azure = Client { headers: ACTION, ..azure };
     let profile = azure.profile("/distribution/v2/profiles", "/distribution/v2/profiles", "az").await;
     let path = format!("/distribution/v1/profiles/{profile}/app-versions");
