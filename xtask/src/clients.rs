@@ -19,6 +19,9 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// What the demonstration prints, in its folder.
 pub(crate) const DEMO_LOG: &str = "log";
 const CLIENT_LIMIT: Duration = Duration::from_secs(120);
+/// Schemathesis sends some thousands of requests, in the full form some hundred thousand.
+const SPECS_LIMIT: Duration = Duration::from_secs(600);
+const SPECS_LIMIT_OF_FULL: Duration = Duration::from_secs(4 * 60 * 60);
 /// The crate's examples, and what is spoken with each.
 const EXAMPLES: [(&str, &str); 3] = [("axum", "http"), ("hyper", "http"), ("tonic", "grpc")];
 
@@ -51,6 +54,8 @@ pub(crate) fn run(root: &Path, extent: Extent) -> anyhow::Result<()> {
     stage.lists()?;
     stage.apis_beside_a_verifier(extent)?;
     stage.apis_with_the_crate()?;
+    // The last one: it calls everything there is.
+    stage.specs(extent)?;
     let status = stage.demo.end()?;
     ensure!(status.success(), "the demonstration did not end well when it was asked to: {status}");
     Ok(())
@@ -67,6 +72,18 @@ impl Stage<'_> {
         self.client(self.node()?, "oauth_with_openid_client.ts", &[])?;
         self.client(self.python(), "oauth_with_python.py", &[])?;
         self.client(Command::new("sh"), "exchange_shell.sh", &[])
+    }
+
+    /// Every document of the API page, as everybody who may call.
+    fn specs(&self, extent: Extent) -> anyhow::Result<()> {
+        const PROGRAM: &str = "specs_with_schemathesis.py";
+        println!("--- {PROGRAM}");
+        let mut command = self.python();
+        command.arg(tools::clients_folder(self.root).join(PROGRAM)).arg(&self.credentials);
+        match extent {
+            Extent::Short => run_within(&mut command, SPECS_LIMIT),
+            Extent::Full => run_within(command.arg("--full"), SPECS_LIMIT_OF_FULL),
+        }
     }
 
     /// A library for status lists, and a verifier.

@@ -13,6 +13,31 @@ use serde_json::error::Category;
 pub(crate) trait Shape: DeserializeOwned {
     /// A body as it should be, in one line.
     const EXAMPLE: &'static str;
+    /// What it is as a whole.
+    const KIND: Kind = Kind::Object;
+}
+
+/// serde would take an array for a struct, member by member.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Object,
+    Array,
+}
+
+impl Kind {
+    const fn opening(self) -> u8 {
+        match self {
+            Self::Object => b'{',
+            Self::Array => b'[',
+        }
+    }
+
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::Object => "object",
+            Self::Array => "array",
+        }
+    }
 }
 
 /// A body read as JSON whatever its `Content-Type` says: clients are known that send `json`, or nothing. Members that are not
@@ -31,9 +56,8 @@ impl<S: Send + Sync, T: Shape> FromRequest<S> for JsonBody<T> {
 }
 
 fn parse<T: Shape>(bytes: &[u8]) -> Result<T, Error> {
-    // serde would take an array for a struct, member by member.
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Error::Invalid(format!("the body must be a JSON object; send for example {}", T::EXAMPLE)));
+    if bytes.trim_ascii_start().first() != Some(&T::KIND.opening()) {
+        return Err(Error::Invalid(format!("the body must be a JSON {}; send for example {}", T::KIND.noun(), T::EXAMPLE)));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {

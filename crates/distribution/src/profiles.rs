@@ -7,11 +7,21 @@ mod rows;
 mod shapes;
 
 pub(crate) use list::Listing;
-pub(crate) use patch::{Change, ProfileName};
-pub(crate) use routes::router;
+pub(crate) use patch::Change;
+pub(crate) use routes::{ViewProfiles, router};
+pub(crate) use rows::STATEMENTS;
 
-use crate::{Error, error::Refusal, password::Passwords};
-use keywright_db::Db;
+use crate::{
+    Error,
+    error::{Thing, require},
+    files::Files,
+    groups, ids,
+    names::Name,
+    password::Passwords,
+    uploads,
+    versions::{self, VersionRow},
+};
+use keywright_db::{Db, StoreError, Tx};
 use keywright_protocol::{OrganizationId, ProfileId, Time};
 use keywright_verify::Verified;
 use rows::ProfileRow;
@@ -45,12 +55,13 @@ impl Profile {
 #[derive(Clone)]
 pub(crate) struct Profiles {
     db: Db,
+    files: Files,
     passwords: Passwords,
 }
 
 impl Profiles {
-    pub(crate) fn new(db: Db) -> Self {
-        Self { db, passwords: Passwords::new() }
+    pub(crate) fn new(db: Db, files: Files) -> Self {
+        Self { db, files, passwords: Passwords::new() }
     }
 
     /// One page in order of creation, and how many there are on all pages.
@@ -59,12 +70,37 @@ impl Profiles {
     }
 
     pub(crate) async fn get(&self, organization: OrganizationId, id: ProfileId) -> Result<Profile, Error> {
-        self.db.read(move |tx| Box::pin(async move { rows::get(tx, organization, id).await.map_err(Error::from) })).await
+        self.db.read(move |tx| Box::pin(async move { rows::get(tx, organization, id).await.map_err(Error::of(Thing::Profile)) })).await
     }
 
-    pub(crate) async fn insert(&self, organization: OrganizationId, name: ProfileName, now: Time) -> Result<Profile, Error> {
+    /// The same with its newest app versions.
+    pub(crate) async fn get_whole(&self, organization: OrganizationId, id: ProfileId) -> Result<(Profile, Vec<VersionRow>), Error> {
+        let get = self.db.read(move |tx| {
+            Box::pin(async move {
+                let profile = rows::get(tx, organization, id).await.map_err(Error::of(Thing::Profile))?;
+                Ok::<_, Error>((profile, versions::newest(tx, organization, id).await?))
+            })
+        });
+        get.await
+    }
+
+    /// With all that was uploaded to it.
+    pub(crate) async fn delete(&self, organization: OrganizationId, id: ProfileId, now: Time) -> Result<(), Error> {
+        let delete = self.db.write(move |tx| {
+            Box::pin(async move {
+                rows::lock(tx, organization, id).await.map_err(Error::of(Thing::Profile))?;
+                let files = uploads::doom_of(tx, organization, id, now).await?;
+                rows::delete(tx, organization, id).await?;
+                Ok::<_, Error>(files)
+            })
+        });
+        self.files.remove(delete.await?.value);
+        Ok(())
+    }
+
+    pub(crate) async fn insert(&self, organization: OrganizationId, name: Name, now: Time) -> Result<Profile, Error> {
         let row = ProfileRow {
-            id: random_id(),
+            id: ids::random().into(),
             name: name.into_string(),
             pinned: false,
             authentication_type: 1,
@@ -73,10 +109,12 @@ impl Profiles {
             auto_send_enabled: false,
             created_at: now,
             updated_at: now,
+            ios_version: None,
+            android_version: None,
         };
         let insert = self.db.write(move |tx| {
             Box::pin(async move {
-                rows::insert(tx, organization, &row).await?;
+                rows::insert(tx, organization, &row).await.map_err(Error::of(Thing::Profile))?;
                 Ok::<_, Error>(Profile { row, testing_groups: Vec::new() })
             })
         });
@@ -98,7 +136,7 @@ impl Profiles {
         let organization = caller.organization_id();
         let update = self.db.write(move |tx| {
             Box::pin(async move {
-                let before = rows::lock(tx, organization, id).await?;
+                let before = rows::lock(tx, organization, id).await.map_err(Error::of(Thing::Profile))?;
                 let (mut after, needed) = change.apply(&before);
                 for permission in needed {
                     require(&caller, permission)?;
@@ -108,10 +146,17 @@ impl Profiles {
                 }
                 if after.row != before.row || after.testing_groups != before.testing_groups {
                     after.row.updated_at = now;
-                    rows::update(tx, organization, &after).await?;
+                    rows::update(tx, organization, &after).await.map_err(Error::of(Thing::Profile))?;
                 }
                 if after.testing_groups != before.testing_groups {
-                    rows::replace_testing_groups(tx, id, &after.testing_groups).await?;
+                    if !groups::exist(tx, organization, &patch::joined(&before.testing_groups, &after.testing_groups)).await? {
+                        return Err(no_such_group());
+                    }
+                    rows::replace_testing_groups(tx, id, &after.testing_groups).await.map_err(|error| match error {
+                        // Deleted by another replica in between.
+                        StoreError::Conflict { .. } => no_such_group(),
+                        StoreError::NotFound | StoreError::Busy | StoreError::Unavailable | StoreError::Corrupt => error.into(),
+                    })?;
                 }
                 Ok::<_, Error>(after)
             })
@@ -120,11 +165,22 @@ impl Profiles {
     }
 }
 
-fn require(caller: &Arc<Verified>, permission: &'static str) -> Result<(), Error> {
-    if caller.may(permission) { Ok(()) } else { Err(Error::Forbidden(Refusal { caller: Arc::clone(caller), permission })) }
+/// Whether this organization has such a profile.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub(crate) async fn check(tx: &mut Tx, organization: OrganizationId, id: ProfileId) -> Result<(), Error> {
+    rows::check(tx, organization, id).await.map_err(Error::of(Thing::Profile))
 }
 
-#[expect(clippy::disallowed_methods, reason = "this room's one home of random ids; it takes none from the identity service")]
-fn random_id() -> ProfileId {
-    ProfileId::from(Uuid::new_v4())
+/// The same in a write: nobody deletes it until this transaction is over, so that no file is left behind.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub(crate) async fn hold(tx: &mut Tx, organization: OrganizationId, id: ProfileId) -> Result<(), Error> {
+    rows::hold(tx, organization, id).await.map_err(Error::of(Thing::Profile))
+}
+
+fn no_such_group() -> Error {
+    Error::Invalid("each of testingGroupIds must be a testing group of this organization; GET /distribution/v2/testing-groups lists those there are".to_owned())
 }

@@ -2,14 +2,11 @@
 
 mod verifiers;
 
-use crate::serve::mount;
+use crate::serve::{mount, open};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use keywright_core::{Actor, Context, Core, PersonActor, demo, demo::DemoWorld, passwords, sessions::SignIn};
-use keywright_distribution::{
-    Distribution,
-    demo::{DemoOrganizations, seed},
-};
+use keywright_distribution::demo::{DemoOrganizations, seed};
 use keywright_protocol::{
     Clock, OrganizationId, UserId,
     admin::{AdminReply, AdminRequest},
@@ -91,7 +88,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
 async fn serve(prepared: run::Prepared, args: &DemoArgs, folder: &Path, signals: EndSignals) -> anyhow::Result<()> {
     let now = prepared.core.clock().now();
     let world = demo::build(&prepared.core, &Context::system(now)?).await?;
-    let distribution = Distribution::open(&prepared.config.database.distribution(&prepared.data_dir)).await?;
+    let distribution = open(&prepared).await?;
     let organizations = DemoOrganizations { root: world.acme.id, sub: world.mobile.id, other: world.globex.id };
     seed(&distribution, organizations, now).await?;
 

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use clap::Args;
 use keywright_distribution::{
-    Distribution,
+    DEFAULT_MAX_FILE_BYTES, Distribution, FileSettings, brings_a_file,
     demo::{DemoOrganizations, seed},
 };
 use keywright_protocol::Clock;
@@ -34,9 +34,18 @@ pub(crate) struct DistributionArgs {
     /// Audience that tokens must be for; without it the issuer
     #[arg(long)]
     audience: Option<String>,
+    /// URL under which clients reach this API, which upload URLs begin with; without it http:// and the address
+    #[arg(long)]
+    public_url: Option<String>,
     /// Folder of its own database
     #[arg(long, default_value = "./keywright-distribution-data")]
     data_dir: PathBuf,
+    /// Folder of files; without it the folder "files" in the data folder
+    #[arg(long)]
+    files_dir: Option<PathBuf>,
+    /// Longest file, in bytes
+    #[arg(long, default_value_t = DEFAULT_MAX_FILE_BYTES, value_parser = clap::value_parser!(u64).range(1..=i64::MAX.unsigned_abs()))]
+    max_file_bytes: u64,
     /// Origin whose pages may call this API besides the issuer's; repeat it for several
     #[arg(long = "allow-origin")]
     allow_origins: Vec<String>,
@@ -58,7 +67,8 @@ pub(crate) async fn run(args: DistributionArgs) -> anyhow::Result<()> {
     let source = HttpSource::with(&issuer, options).with_context(|| format!("--issuer {issuer}"))?;
     let data_dir = DataDir::take(&args.data_dir)?;
     let (listener, address) = listen::bind(config.listen).await?;
-    let distribution = Distribution::open(&data_dir.distribution_database()).await?;
+    let files = FileSettings { folder: args.files_dir.unwrap_or_else(|| data_dir.distribution_files()), max_bytes: args.max_file_bytes };
+    let distribution = Distribution::open(&data_dir.distribution_database(), &files, Clock::System).await?;
     if let Some(path) = &args.demo_credentials {
         fill(&distribution, path).await?;
     }
@@ -67,7 +77,8 @@ pub(crate) async fn run(args: DistributionArgs) -> anyhow::Result<()> {
     // The issuer may start later: then the first requests are answered with 503, and refresh by themselves.
     drop(source.refresh(Need::Keys).await);
     let spec = Spec { name: "distribution".to_owned(), at: SpecAt::Here(Box::new(keywright_distribution::openapi())) };
-    let mounted = Mounted { router: distribution.router(verifier, Clock::System), spec };
+    let base = public_url(args.public_url.as_deref(), address)?;
+    let mounted = Mounted { router: distribution.router(verifier, &base), spec, brings_files: brings_a_file };
     let auth = Spec { name: "auth".to_owned(), at: SpecAt::Url(format!("{issuer}/openapi/auth.json")) };
     let metrics = Arc::new(Metrics::default());
     let (asked, known) = (distribution.clone(), source);
@@ -82,6 +93,7 @@ pub(crate) async fn run(args: DistributionArgs) -> anyhow::Result<()> {
     origins.push(issuer);
     let outer = Arc::new(Outer {
         lease: None,
+        brings_files: vec![brings_a_file],
         router: resource_router(mounted, vec![auth], &metrics, ready),
         metrics,
         trusted_proxies: Vec::new(),
@@ -99,6 +111,12 @@ pub(crate) async fn run(args: DistributionArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What upload URLs begin with: checked as a server's own is.
+fn public_url(given: Option<&str>, address: SocketAddr) -> anyhow::Result<String> {
+    let Some(url) = given else { return Ok(format!("http://{address}")) };
+    Ok(Config { public_url: Some(url.to_owned()), ..Config::default() }.issuer(address)?)
+}
+
 /// The demo's profiles for the organizations of a credentials file. Profiles that are there already stay.
 async fn fill(distribution: &Distribution, path: &std::path::Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -109,7 +127,7 @@ async fn fill(distribution: &Distribution, path: &std::path::Path) -> anyhow::Re
     };
     let organizations = DemoOrganizations { root: id("rootOrganization")?, sub: id("subOrganization")?, other: id("otherOrganization")? };
     match seed(distribution, organizations, Clock::System.now()).await {
-        Ok(()) | Err(keywright_distribution::Error::NameTaken) => Ok(()),
+        Ok(()) | Err(keywright_distribution::Error::NameTaken(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

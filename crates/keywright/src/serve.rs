@@ -3,7 +3,7 @@
 use crate::ServeArgs;
 use anyhow::{Context as _, bail};
 use keywright_cli::admin::{Format, render};
-use keywright_distribution::{Distribution, PERMISSIONS};
+use keywright_distribution::{Distribution, FileSettings, PERMISSIONS, brings_a_file};
 use keywright_protocol::{
     Clock,
     admin::{AdminReply, AdminRequest},
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
 
 async fn serve(prepared: run::Prepared, owner_email: Option<String>) -> anyhow::Result<()> {
     let enabled = prepared.config.distribution.enabled;
-    let distribution = if enabled { Some(Distribution::open(&prepared.config.database.distribution(&prepared.data_dir)).await?) } else { None };
+    let distribution = if enabled { Some(open(&prepared).await?) } else { None };
     let mounted = distribution.as_ref().map(|distribution| mount(distribution, &prepared.app)).transpose()?;
     if !prepared.core.is_bootstrapped().await? {
         first_start(&prepared, owner_email).await?;
@@ -53,15 +53,22 @@ async fn serve(prepared: run::Prepared, owner_email: Option<String>) -> anyhow::
     Ok(())
 }
 
+/// The distribution API's own database and folder.
+pub(crate) async fn open(prepared: &run::Prepared) -> anyhow::Result<Distribution> {
+    let run::Prepared { config, data_dir, core, .. } = prepared;
+    let files = FileSettings { folder: config.distribution.files(data_dir), max_bytes: config.distribution.max_file_bytes };
+    Ok(Distribution::open(&config.database.distribution(data_dir), &files, core.clock().clone()).await?)
+}
+
 /// The distribution API in this process, protected by the server's own verifier.
 pub(crate) fn mount(distribution: &Distribution, app: &Arc<App>) -> anyhow::Result<Mounted> {
     let catalog = app.core.catalog();
     if let Some(missing) = PERMISSIONS.iter().find(|id| catalog.catalog.index(id).is_none()) {
         bail!("distribution.enabled needs the permission {missing}, which the catalog does not have; set catalog.preset = \"appcircle\"");
     }
-    let router = distribution.router(Arc::clone(&app.verifier), app.core.clock().clone());
+    let router = distribution.router(Arc::clone(&app.verifier), app.core.issuer());
     let spec = Spec { name: "distribution".to_owned(), at: SpecAt::Here(Box::new(keywright_distribution::openapi())) };
-    Ok(Mounted { router, spec })
+    Ok(Mounted { router, spec, brings_files: brings_a_file })
 }
 
 /// Makes the operator organization, or says which command does it.

@@ -107,6 +107,7 @@ async fn run(args: VerifierArgs) -> anyhow::Result<()> {
     let sidecar = Sidecar::new(source.clone(), &verify, (&audiences, table), Clock::System, Arc::clone(&metrics));
     let outer = Arc::new(Outer {
         lease: None,
+        brings_files: Vec::new(),
         router: sidecar.router(),
         metrics,
         trusted_proxies: Vec::new(),

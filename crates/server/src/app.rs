@@ -7,7 +7,9 @@ use crate::{
     config::{self, ConfigError, LegacyEndpoints},
     console,
     error::ApiError,
-    gateway, guide, health, idempotency, identity, oauth,
+    gateway, guide, health, idempotency, identity,
+    long_request::BringsFiles,
+    oauth,
     openapi::{self, Spec, SpecAt},
     status,
     webhooks::Outbound,
@@ -51,6 +53,8 @@ pub struct Mounted {
     pub router: Router,
     /// Its spec.
     pub spec: Spec,
+    /// Which of its requests bring files, and may take long.
+    pub brings_files: BringsFiles,
 }
 
 impl App {

@@ -2,6 +2,7 @@
 
 mod backup;
 mod database;
+mod distribution;
 mod limits;
 mod mail;
 mod retention;
@@ -10,6 +11,7 @@ mod webhooks;
 
 pub use backup::Backup;
 pub use database::Database;
+pub use distribution::DistributionMount;
 pub use limits::Limits;
 pub use mail::{Mail, MailRoute, MailTarget, Security, SmtpServer};
 pub use retention::Retention;
@@ -240,14 +242,6 @@ impl Default for MemoryBounds {
     }
 }
 
-/// The distribution API in this process.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DistributionMount {
-    /// Whether it is there.
-    pub enabled: bool,
-}
-
 /// Pages of other origins.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -430,6 +424,7 @@ impl Config {
         let wrong = |sentence: &str| Err(ConfigError(sentence.to_owned()));
         self.preset()?;
         self.database.check()?;
+        self.distribution.check()?;
         self.tokens.check()?;
         self.signing_keys.check()?;
         if !is_prefix(&self.keys.prefix) {

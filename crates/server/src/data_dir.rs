@@ -14,6 +14,7 @@ const KEY_FILE: &str = "keywright.key";
 const LOCK: &str = "keywright.lock";
 const SOCKET: &str = "admin.sock";
 const MAIL: &str = "mail";
+const FILES: &str = "files";
 const BACKUP: &str = "backup.tmp";
 const RESTORE: &str = "restore.tmp";
 
@@ -230,6 +231,12 @@ impl DataDir {
     #[must_use]
     pub fn distribution_database(&self) -> Location {
         Location::Sqlite { path: self.layout.distribution_database.clone() }
+    }
+
+    /// Where the distribution API keeps files, unless another folder is set.
+    #[must_use]
+    pub fn distribution_files(&self) -> PathBuf {
+        self.layout.folder.join(FILES)
     }
 
     /// Where mail is written if there is no mail server; made when there is some.

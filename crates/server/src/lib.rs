@@ -23,6 +23,7 @@ mod json;
 mod limits;
 pub mod listen;
 pub mod logging;
+pub mod long_request;
 pub mod mail;
 mod metrics;
 mod oauth;

@@ -5,6 +5,7 @@ use crate::{
     documentation::Documentation,
     error::{ApiError, no_such_method, render},
     gateway,
+    long_request::{self, BringsFiles},
 };
 use axum::{
     Router,
@@ -70,6 +71,8 @@ pub struct Outer {
     pub lease: Option<Arc<Core>>,
     /// The routes.
     pub router: Router,
+    /// Requests that have [`REQUEST_TIMEOUT`] for each of their bytes, and not for all together.
+    pub brings_files: Vec<BringsFiles>,
     /// Counted here.
     pub metrics: Arc<Metrics>,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -108,7 +111,7 @@ impl Outer {
             error.into_response()
         } else {
             request.extensions_mut().insert(info);
-            tokio::time::timeout(REQUEST_TIMEOUT, self.route(request)).await.unwrap_or_else(|_late| ApiError::TooLate.into_response())
+            self.route_in_time(request).await
         };
         if by_gateway {
             gateway::answer::plain(&mut response);
@@ -129,6 +132,13 @@ impl Outer {
             Some(core) if !is_the_same_for_ever(path) => Ok(core.hold_lease().await?),
             Some(_) | None => Ok(()),
         }
+    }
+
+    async fn route_in_time(&self, request: Request<Body>) -> Response {
+        if self.brings_files.iter().any(|brings| brings(request.method(), request.uri())) {
+            return long_request::answer(request, REQUEST_TIMEOUT, |request| self.route(request)).await;
+        }
+        tokio::time::timeout(REQUEST_TIMEOUT, self.route(request)).await.unwrap_or_else(|_late| ApiError::TooLate.into_response())
     }
 
     async fn route(&self, request: Request<Body>) -> Response {

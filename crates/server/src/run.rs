@@ -117,6 +117,7 @@ impl Prepared {
         let socket = if is_taken { None } else { Some(admin_socket::open(&path).map_err(|error| RunError::Socket { path: path.clone(), error })?) };
         let outer = Arc::new(Outer {
             lease: Some(Arc::clone(&self.core)),
+            brings_files: mounted.iter().map(|resource| resource.brings_files).collect(),
             router: self.app.router(mounted, remote_specs(&self.config)),
             metrics: Arc::clone(&self.app.metrics),
             trusted_proxies: self.config.trusted_proxies.clone(),

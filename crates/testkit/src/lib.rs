@@ -7,7 +7,7 @@
 pub mod device;
 
 use keywright_core::{Context, Core, demo, demo::DemoWorld};
-use keywright_distribution::{Distribution, demo::DemoOrganizations};
+use keywright_distribution::{DEFAULT_MAX_FILE_BYTES, Distribution, FileSettings, brings_a_file, demo::DemoOrganizations};
 use keywright_protocol::{Clock, Time, auth::TokenResponse, paths};
 use keywright_server::{
     Mounted,
@@ -164,11 +164,13 @@ impl TestServer {
         let mut prepared = run::prepare_with(config, data_dir, clock.clone(), names).await.expect("the server can start");
         let ctx = Context::system(clock.now()).expect("randomness");
         let demo = demo::build(&prepared.core, &ctx).await.expect("the demo's world");
-        let distribution = Distribution::open(&prepared.data_dir.distribution_database()).await.expect("the distribution database");
+        let files = FileSettings { folder: prepared.data_dir.distribution_files(), max_bytes: DEFAULT_MAX_FILE_BYTES };
+        let distribution = Distribution::open(&prepared.data_dir.distribution_database(), &files, clock.clone()).await.expect("the distribution database");
         let organizations = DemoOrganizations { root: demo.acme.id, sub: demo.mobile.id, other: demo.globex.id };
         keywright_distribution::demo::seed(&distribution, organizations, clock.now()).await.expect("profiles");
         let mounted = Mounted {
-            router: distribution.router(Arc::clone(&prepared.app.verifier), clock.clone()),
+            router: distribution.router(Arc::clone(&prepared.app.verifier), prepared.core.issuer()),
+            brings_files: brings_a_file,
             spec: Spec { name: "distribution".to_owned(), at: SpecAt::Here(Box::new(keywright_distribution::openapi())) },
         };
         let (base, core) = (format!("http://{}", prepared.address), Arc::clone(&prepared.core));

@@ -49,7 +49,7 @@ impl Listing {
         pattern
     }
 
-    pub(super) fn limit(&self) -> i64 {
+    pub(crate) fn limit(&self) -> i64 {
         match (self.page, self.size) {
             (None, None) => i64::MAX,
             (Some(_), None) => DEFAULT_PAGE_SIZE,
@@ -57,7 +57,7 @@ impl Listing {
         }
     }
 
-    pub(super) fn offset(&self) -> i64 {
+    pub(crate) fn offset(&self) -> i64 {
         self.page.map_or(0, |page| (page - 1).saturating_mul(self.limit()))
     }
 }

@@ -1,39 +1,18 @@
 //! A change of a profile: what it says, whether it can be, and which permissions it takes.
 
 use super::{CHANGE_SETTINGS, MANAGE, Profile, SELECT_AUTHENTICATION, rows::ProfileRow, shapes::ProfilePatch};
-use crate::Error;
+use crate::{Error, groups, names::Name};
 use keywright_protocol::ids::parse_guid;
 use uuid::Uuid;
 
-const MAX_NAME_CHARS: usize = 128;
 const MAX_USERNAME_CHARS: usize = 128;
 const MAX_PASSWORD_BYTES: usize = 1024;
 const MAX_TESTING_GROUPS: usize = 100;
 
-/// A name as a profile may have it: 1 to 128 characters, none of them a control character, no space around them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ProfileName(String);
-
-impl ProfileName {
-    /// # Errors
-    /// [`Error::Invalid`] says what a name must be.
-    pub(crate) fn new(name: &str) -> Result<Self, Error> {
-        let name = name.trim();
-        if !(1..=MAX_NAME_CHARS).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-            return Err(Error::Invalid(format!("name must have 1 to {MAX_NAME_CHARS} characters and no control characters; choose another")));
-        }
-        Ok(Self(name.to_owned()))
-    }
-
-    pub(crate) fn into_string(self) -> String {
-        self.0
-    }
-}
-
 /// What becomes of each member; `None` leaves it as it is.
 #[derive(Default)]
 pub(crate) struct Change {
-    name: Option<ProfileName>,
+    name: Option<Name>,
     pinned: Option<bool>,
     testing_groups: Option<Vec<Uuid>>,
     authentication_type: Option<i64>,
@@ -50,7 +29,7 @@ impl Change {
     pub(crate) fn from_patch(patch: ProfilePatch) -> Result<Self, Error> {
         let settings = patch.settings.unwrap_or_default();
         Ok(Self {
-            name: patch.name.as_deref().map(ProfileName::new).transpose()?,
+            name: patch.name.as_deref().map(Name::new).transpose()?,
             pinned: patch.pinned,
             testing_groups: patch.testing_group_ids.map(|ids| testing_groups(ids.unwrap_or_default())).transpose()?,
             authentication_type: settings.authentication_type.map(authentication_type).transpose()?,
@@ -70,7 +49,7 @@ impl Change {
     pub(super) fn apply(self, before: &Profile) -> (Profile, Vec<&'static str>) {
         let was = &before.row;
         let row = ProfileRow {
-            name: self.name.map_or_else(|| was.name.clone(), ProfileName::into_string),
+            name: self.name.map_or_else(|| was.name.clone(), Name::into_string),
             pinned: self.pinned.unwrap_or(was.pinned),
             authentication_type: self.authentication_type.unwrap_or(was.authentication_type),
             username: self.username.map_or_else(|| was.username.clone(), |username| Some(username).filter(|name| !name.is_empty())),
@@ -85,11 +64,20 @@ impl Change {
         if row.username != was.username || row.auto_send_enabled != was.auto_send_enabled || testing_groups != before.testing_groups {
             needed.push(CHANGE_SETTINGS);
         }
+        // Whoever changes with whom it is shared must see these groups; their order is no secret.
+        if !joined(&before.testing_groups, &testing_groups).is_empty() || !joined(&testing_groups, &before.testing_groups).is_empty() {
+            needed.push(groups::VIEW);
+        }
         if row.authentication_type != was.authentication_type {
             needed.push(SELECT_AUTHENTICATION);
         }
         (Profile { row, testing_groups }, needed)
     }
+}
+
+/// Those of the second list that are not in the first.
+pub(super) fn joined(before: &[Uuid], after: &[Uuid]) -> Vec<Uuid> {
+    after.iter().filter(|id| !before.contains(id)).copied().collect()
 }
 
 fn authentication_type(number: i64) -> Result<i64, Error> {

@@ -1,6 +1,7 @@
 //! The rows of profiles and their SQL. No statement finds a profile by its id alone: the organization is always asked for too.
 
 use super::{Listing, Profile};
+use crate::statements;
 use keywright_db::{Row, StoreError, Tx, Value};
 use keywright_protocol::{OrganizationId, ProfileId, Time};
 use std::collections::HashMap;
@@ -20,43 +21,42 @@ pub(super) struct ProfileRow {
     pub(super) auto_send_enabled: bool,
     pub(super) created_at: Time,
     pub(super) updated_at: Time,
+    /// Of the newest app version; written with these alone.
+    pub(super) ios_version: Option<String>,
+    pub(super) android_version: Option<String>,
 }
 
-const LIST: &str = r"
-SELECT id, name, pinned, authentication_type, username, password_hash, auto_send_enabled, created_at, updated_at
-FROM profiles WHERE organization_id = $1 AND name_folded LIKE $2 ESCAPE '\'
-ORDER BY created_at, id LIMIT $3 OFFSET $4";
-
-const COUNT: &str = r"SELECT COUNT(*) AS total FROM profiles WHERE organization_id = $1 AND name_folded LIKE $2 ESCAPE '\'";
-
-const LIST_TESTING_GROUPS: &str = "
-SELECT g.profile_id, g.testing_group_id
-FROM profile_testing_groups g JOIN profiles p ON p.id = g.profile_id
-WHERE p.organization_id = $1 ORDER BY g.profile_id, g.position";
-
-const GET: &str = "
-SELECT id, name, pinned, authentication_type, username, password_hash, auto_send_enabled, created_at, updated_at
-FROM profiles WHERE id = $1 AND organization_id = $2";
-
-const GET_TESTING_GROUPS: &str = "SELECT testing_group_id FROM profile_testing_groups WHERE profile_id = $1 ORDER BY position";
-
-// Writes what is there already, so that another replica's update waits until this transaction is over.
-const LOCK: &str = "
-UPDATE profiles SET updated_at = updated_at WHERE id = $1 AND organization_id = $2
-RETURNING id, name, pinned, authentication_type, username, password_hash, auto_send_enabled, created_at, updated_at";
-
-const INSERT: &str = "
-INSERT INTO profiles (id, organization_id, name, name_folded, pinned, authentication_type, username, password_hash, auto_send_enabled, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-
-const UPDATE: &str = "
-UPDATE profiles SET name = $3, name_folded = $4, pinned = $5, authentication_type = $6, username = $7, password_hash = $8,
-  auto_send_enabled = $9, updated_at = $10
-WHERE id = $1 AND organization_id = $2";
-
-const DELETE_TESTING_GROUPS: &str = "DELETE FROM profile_testing_groups WHERE profile_id = $1";
-
-const INSERT_TESTING_GROUP: &str = "INSERT INTO profile_testing_groups (profile_id, position, testing_group_id) VALUES ($1, $2, $3)";
+statements! {
+    LIST = r"
+        SELECT id, name, pinned, authentication_type, username, password_hash, auto_send_enabled, created_at, updated_at, ios_version, android_version
+        FROM profiles WHERE organization_id = $1 AND name_folded LIKE $2 ESCAPE '\'
+        ORDER BY created_at, id LIMIT $3 OFFSET $4";
+    COUNT = r"SELECT COUNT(*) AS total FROM profiles WHERE organization_id = $1 AND name_folded LIKE $2 ESCAPE '\'";
+    LIST_TESTING_GROUPS = "
+        SELECT g.profile_id, g.testing_group_id
+        FROM profile_testing_groups g JOIN profiles p ON p.id = g.profile_id
+        WHERE p.organization_id = $1 ORDER BY g.profile_id, g.position";
+    GET = "
+        SELECT id, name, pinned, authentication_type, username, password_hash, auto_send_enabled, created_at, updated_at, ios_version, android_version
+        FROM profiles WHERE id = $1 AND organization_id = $2";
+    GET_TESTING_GROUPS = "SELECT testing_group_id FROM profile_testing_groups WHERE profile_id = $1 ORDER BY position";
+    // Writes what is there already, so that another replica's update waits until this transaction is over.
+    LOCK = "
+        UPDATE profiles SET updated_at = updated_at WHERE id = $1 AND organization_id = $2
+        RETURNING id, name, pinned, authentication_type, username, password_hash, auto_send_enabled, created_at, updated_at, ios_version, android_version";
+    INSERT = "
+        INSERT INTO profiles (id, organization_id, name, name_folded, pinned, authentication_type, username, password_hash, auto_send_enabled, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    UPDATE = "
+        UPDATE profiles SET name = $3, name_folded = $4, pinned = $5, authentication_type = $6, username = $7, password_hash = $8,
+          auto_send_enabled = $9, updated_at = $10
+        WHERE id = $1 AND organization_id = $2";
+    DELETE_TESTING_GROUPS = "DELETE FROM profile_testing_groups WHERE profile_id = $1";
+    INSERT_TESTING_GROUP = "INSERT INTO profile_testing_groups (profile_id, position, testing_group_id) VALUES ($1, $2, $3)";
+    HOLD = "UPDATE profiles SET updated_at = updated_at WHERE id = $1 AND organization_id = $2";
+    CHECK = "SELECT 1 AS one FROM profiles WHERE id = $1 AND organization_id = $2";
+    DELETE = "DELETE FROM profiles WHERE id = $1 AND organization_id = $2";
+}
 
 /// One page in order of creation, and the number of those on all pages.
 pub(super) async fn list(tx: &mut Tx, organization: OrganizationId, listing: &Listing) -> Result<(Vec<Profile>, i64), StoreError> {
@@ -139,6 +139,26 @@ pub(super) async fn replace_testing_groups(tx: &mut Tx, id: ProfileId, groups: &
     Ok(())
 }
 
+/// # Errors
+/// `NotFound` when this organization has no such profile.
+pub(super) async fn check(tx: &mut Tx, organization: OrganizationId, id: ProfileId) -> Result<(), StoreError> {
+    tx.fetch_one(CHECK, &[id.into(), organization.into()]).await.map(drop)
+}
+
+/// Keeps it from being changed or deleted until this transaction is over.
+///
+/// # Errors
+/// `NotFound` when this organization has no such profile.
+pub(super) async fn hold(tx: &mut Tx, organization: OrganizationId, id: ProfileId) -> Result<(), StoreError> {
+    tx.execute_one(HOLD, &[id.into(), organization.into()]).await
+}
+
+/// # Errors
+/// `NotFound` when this organization has no such profile.
+pub(super) async fn delete(tx: &mut Tx, organization: OrganizationId, id: ProfileId) -> Result<(), StoreError> {
+    tx.execute_one(DELETE, &[id.into(), organization.into()]).await
+}
+
 /// As names are compared when somebody searches.
 pub(super) fn fold(name: &str) -> String {
     name.to_lowercase()
@@ -159,5 +179,7 @@ fn read(row: &Row) -> Result<ProfileRow, StoreError> {
         auto_send_enabled: row.get::<i64>("auto_send_enabled")? != 0,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
+        ios_version: row.get("ios_version")?,
+        android_version: row.get("android_version")?,
     })
 }

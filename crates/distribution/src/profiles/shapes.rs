@@ -1,7 +1,10 @@
 //! Profiles on the wire.
 
 use super::Profile;
-use crate::body::Shape;
+use crate::{
+    body::Shape,
+    versions::{VersionOut, VersionRow},
+};
 use keywright_protocol::{ProfileId, Time};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -18,10 +21,10 @@ pub(crate) struct ProfileOut {
     name: String,
     /// Shown before the others.
     pinned: bool,
-    /// Version of the newest iOS app; null as long as there is none.
+    /// Version of the newest iOS app, as its file's name tells it; null if there is none, or it tells none.
     #[serde(rename = "iOSVersion")]
     ios_version: Option<String>,
-    /// Version of the newest Android app; null as long as there is none.
+    /// The same for Android.
     android_version: Option<String>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
@@ -60,9 +63,26 @@ pub(crate) struct SettingsOut {
 pub(crate) struct ProfileDetails {
     #[serde(flatten)]
     profile: ProfileOut,
-    /// Empty as long as nothing was uploaded.
-    #[schema(value_type = Vec<Object>)]
-    app_versions: [(); 0],
+    /// The newest first, at most 1000; empty as long as nothing was uploaded.
+    app_versions: Vec<VersionOut>,
+}
+
+/// Settings of a profile by themselves.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ProfileSettingsWithTestingGroups)]
+pub(crate) struct FlatSettings {
+    #[serde(flatten)]
+    settings: SettingsOut,
+    /// The testing groups it is shared with; null when there are none, never an empty array.
+    testing_group_ids: Option<Vec<Uuid>>,
+}
+
+impl FlatSettings {
+    pub(super) fn new(profile: Profile, authentication: Authentication) -> Self {
+        let ProfileOut { settings, testing_group_ids, .. } = ProfileOut::new(profile, authentication);
+        Self { settings, testing_group_ids }
+    }
 }
 
 /// Whether the caller sees more of a profile's authentication than its type.
@@ -79,8 +99,8 @@ impl ProfileOut {
             id: row.id,
             name: row.name,
             pinned: row.pinned,
-            ios_version: None,
-            android_version: None,
+            ios_version: row.ios_version,
+            android_version: row.android_version,
             create_date: row.created_at,
             update_date: row.updated_at,
             last_app_version_shared_date: None,
@@ -95,8 +115,8 @@ impl ProfileOut {
 }
 
 impl ProfileDetails {
-    pub(super) fn new(profile: Profile, authentication: Authentication) -> Self {
-        Self { profile: ProfileOut::new(profile, authentication), app_versions: [] }
+    pub(super) fn new(profile: Profile, versions: Vec<VersionRow>, authentication: Authentication) -> Self {
+        Self { profile: ProfileOut::new(profile, authentication), app_versions: versions.into_iter().map(VersionOut::from).collect() }
     }
 }
 
@@ -146,6 +166,38 @@ pub(crate) struct SettingsPatch {
 
 impl Shape for ProfilePatch {
     const EXAMPLE: &'static str = r#"{"pinned": true, "settings": {"authenticationType": 3, "username": "qa", "password": "..."}}"#;
+}
+
+/// What is to be changed of a profile's settings by themselves; a member that is not there, or null, stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ProfileSettingsWithTestingGroupsPatch)]
+pub(crate) struct FlatSettingsPatch {
+    /// All testing groups it is to be shared with, at most 100; null or an empty array for none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<Uuid>>)]
+    testing_group_ids: Option<Option<Vec<String>>>,
+    /// 1 none, 2 individual, 3 static user name and password, 4 LDAP, 5 SSO.
+    #[schema(minimum = 1, maximum = 5)]
+    authentication_type: Option<i64>,
+    /// For static authentication; at most 128 characters, an empty text takes it away.
+    #[schema(max_length = 128)]
+    username: Option<String>,
+    /// For static authentication; at most 1024 bytes, an empty text takes it away. Never given out again.
+    #[schema(max_length = 1024, write_only)]
+    password: Option<String>,
+    auto_send_enabled: Option<bool>,
+}
+
+impl From<FlatSettingsPatch> for ProfilePatch {
+    fn from(patch: FlatSettingsPatch) -> Self {
+        let FlatSettingsPatch { testing_group_ids, authentication_type, username, password, auto_send_enabled } = patch;
+        Self { name: None, pinned: None, testing_group_ids, settings: Some(SettingsPatch { authentication_type, username, password, auto_send_enabled }) }
+    }
+}
+
+impl Shape for FlatSettingsPatch {
+    const EXAMPLE: &'static str = r#"{"autoSendEnabled": true, "testingGroupIds": []}"#;
 }
 
 /// Tells a null from a member that is not there.

@@ -11,7 +11,7 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use keywright_db::Db;
-use keywright_distribution::Distribution;
+use keywright_distribution::{Distribution, FileSettings};
 use keywright_protocol::{
     AccessClaims, Catalog, Clock, KeyKind, OrganizationId, Time,
     claims::ACCESS_TOKEN_TYPE,
@@ -20,12 +20,15 @@ use keywright_protocol::{
 };
 use keywright_verify::{Config, KeySet, Need, Refreshing, Snapshot, Source, StatusPolicy, Verifier};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
+use tempfile::TempDir;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
 pub(crate) const ISSUER: &str = "https://auth.test";
 pub(crate) const START: Time = Time::from_seconds(1_772_000_000);
+pub(crate) const BASE: &str = "https://api.test";
+pub(crate) const MAX_FILE_BYTES: u64 = 1_000_000;
 pub(crate) const ACME: u128 = 0xacce;
 pub(crate) const OTHER: u128 = 0x07e4;
 
@@ -35,6 +38,12 @@ pub(crate) const MANAGER: &str = "manage-distribution-profile";
 pub(crate) const VIEWER: &str = "view-distribution-profile";
 /// Sees profiles, but of authentication the type alone.
 pub(crate) const EXTERNAL: &str = "external-operate-distribution-profile";
+/// Uploads, downloads, deletes.
+pub(crate) const OPERATOR: &str = "operate-distribution-profile";
+/// Everything about testing groups, and nothing else.
+pub(crate) const GROUPER: &str = "manage-distribution-group";
+/// Sees testing groups, but not who is in them.
+pub(crate) const ONLOOKER: &str = "onlooker";
 /// One permission more than a viewer.
 pub(crate) const ORGANIZER: &str = "organizer";
 pub(crate) const SETTER: &str = "setter";
@@ -48,13 +57,19 @@ fn catalog() -> Catalog {
     let document = json!({
         "apis": { "distribution": { "permissions": {
             "distribution.profile.manage": "", "distribution.profile.settings": "", "distribution.profile.view": "",
-            "distribution.auth.select": "", "distribution.auth.view": ""
+            "distribution.auth.select": "", "distribution.auth.view": "",
+            "distribution.app-version.manage": "", "distribution.app-version.download": "",
+            "distribution-group.group.view": "", "distribution-group.group.manage": "",
+            "distribution-group.tester.view": "", "distribution-group.tester.manage": ""
         } } },
         "roles": {
             "owner": { "name": "Owner", "everything": true },
             MANAGER: { "name": "Manager", "permissions": ["distribution.profile.manage", "distribution.profile.settings", "distribution.profile.view", "distribution.auth.view"] },
             VIEWER: { "name": "Viewer", "permissions": ["distribution.profile.view", "distribution.auth.view"] },
             EXTERNAL: { "name": "Ext. Operator", "permissions": ["distribution.profile.view"] },
+            OPERATOR: { "name": "Operator", "permissions": ["distribution.profile.view", "distribution.app-version.manage", "distribution.app-version.download", "distribution.auth.view"] },
+            GROUPER: { "name": "Groups", "permissions": ["distribution-group.group.view", "distribution-group.group.manage", "distribution-group.tester.view", "distribution-group.tester.manage"] },
+            ONLOOKER: { "name": "Groups seen", "permissions": ["distribution-group.group.view"] },
             ORGANIZER: { "name": "Organizer", "permissions": ["distribution.profile.view", "distribution.profile.manage"] },
             SETTER: { "name": "Setter", "permissions": ["distribution.profile.view", "distribution.profile.settings"] },
             CHOOSER: { "name": "Chooser", "permissions": ["distribution.profile.view", "distribution.auth.select"] }
@@ -107,6 +122,8 @@ pub(crate) struct World {
     pub(crate) distribution: Distribution,
     pub(crate) router: Router,
     pub(crate) clock: Clock,
+    /// Where files are.
+    pub(crate) folder: TempDir,
     issuer: Issuer,
 }
 
@@ -150,12 +167,14 @@ impl World {
         let clock = Clock::stepped(START);
         let snapshot = Snapshot { keys: issuer.keys(), catalog: Arc::new(catalog()), epoch: 1, status: None };
         let verifier = Verifier::new(Config { status: StatusPolicy::Ignore, ..Config::new(ISSUER, ISSUER) }, Arc::new(Known(Arc::new(snapshot))));
-        let distribution = Distribution::over(db);
-        let router = distribution.router(Arc::new(verifier), clock.clone());
-        Self { distribution, router, clock, issuer }
+        let folder = tempfile::tempdir().unwrap();
+        let files = FileSettings { folder: folder.path().to_owned(), max_bytes: MAX_FILE_BYTES };
+        let distribution = Distribution::over(db, &files, clock.clone()).unwrap();
+        let router = distribution.router(Arc::new(verifier), BASE);
+        Self { distribution, router, clock, folder, issuer }
     }
 
-    /// A token for an organization with one role in it.
+    /// A token for an organization with one role in it, or several with spaces between them.
     pub(crate) fn token(&self, organization_id: u128, role: &str) -> String {
         let now = self.clock.now().as_seconds();
         let id = organization(organization_id);
@@ -168,7 +187,7 @@ impl World {
             iat: now,
             jti: "1".into(),
             client_id: "2".into(),
-            roles: vec![role.to_owned().into()],
+            roles: role.split(' ').map(|role| role.to_owned().into()).collect(),
             permissions: Vec::new(),
             scope: None,
             current_organization_id: id,
@@ -183,7 +202,7 @@ impl World {
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
-        Answer { status: parts.status, headers: parts.headers, bytes: to_bytes(body, 1 << 20).await.unwrap() }
+        Answer { status: parts.status, headers: parts.headers, bytes: to_bytes(body, 1 << 22).await.unwrap() }
     }
 
     /// A request as somebody with `role` in the organization ACME.
@@ -203,6 +222,18 @@ impl World {
 
     pub(crate) async fn patch(&self, role: &str, id: &str, body: Value) -> Answer {
         self.call(role, "PATCH", &format!("/distribution/v2/profiles/{id}"), body.to_string()).await
+    }
+
+    /// Makes a testing group in ACME and answers its id.
+    pub(crate) async fn group(&self, name: &str) -> String {
+        let made = self.call("owner", "POST", "/distribution/v2/testing-groups", json!({ "name": name }).to_string()).await.good();
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The files in the folder.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let shelves = std::fs::read_dir(self.folder.path()).unwrap().map(|shelf| shelf.unwrap().path());
+        shelves.flat_map(|shelf| std::fs::read_dir(shelf).unwrap().map(|file| file.unwrap().path())).collect()
     }
 
     /// Makes a profile in ACME and answers its id.

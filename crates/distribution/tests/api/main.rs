@@ -3,6 +3,12 @@
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod mounted;
 #[cfg(test)]
 mod profiles;
+#[cfg(test)]
+mod uploads;

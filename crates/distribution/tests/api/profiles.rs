@@ -1,6 +1,6 @@
 //! Profiles through the router, on both engines.
 
-use crate::common::{ACME, CHOOSER, EXTERNAL, MANAGER, ORGANIZER, OTHER, SETTER, START, VIEWER, World, organization};
+use crate::common::{ACME, CHOOSER, EXTERNAL, MANAGER, ONLOOKER, ORGANIZER, OTHER, SETTER, START, VIEWER, World, organization};
 use argon2::{Argon2, PasswordVerifier as _, password_hash::phc::PasswordHash};
 use axum::{body::Body, http::Request};
 use keywright_db::{Db, StoreError, Writes};
@@ -24,12 +24,15 @@ keywright_db::on_both_engines!(Writes::Plain, MIGRATIONS;
     wrong_members_are_refused,
     bodies_are_json_by_content,
     version_one_is_version_two,
+    sharing_needs_to_see_the_groups,
+    settings_are_read_and_changed_by_themselves,
+    a_deleted_profile_is_gone,
+    every_statement_is_one_for_this_engine,
     a_closed_database_is_a_503,
 );
 
 const PROFILES: &str = "/distribution/v2/profiles";
-const GROUP: &str = "6a8c1df0-52c4-4c8a-8b0e-6a0f1f0a7f55";
-const GROUP_2: &str = "7b8c1df0-52c4-4c8a-8b0e-6a0f1f0a7f56";
+const NOBODYS: &str = "6a8c1df0-52c4-4c8a-8b0e-6a0f1f0a7f55";
 
 fn names(list: &Value) -> Vec<&str> {
     list.as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect()
@@ -59,9 +62,10 @@ async fn a_list_is_a_bare_array_in_order_of_creation(db: Db) {
             "settings": { "authenticationType": 1, "autoSendEnabled": false }, "testingGroupIds": null
         })
     );
-    world.patch(MANAGER, &ids[1], json!({ "testingGroupIds": [GROUP] })).await.good();
+    let group = world.group("Friends").await;
+    world.patch("owner", &ids[1], json!({ "testingGroupIds": [group] })).await.good();
     let groups: Vec<Value> = world.get(VIEWER, PROFILES).await.good().as_array().unwrap().iter().map(|item| item["testingGroupIds"].clone()).collect();
-    assert_eq!(groups, [json!(null), json!([GROUP]), json!(null)]);
+    assert_eq!(groups, [json!(null), json!([group]), json!(null)]);
 }
 
 async fn pages_and_searches_take_a_part(db: Db) {
@@ -172,26 +176,27 @@ async fn each_change_needs_its_permission(db: Db) {
     let manage = "distribution.profile.manage";
     let settings = "distribution.profile.settings";
     let select = "distribution.auth.select";
+    let group = world.group("Friends").await;
     let cases = [
-        (json!({ "name": "new" }), manage, ORGANIZER),
-        (json!({ "pinned": true }), manage, ORGANIZER),
-        (json!({ "testingGroupIds": [GROUP] }), settings, SETTER),
-        (json!({ "settings": { "username": "qa" } }), settings, SETTER),
-        (json!({ "settings": { "password": "secret" } }), settings, SETTER),
-        (json!({ "settings": { "password": "" } }), settings, SETTER),
-        (json!({ "settings": { "autoSendEnabled": true } }), settings, SETTER),
-        (json!({ "settings": { "authenticationType": 3 } }), select, CHOOSER),
+        (json!({ "name": "new" }), manage, ORGANIZER.to_owned()),
+        (json!({ "pinned": true }), manage, ORGANIZER.to_owned()),
+        (json!({ "testingGroupIds": [group] }), settings, format!("{SETTER} {ONLOOKER}")),
+        (json!({ "settings": { "username": "qa" } }), settings, SETTER.to_owned()),
+        (json!({ "settings": { "password": "secret" } }), settings, SETTER.to_owned()),
+        (json!({ "settings": { "password": "" } }), settings, SETTER.to_owned()),
+        (json!({ "settings": { "autoSendEnabled": true } }), settings, SETTER.to_owned()),
+        (json!({ "settings": { "authenticationType": 3 } }), select, CHOOSER.to_owned()),
     ];
     for (at, (body, permission, holder)) in cases.into_iter().enumerate() {
         let id = world.profile(&format!("profile {at}")).await;
         let before = world.get(VIEWER, &path(&id)).await.good();
-        for role in [VIEWER, EXTERNAL, ORGANIZER, SETTER, CHOOSER].into_iter().filter(|role| *role != holder) {
+        for role in [VIEWER, EXTERNAL, ORGANIZER, SETTER, CHOOSER].into_iter().filter(|role| !holder.starts_with(*role)) {
             let answer = world.patch(role, &id, body.clone()).await;
             answer.fails(403, "insufficient_permission");
             assert_eq!(answer.json()["requiredPermission"], permission, "{role}: {body}");
         }
         assert_eq!(world.get(VIEWER, &path(&id)).await.good(), before, "a refused change changes nothing");
-        world.patch(holder, &id, body).await.good();
+        world.patch(&holder, &id, body).await.good();
     }
     // A manager has all but the choice of the type, and a change that needs both is refused as a whole.
     let id = world.profile("whole").await;
@@ -204,11 +209,12 @@ async fn each_change_needs_its_permission(db: Db) {
 async fn what_stays_as_it_is_needs_no_permission(db: Db) {
     let world = World::new(db);
     let id = world.profile("same").await;
-    let full = json!({ "name": "same", "pinned": true, "testingGroupIds": [GROUP],
+    let group = world.group("Friends").await;
+    let full = json!({ "name": "same", "pinned": true, "testingGroupIds": [group],
         "settings": { "authenticationType": 3, "username": "qa", "autoSendEnabled": true } });
     let changed = world.patch("owner", &id, full.clone()).await.good();
     world.clock.advance(Duration::from_secs(5));
-    for body in [full, json!({}), json!({ "name": null, "settings": null }), changed.clone(), json!({ "testingGroupIds": [GROUP, GROUP] })] {
+    for body in [full, json!({}), json!({ "name": null, "settings": null }), changed.clone(), json!({ "testingGroupIds": [group, group] })] {
         assert_eq!(world.patch(VIEWER, &id, body.clone()).await.good(), changed, "{body}");
     }
 }
@@ -217,17 +223,18 @@ async fn a_change_touches_nothing_else(db: Db) {
     let world = World::new(db);
     let id = world.profile("first").await;
     let other = world.profile("second").await;
+    let (group, group_2) = (world.group("Friends").await, world.group("Strangers").await);
     let untouched = world.get(VIEWER, &path(&other)).await.good();
     let mut expected = world.get(VIEWER, &path(&id)).await.good();
     for (body, pointer, value) in [
         (json!({ "name": " renamed " }), "/name", json!("renamed")),
         (json!({ "pinned": true }), "/pinned", json!(true)),
-        (json!({ "testingGroupIds": [GROUP_2, GROUP, GROUP_2] }), "/testingGroupIds", json!([GROUP_2, GROUP])),
+        (json!({ "testingGroupIds": [group_2, group, group_2] }), "/testingGroupIds", json!([group_2, group])),
         (json!({ "settings": { "authenticationType": 4 } }), "/settings/authenticationType", json!(4)),
         (json!({ "settings": { "autoSendEnabled": true } }), "/settings/autoSendEnabled", json!(true)),
-        (json!({ "testingGroupIds": [GROUP] }), "/testingGroupIds", json!([GROUP])),
+        (json!({ "testingGroupIds": [group] }), "/testingGroupIds", json!([group])),
         (json!({ "testingGroupIds": null }), "/testingGroupIds", json!(null)),
-        (json!({ "testingGroupIds": [GROUP] }), "/testingGroupIds", json!([GROUP])),
+        (json!({ "testingGroupIds": [group] }), "/testingGroupIds", json!([group])),
         (json!({ "testingGroupIds": [] }), "/testingGroupIds", json!(null)),
     ] {
         world.clock.advance(Duration::from_secs(1));
@@ -304,8 +311,9 @@ async fn wrong_members_are_refused(db: Db) {
         json!({ "pinned": "true" }),
         json!({ "testingGroupIds": ["x"] }),
         json!({ "testingGroupIds": [1] }),
-        json!({ "testingGroupIds": GROUP }),
-        json!({ "testingGroupIds": [GROUP.replace('-', "")] }),
+        json!({ "testingGroupIds": NOBODYS }),
+        json!({ "testingGroupIds": [NOBODYS] }),
+        json!({ "testingGroupIds": [NOBODYS.replace('-', "")] }),
         json!({ "testingGroupIds": many }),
         json!({ "settings": [] }),
         json!({ "settings": { "authenticationType": 0 } }),
@@ -374,8 +382,9 @@ async fn version_one_is_version_two(db: Db) {
     let one = format!("/distribution/v1/profiles/{id}");
     assert_eq!(world.get(VIEWER, "/distribution/v1/profiles").await, world.get(VIEWER, PROFILES).await);
     assert_eq!(world.get(VIEWER, &one).await, world.get(VIEWER, &path(id)).await);
-    let patched = world.call(MANAGER, "PATCH", &one, r#"{"testingGroupIds": ["6a8c1df0-52c4-4c8a-8b0e-6a0f1f0a7f55"]}"#).await.good();
-    assert_eq!((patched["id"].as_str(), &patched["testingGroupIds"]), (Some(id), &json!([GROUP])));
+    let group = world.group("Friends").await;
+    let patched = world.call("owner", "PATCH", &one, json!({ "testingGroupIds": [group] }).to_string()).await.good();
+    assert_eq!((patched["id"].as_str(), &patched["testingGroupIds"]), (Some(id), &json!([group])));
 }
 
 async fn a_closed_database_is_a_503(db: Db) {
@@ -390,4 +399,79 @@ async fn a_closed_database_is_a_503(db: Db) {
         assert_eq!(answer.header("retry-after"), "1");
     }
     assert!(world.distribution.insert_profile(organization(ACME), "x", START).await.is_err());
+}
+
+async fn sharing_needs_to_see_the_groups(db: Db) {
+    let world = World::new(db);
+    let id = world.profile("shared").await;
+    let (one, two) = (world.group("one").await, world.group("two").await);
+    let view = "distribution-group.group.view";
+    let sees = format!("{SETTER} {ONLOOKER}");
+    let first = json!({ "testingGroupIds": [one] });
+    let refused = world.patch(SETTER, &id, first.clone()).await;
+    refused.fails(403, "insufficient_permission");
+    assert_eq!(refused.json()["requiredPermission"], view);
+    world.patch(&sees, &id, first).await.good();
+    // What is there already may be sent along, and put in another order, by whoever does not see it.
+    world.patch("owner", &id, json!({ "testingGroupIds": [one, two] })).await.good();
+    world.patch(SETTER, &id, json!({ "testingGroupIds": [two, one], "settings": { "autoSendEnabled": true } })).await.good();
+    for body in [json!({ "testingGroupIds": [two] }), json!({ "testingGroupIds": [] }), json!({ "testingGroupIds": null })] {
+        assert_eq!(world.patch(SETTER, &id, body).await.json()["requiredPermission"], view);
+    }
+    // Another organization's group is one that nobody has.
+    let theirs = world.call_in(OTHER, "owner", "POST", "/distribution/v2/testing-groups", r#"{"name": "theirs"}"#).await.good()["id"].clone();
+    let foreign = world.patch(&sees, &id, json!({ "testingGroupIds": [two, theirs] })).await;
+    foreign.fails(400, "invalid_request");
+    assert_eq!(foreign, world.patch(&sees, &id, json!({ "testingGroupIds": [two, NOBODYS] })).await);
+    assert_eq!(world.get(VIEWER, &path(&id)).await.good()["testingGroupIds"], json!([two, one]));
+    // A group that goes is shared with no longer.
+    world.call("owner", "DELETE", &format!("/distribution/v2/testing-groups/{two}"), "").await.good();
+    assert_eq!(world.get(VIEWER, &path(&id)).await.good()["testingGroupIds"], json!([one]));
+}
+
+async fn settings_are_read_and_changed_by_themselves(db: Db) {
+    let world = World::new(db);
+    let id = world.profile("set").await;
+    let group = world.group("one").await;
+    let settings = format!("{}/settings", path(&id));
+    assert_eq!(world.get(VIEWER, &settings).await.good(), json!({ "authenticationType": 1, "autoSendEnabled": false, "testingGroupIds": null }));
+    let sent = json!({ "testingGroupIds": [group], "autoSendEnabled": true, "username": "qa", "authenticationType": 3, "more": 1 });
+    let expected = json!({ "authenticationType": 3, "username": "qa", "autoSendEnabled": true, "testingGroupIds": [group] });
+    assert_eq!(world.call("owner", "PATCH", &settings, sent.to_string()).await.good(), expected);
+    assert_eq!(world.get("owner", &settings.replace("/v2/", "/v1/")).await.good(), expected);
+    assert_eq!(world.get(EXTERNAL, &settings).await.good()["username"], json!(null));
+    for (role, body, permission) in [
+        (VIEWER, r#"{"autoSendEnabled": false}"#, "distribution.profile.settings"),
+        (SETTER, r#"{"authenticationType": 2}"#, "distribution.auth.select"),
+        (SETTER, r#"{"testingGroupIds": []}"#, "distribution-group.group.view"),
+        ("nothing", "{}", "distribution.profile.view"),
+    ] {
+        assert_eq!(world.call(role, "PATCH", &settings, body).await.json()["requiredPermission"], permission, "{body}");
+    }
+    world.call(SETTER, "PATCH", &settings, r#"{"autoSendEnabled": 1}"#).await.fails(400, "invalid_request");
+    for method in ["GET", "PATCH"] {
+        world.call_in(OTHER, "owner", method, &settings, r#"{"autoSendEnabled": false}"#).await.fails(404, "profile_not_found");
+    }
+    assert_eq!(world.get("owner", &settings).await.good(), expected);
+}
+
+async fn a_deleted_profile_is_gone(db: Db) {
+    let world = World::new(db);
+    let (id, other) = (world.profile("one").await, world.profile("two").await);
+    for role in [VIEWER, EXTERNAL, SETTER] {
+        assert_eq!(world.call(role, "DELETE", &path(&id), "").await.json()["requiredPermission"], "distribution.profile.manage");
+    }
+    world.call_in(OTHER, "owner", "DELETE", &path(&id), "").await.fails(404, "profile_not_found");
+    assert_eq!(world.call(MANAGER, "DELETE", &path(&id), "").await.good(), json!({ "id": id }));
+    world.call(MANAGER, "DELETE", &path(&id), "").await.fails(404, "profile_not_found");
+    world.get(VIEWER, &path(&id)).await.fails(404, "profile_not_found");
+    assert_eq!(world.get(VIEWER, PROFILES).await.good()[0]["id"], json!(other));
+    world.call(MANAGER, "POST", PROFILES, r#"{"name": "one"}"#).await.good();
+}
+
+async fn every_statement_is_one_for_this_engine(db: Db) {
+    for sql in keywright_distribution::all_statements() {
+        let prepared = db.read(move |tx| Box::pin(async move { tx.prepare(sql).await })).await;
+        assert!(prepared.is_ok(), "{sql}: {prepared:?}");
+    }
 }

@@ -66,6 +66,7 @@ async fn start(issuer: &str, name: &str, listener: TcpListener) -> anyhow::Resul
     let sidecar = Sidecar::new(source.clone(), &verify, (&[issuer.to_owned()], None), Clock::System, Arc::clone(&metrics));
     let outer = Arc::new(Outer {
         lease: None,
+        brings_files: Vec::new(),
         router: sidecar.router(),
         metrics,
         trusted_proxies: Vec::new(),

@@ -17,6 +17,8 @@ mod command_line;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 #[path = "../../../testkit/src/device.rs"]
@@ -36,6 +38,8 @@ mod moving;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod raw;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod restart;
@@ -45,5 +49,7 @@ mod sidecar;
 mod tls;
 #[cfg(test)]
 mod two_ports;
+#[cfg(test)]
+mod uploads;
 #[cfg(test)]
 mod usage;

@@ -109,6 +109,11 @@ impl Program {
         &self.printed
     }
 
+    /// Its number, as long as it runs.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// Sends SIGTERM.
     pub(crate) async fn terminate(&self) {
         let pid = self.child.id().expect("it runs").to_string();

@@ -46,6 +46,8 @@ const CALLERS: [Caller; 9] = [
     Caller::FreshOwner,
     Caller::StaleOwner,
 ];
+/// An id that nobody has.
+const NOBODYS: &str = "6f9619ff-8b86-4011-b42d-00c04fc964ff";
 /// Statuses in the order of [`CALLERS`].
 pub(crate) type Statuses = [u16; 9];
 
@@ -72,6 +74,21 @@ const CREATE: Statuses = [200, 401, 200, 403, 403, 403, 401, 401, 401];
 /// The profile is Acme's: for whoever belongs elsewhere, the sub-organization included, it is not there.
 const READ: Statuses = [200, 401, 404, 200, 404, 200, 401, 401, 401];
 const CHANGE: Statuses = [200, 401, 404, 403, 404, 403, 401, 401, 401];
+/// Deleted by the Owner before others try; then it is not there.
+const DELETE: Statuses = [200, 401, 404, 403, 403, 403, 401, 401, 401];
+const DELETE_AGAIN: Statuses = [404, 401, 404, 403, 403, 403, 401, 401, 401];
+/// Without the form, or the notes, that it takes. The API Key is a pipeline's, and may upload.
+const UPLOAD: Statuses = [400, 401, 400, 403, 403, 400, 401, 401, 401];
+/// Of something that nobody has.
+const SEE_NOTHING: Statuses = [404, 401, 404, 404, 404, 404, 401, 401, 401];
+const CHANGE_NO_VERSION: Statuses = [404, 401, 404, 403, 403, 404, 401, 401, 401];
+const CHANGE_NO_GROUP: Statuses = [404, 401, 404, 403, 403, 403, 401, 401, 401];
+/// The URL alone permits, and this is none.
+const NO_URL: Statuses = [403; 9];
+const LIST_GROUPS: Statuses = [200, 401, 200, 200, 403, 403, 401, 401, 401];
+const SEE_NO_GROUP: Statuses = [404, 401, 404, 404, 403, 403, 401, 401, 401];
+/// The body is no array.
+const TESTERS: Statuses = [400, 401, 400, 403, 403, 403, 401, 401, 401];
 
 const ME: Statuses = [200, 401, 200, 200, 200, 200, 401, 200, 200];
 /// Acme: for whoever belongs elsewhere, a member of its sub-organization included, it is not there.
@@ -97,7 +114,7 @@ const OPERATORS: Statuses = [403, 401, 403, 403, 403, 403, 401, 403, 403];
 const FROM_ABOVE: Statuses = [403, 401, 404, 403, 404, 403, 401, 403, 403];
 
 /// Method, path as documented, statuses in the order of [`CALLERS`].
-pub(crate) const TABLE: [(&str, &str, Statuses); 128] = [
+pub(crate) const TABLE: [(&str, &str, Statuses); 165] = [
     ("post", "/oauth/token", NO_BODY),
     ("post", "/oauth/introspect", ASKS),
     ("post", "/oauth/revoke", NO_BODY),
@@ -151,6 +168,43 @@ pub(crate) const TABLE: [(&str, &str, Statuses); 128] = [
     ("get", "/distribution/v2/profiles/{id}", READ),
     ("patch", "/distribution/v1/profiles/{id}", CHANGE),
     ("patch", "/distribution/v2/profiles/{id}", CHANGE),
+    ("get", "/distribution/v1/profiles/{id}/settings", READ),
+    ("patch", "/distribution/v1/profiles/{id}/settings", READ),
+    ("get", "/distribution/v1/profiles/{id}/app-versions", READ),
+    ("post", "/distribution/v1/profiles/{id}/app-versions", UPLOAD),
+    ("get", "/distribution/v1/profiles/{id}/app-versions/{versionId}", SEE_NOTHING),
+    ("patch", "/distribution/v1/profiles/{id}/app-versions/{versionId}", UPLOAD),
+    ("delete", "/distribution/v1/profiles/{id}/app-versions/{versionId}", CHANGE_NO_VERSION),
+    ("get", "/distribution/v1/profiles/{id}/app-versions/{versionId}/download", CHANGE_NO_VERSION),
+    ("put", "/distribution/v1/uploads/{fileId}", NO_URL),
+    ("post", "/distribution/v1/uploads/{fileId}", NO_URL),
+    ("get", "/distribution/v1/testing-groups", LIST_GROUPS),
+    ("post", "/distribution/v1/testing-groups", CREATE),
+    ("get", "/distribution/v1/testing-groups/{id}", SEE_NO_GROUP),
+    ("patch", "/distribution/v1/testing-groups/{id}", CHANGE_NO_GROUP),
+    ("delete", "/distribution/v1/testing-groups/{id}", CHANGE_NO_GROUP),
+    ("post", "/distribution/v1/testing-groups/{id}/testers", TESTERS),
+    ("delete", "/distribution/v1/testing-groups/{id}/testers", TESTERS),
+    ("get", "/distribution/v2/profiles/{id}/settings", READ),
+    ("patch", "/distribution/v2/profiles/{id}/settings", READ),
+    ("get", "/distribution/v2/profiles/{id}/app-versions", READ),
+    ("post", "/distribution/v2/profiles/{id}/app-versions", UPLOAD),
+    ("get", "/distribution/v2/profiles/{id}/app-versions/{versionId}", SEE_NOTHING),
+    ("patch", "/distribution/v2/profiles/{id}/app-versions/{versionId}", UPLOAD),
+    ("delete", "/distribution/v2/profiles/{id}/app-versions/{versionId}", CHANGE_NO_VERSION),
+    ("get", "/distribution/v2/profiles/{id}/app-versions/{versionId}/download", CHANGE_NO_VERSION),
+    ("put", "/distribution/v2/uploads/{fileId}", NO_URL),
+    ("post", "/distribution/v2/uploads/{fileId}", NO_URL),
+    ("get", "/distribution/v2/testing-groups", LIST_GROUPS),
+    ("post", "/distribution/v2/testing-groups", CREATE),
+    ("get", "/distribution/v2/testing-groups/{id}", SEE_NO_GROUP),
+    ("patch", "/distribution/v2/testing-groups/{id}", CHANGE_NO_GROUP),
+    ("delete", "/distribution/v2/testing-groups/{id}", CHANGE_NO_GROUP),
+    ("post", "/distribution/v2/testing-groups/{id}/testers", TESTERS),
+    ("delete", "/distribution/v2/testing-groups/{id}/testers", TESTERS),
+    ("get", "/task/v1/tasks/{id}", SEE_NOTHING),
+    ("delete", "/distribution/v1/profiles/{id}", DELETE),
+    ("delete", "/distribution/v2/profiles/{id}", DELETE_AGAIN),
     ("get", "/identity/v1/me", ME),
     ("get", "/identity/v1/me/explain", ME),
     ("get", "/identity/v1/organizations", ME),
@@ -270,7 +324,11 @@ impl Fixture {
 
     /// The path of a documented one.
     pub(crate) fn path(&self, documented: &str) -> String {
-        let id = if documented.starts_with("/identity/") { self.server.demo.acme.id.to_string() } else { self.profile.clone() };
+        let id = match documented {
+            _ if documented.starts_with("/identity/") => self.server.demo.acme.id.to_string(),
+            _ if documented.contains("/testing-groups/") || documented.contains("/tasks/") => NOBODYS.to_owned(),
+            _ => self.profile.clone(),
+        };
         let key = if documented.contains("/api-keys/") { self.api_key } else { self.personal_access_key };
         let user = self.server.demo.users["manager"].id.to_string();
         documented
@@ -284,6 +342,8 @@ impl Fixture {
             .replace("{externalId}", "customer-7")
             .replace("{number}", "0")
             .replace("{path}", "profiles")
+            .replace("{versionId}", NOBODYS)
+            .replace("{fileId}", NOBODYS)
             .replace("{revision}", &self.revision.to_string())
     }
 

@@ -78,7 +78,7 @@ fn check_responses(document: &Value, at: &str, operation: &Value) {
 #[tokio::test]
 async fn every_operation_is_described_with_its_parameters_answers_and_examples() {
     let server = TestServer::start().await;
-    for (path, count) in [(AUTH, 33), (IDENTITY, 77), (DISTRIBUTION, 8)] {
+    for (path, count) in [(AUTH, 33), (IDENTITY, 77), (DISTRIBUTION, 45)] {
         let answer = server.get(Actor::Anonymous, path).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-type").as_str()), (200, "application/json"));
         let document = answer.json();
@@ -103,7 +103,9 @@ async fn every_operation_is_described_with_its_parameters_answers_and_examples()
                     // A body that may be left out is one of null and itself.
                     let schema =
                         media["schema"]["oneOf"].as_array().and_then(|either| either.iter().find(|one| one.get("$ref").is_some())).unwrap_or(&media["schema"]);
-                    assert!(resolve(&document, schema)["properties"].is_object(), "{at}: the body's members");
+                    let schema = resolve(&document, schema);
+                    let is_a_file = schema["format"] == "binary";
+                    assert!(is_a_file || schema["properties"].is_object() || schema["items"].is_object(), "{at}: the body's members");
                 }
             }
         }

@@ -136,7 +136,7 @@ async fn unknown_paths_are_404_and_wrong_methods_405_with_what_is_allowed() {
         (Method::DELETE, JWKS, "GET,HEAD"),
         (Method::POST, "/openapi/index.html", "GET,HEAD"),
         (Method::DELETE, "/distribution/v2/profiles", "GET,HEAD,POST"),
-        (Method::DELETE, profile, "GET,HEAD,PATCH"),
+        (Method::PUT, profile, "GET,HEAD,PATCH,DELETE"),
     ];
     for (method, path, allowed) in wrong {
         let answer = server.call(Actor::Anonymous, method.clone(), path, None).await;
@@ -206,6 +206,7 @@ async fn errors_say_where_they_are_documented() {
 async fn a_handler_that_panics_is_answered_and_gives_nothing_away() {
     let outer = Outer {
         lease: None,
+        brings_files: Vec::new(),
         router: Router::new().route("/", get(async || -> &'static str { panic!("the pepper is 1234") })),
         metrics: Arc::new(Metrics::default()),
         trusted_proxies: Vec::new(),
