@@ -6,7 +6,7 @@ mod url;
 
 use crate::{
     Error,
-    error::{Thing, id, require},
+    error::{Thing, id},
     files::{self, Files, Length, Received, Source},
     ids::{FileId, TaskId, UploadId, VersionId},
     multipart::Parts,
@@ -75,7 +75,6 @@ impl Uploads {
 
     /// The first of three steps: a URL for one file of one size. `token` is the caller's own.
     pub(crate) async fn reserve(&self, caller: &Arc<Verified>, token: &str, profile: &str, size: u64, name: FileName) -> Result<Reserved, Error> {
-        require(caller, MANAGE)?;
         let profile: ProfileId = id(profile, Thing::Profile)?;
         if size > self.files.max_bytes() {
             return Err(Error::FileTooLarge(self.files.max_bytes()));
@@ -86,7 +85,7 @@ impl Uploads {
         let (upload, number, now) = (UploadId::random(), Number::draw()?, self.clock.now());
         let expires_at = now.plus(LIFE).min(Time::from_seconds(caller.claims.exp));
         let organization = caller.organization_id();
-        let row = UploadRow { organization, profile, size, secret_digest: number.digest(), sealed_token: number.seal(upload, token)?, expires_at, file: None };
+        let row = UploadRow { organization, profile, size, sealed_token: number.seal(upload, token)?, expires_at, file: None };
         let insert = self.db.write(move |tx| {
             Box::pin(async move {
                 profiles::check(tx, organization, profile).await?;
@@ -104,7 +103,9 @@ impl Uploads {
         let upload: UploadId = upload.parse().map_err(|_| Error::UploadUrl)?;
         let number = number.and_then(Number::parse).ok_or(Error::UploadUrl)?;
         let found = self.db.read(move |tx| Box::pin(async move { rows::find(tx, upload).await.map_err(Error::from) })).await?;
-        let row = found.filter(|row| number.is(&row.secret_digest)).ok_or(Error::UploadUrl)?;
+        let row = found.ok_or(Error::UploadUrl)?;
+        // Nobody who has another number opens it.
+        let token = number.open(upload, &row.sealed_token).ok_or(Error::UploadUrl)?;
         if row.file.is_some() {
             return Err(Error::AlreadyUploaded);
         }
@@ -112,7 +113,6 @@ impl Uploads {
         if row.expires_at <= now {
             return Err(Error::UploadUrl);
         }
-        let token = number.open(upload, &row.sealed_token).ok_or(Error::UploadUrl)?;
         let caller = match self.verifier.verify_refreshing(&token, now).await {
             Ok(caller) => caller,
             Err(VerifyError::Unavailable) => return Err(Error::Unavailable),
@@ -147,7 +147,6 @@ impl Uploads {
 
     /// The third step.
     pub(crate) async fn commit(&self, caller: &Arc<Verified>, profile: &str, commit: routes::Commit) -> Result<Done, Error> {
-        require(caller, MANAGE)?;
         let (organization, profile) = (caller.organization_id(), id::<ProfileId>(profile, Thing::Profile)?);
         let upload: UploadId = id(&commit.file_id, Thing::Upload)?;
         let name = commit.file_name.filter(|name| !name.is_empty()).map(|name| FileName::new(&name)).transpose()?;
@@ -187,7 +186,6 @@ impl Uploads {
 
     /// All at once: a body with the file, and notes if there are any.
     pub(crate) async fn take(&self, caller: &Arc<Verified>, profile: &str, parts: &mut Parts, declared: Option<u64>) -> Result<Done, Error> {
-        require(caller, MANAGE)?;
         let (organization, profile) = (caller.organization_id(), id::<ProfileId>(profile, Thing::Profile)?);
         self.db.read(move |tx| Box::pin(async move { profiles::check(tx, organization, profile).await })).await?;
         if declared.is_some_and(|bytes| bytes > self.files.max_bytes().saturating_add(routes::FORM_BYTES)) {

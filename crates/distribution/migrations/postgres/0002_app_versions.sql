@@ -49,8 +49,7 @@ CREATE TABLE uploads (
   expires_at BIGINT NOT NULL,
   file_name TEXT NOT NULL,
   size BIGINT NOT NULL,
-  -- Of the number in the URL, under which the caller's token is sealed.
-  secret_digest BYTEA NOT NULL,
+  -- The caller's token, sealed under the number in the URL.
   sealed_token BYTEA NOT NULL,
   -- Of the file, once it is there.
   file_id UUID,

@@ -49,8 +49,7 @@ CREATE TABLE uploads (
   expires_at INTEGER NOT NULL,
   file_name TEXT NOT NULL,
   size INTEGER NOT NULL,
-  -- Of the number in the URL, under which the caller's token is sealed.
-  secret_digest BLOB NOT NULL,
+  -- The caller's token, sealed under the number in the URL.
   sealed_token BLOB NOT NULL,
   -- Of the file, once it is there.
   file_id BLOB CHECK (length(file_id) = 16),

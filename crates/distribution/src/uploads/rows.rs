@@ -14,7 +14,6 @@ pub(super) struct UploadRow {
     pub(super) organization: OrganizationId,
     pub(super) profile: ProfileId,
     pub(super) size: i64,
-    pub(super) secret_digest: Vec<u8>,
     pub(super) sealed_token: Vec<u8>,
     pub(super) expires_at: Time,
     /// Its file and that one's digest, once it is there.
@@ -23,11 +22,11 @@ pub(super) struct UploadRow {
 
 statements! {
     INSERT = "
-        INSERT INTO uploads (id, organization_id, profile_id, created_at, expires_at, file_name, size, secret_digest, sealed_token, file_id, sha256)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL, NULL)";
-    FIND = "SELECT organization_id, profile_id, size, secret_digest, sealed_token, expires_at, file_id, sha256, file_name FROM uploads WHERE id = $1";
+        INSERT INTO uploads (id, organization_id, profile_id, created_at, expires_at, file_name, size, sealed_token, file_id, sha256)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL, NULL)";
+    FIND = "SELECT organization_id, profile_id, size, sealed_token, expires_at, file_id, sha256, file_name FROM uploads WHERE id = $1";
     FIND_NAMED = "
-        SELECT organization_id, profile_id, size, secret_digest, sealed_token, expires_at, file_id, sha256, file_name FROM uploads
+        SELECT organization_id, profile_id, size, sealed_token, expires_at, file_id, sha256, file_name FROM uploads
         WHERE id = $1 AND organization_id = $2 AND profile_id = $3";
     ARRIVE = "UPDATE uploads SET file_id = $2, sha256 = $3, expires_at = $4 WHERE id = $1 AND file_id IS NULL";
     TAKE = "DELETE FROM uploads WHERE id = $1 AND organization_id = $2 AND profile_id = $3 AND file_id = $4";
@@ -37,7 +36,7 @@ statements! {
 }
 
 pub(super) async fn insert(tx: &mut Tx, id: UploadId, row: &UploadRow, (name, now): (&FileName, Time)) -> Result<(), StoreError> {
-    let values: [Value; 9] = [
+    let values: [Value; 8] = [
         id.into(),
         row.organization.into(),
         row.profile.into(),
@@ -45,7 +44,6 @@ pub(super) async fn insert(tx: &mut Tx, id: UploadId, row: &UploadRow, (name, no
         row.expires_at.into(),
         name.as_str().into(),
         row.size.into(),
-        row.secret_digest.clone().into(),
         row.sealed_token.clone().into(),
     ];
     tx.execute_one(INSERT, &values).await
@@ -88,7 +86,6 @@ fn read(row: &keywright_db::Row) -> Result<UploadRow, StoreError> {
         organization: row.get("organization_id")?,
         profile: row.get("profile_id")?,
         size: row.get("size")?,
-        secret_digest: row.get("secret_digest")?,
         sealed_token: row.get("sealed_token")?,
         expires_at: row.get("expires_at")?,
         file: file.map(FileId::from).zip(row.get::<Option<Vec<u8>>>("sha256")?),

@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 keywright_db::on_both_engines!(Writes::Plain, MIGRATIONS;
     a_body_that_breaks_off_leaves_nothing,
+    it_is_gone_at_once_and_not_only_at_the_next_pass,
+    a_body_that_goes_on_is_refused_before_it_ends,
     whoever_is_dropped_in_the_middle_leaves_nothing,
     somebody_elses_start_leaves_alone_who_is_alive,
     what_a_crash_leaves_goes_at_the_next_start,
@@ -58,6 +60,35 @@ async fn a_body_that_breaks_off_leaves_nothing(db: Db) {
     world.put(&url, "0123456789").await.good();
     world.commit(&profile, &file).await.good();
     assert_eq!((world.files().len(), rows(&db).await), (1, 0));
+}
+
+async fn it_is_gone_at_once_and_not_only_at_the_next_pass(db: Db) {
+    let world = World::new(db.clone());
+    let profile = world.profile("one").await;
+    world.distribution.tidy().await;
+    let (_, url) = world.ask(&profile, 10).await;
+    let (sender, sent) = body();
+    sender.send(Ok(Bytes::from_static(b"abc"))).unwrap();
+    sender.send(broken()).unwrap();
+    drop(sender);
+    world.put(&url, sent).await.fails(400, "invalid_request");
+    let gone = async {
+        while !world.files().is_empty() || rows(&db).await > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone).await.expect("long before the next pass");
+}
+
+/// Reddens when a body is read to its end although it is too long already.
+async fn a_body_that_goes_on_is_refused_before_it_ends(db: Db) {
+    let world = World::new(db);
+    let profile = world.profile("one").await;
+    let (_, url) = world.ask(&profile, 5).await;
+    let (sender, sent) = body();
+    sender.send(Ok(Bytes::from_static(b"hello!"))).unwrap();
+    world.put(&url, sent).await.fails(400, "wrong_length");
+    drop(sender);
 }
 
 async fn whoever_is_dropped_in_the_middle_leaves_nothing(db: Db) {

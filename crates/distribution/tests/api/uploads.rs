@@ -234,6 +234,9 @@ async fn a_commit_is_of_its_own_file_profile_and_organization(db: Db) {
     world.call(OPERATOR, "POST", &commit(&other), body.clone()).await.fails(404, "upload_not_found");
     world.call_in(OTHER, "owner", "POST", &commit(&theirs), body.clone()).await.fails(404, "upload_not_found");
     world.call_in(OTHER, "owner", "POST", &commit(&profile), body.clone()).await.fails(404, "profile_not_found");
+    // Nobody else is told either whether the file of an upload has arrived.
+    let (open, _) = world.ask(&profile, 5).await;
+    world.commit(&other, &open).await.fails(404, "upload_not_found");
     world.call(OPERATOR, "POST", &commit(NOBODYS), body.clone()).await.fails(404, "profile_not_found");
     for id in [NOBODYS, "x", ""] {
         world.commit(&profile, id).await.fails(404, "upload_not_found");
