@@ -150,10 +150,8 @@ fn late() -> Response {
 
 fn plain(description: &str, failure: &Error) -> (StatusCode, Response) {
     let response = error(description, &failure.body());
-    let response = match failure {
-        Error::TooManyUploads(_) => response.header("Retry-After", text_header("Seconds after which to try again.")),
-        _ => response,
-    };
+    let response =
+        if matches!(failure, Error::TooManyUploads(_)) { response.header("Retry-After", text_header("Seconds after which to try again.")) } else { response };
     (failure.status_and_code().0, response.build())
 }
 
