@@ -155,7 +155,7 @@ impl Profiles {
                     rows::replace_testing_groups(tx, id, &after.testing_groups).await.map_err(|error| match error {
                         // Deleted by another replica in between.
                         StoreError::Conflict { .. } => no_such_group(),
-                        StoreError::NotFound | StoreError::Busy | StoreError::Unavailable | StoreError::Corrupt => error.into(),
+                        other @ (StoreError::NotFound | StoreError::Busy | StoreError::Unavailable | StoreError::Corrupt) => other.into(),
                     })?;
                 }
                 Ok::<_, Error>(after)

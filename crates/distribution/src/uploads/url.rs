@@ -77,8 +77,15 @@ mod tests {
     #[test]
     fn other_texts_are_no_numbers() {
         let text = Number::draw().unwrap().text();
-        let rest: String = text.chars().skip(1).collect();
-        for bad in ["", "x", &rest, &format!("{text}A"), &format!("{text}="), &format!("+{rest}"), &format!("{rest}!")] {
+        for bad in [
+            "",
+            "x",
+            text.get(1..).unwrap(),
+            &format!("{text}A"),
+            &format!("{text}="),
+            &format!("+{}", text.get(1..).unwrap()),
+            &format!("{}!", text.get(1..).unwrap()),
+        ] {
             assert!(Number::parse(bad).is_none(), "{bad}");
         }
     }
