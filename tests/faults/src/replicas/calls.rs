@@ -205,9 +205,17 @@ impl Caller {
         key.context("no key in the answer")
     }
 
-    /// A token, when nothing is wrong.
+    /// A token, when nothing is wrong. What an outage has left may answer 503 once more, and whoever does is asked again.
     pub(crate) async fn token(&self, url: &str, key: &Key) -> anyhow::Result<String> {
-        self.exchange(url, key).await.done("a key could not be exchanged")?.text("access_token").context("no token in the answer")
+        let mut answer = self.exchange(url, key).await;
+        for _ in 0..20 {
+            if answer.status != Some(503) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            answer = self.exchange(url, key).await;
+        }
+        answer.done("a key could not be exchanged")?.text("access_token").context("no token in the answer")
     }
 
     pub(crate) async fn revoke(&self, url: &str, key: &Key) -> Answer {

@@ -24,6 +24,8 @@ use tokio::{process::Command, task::JoinSet, time::Instant};
 pub(crate) const REPLICAS: usize = 3;
 /// Within this a replica must have started, or ended.
 const LIMIT: Duration = Duration::from_secs(60);
+/// How often a replica is started until it does.
+const STARTS: usize = 5;
 /// Much less than a password stays fresh.
 const SIGNED_IN_EVERY: Duration = Duration::from_secs(120);
 /// What would stand in the way of clients that ask all the time from one address.
@@ -48,8 +50,21 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts it, at the address that it had before.
+    /// Starts it, at the address that it had before. One that finds the database away ends and says so, and is started again, as service
+    /// managers do.
     pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
+        let mut started = self.try_start().await;
+        for _ in 1..STARTS {
+            if started.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            started = self.try_start().await;
+        }
+        started
+    }
+
+    async fn try_start(&mut self) -> anyhow::Result<()> {
         let mut command = Command::new(&self.binary);
         let listen = self.url.trim_start_matches("http://");
         command.arg("serve").args(&self.arguments).args(["--listen", if listen.is_empty() { "127.0.0.1:0" } else { listen }]);
