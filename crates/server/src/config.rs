@@ -519,6 +519,7 @@ mod tests {
             "from",
             "ca_file",
             "allow_networks",
+            "files_dir",
         ] {
             assert!(REFERENCE.contains(&format!("#{name} =")), "{name}");
         }
@@ -527,6 +528,7 @@ mod tests {
             tls: None,
             database: Database { url: None, ..config.database.clone() },
             catalog: CatalogFrom::default(),
+            distribution: DistributionMount { files_dir: None, ..config.distribution.clone() },
             openapi: OpenApiPage::default(),
             members: Members { managers_give_any_role: None, ..config.members.clone() },
             organizations: Organizations::default(),
