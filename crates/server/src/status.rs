@@ -72,7 +72,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Path(number): Path<String>
 #[expect(dead_code, reason = "for the spec; what is read is in `Asked`")]
 pub(crate) struct AfterParameter {
     /// The position up to which everything is known. Without it the answer says only how far the server is.
-    #[param(example = "1.42")]
+    #[param(example = "1.2")]
     after: Option<String>,
 }
 
@@ -100,7 +100,7 @@ pub(crate) async fn changes(State(app): State<Arc<App>>, query: Query) -> Result
 #[expect(dead_code, reason = "for the spec; what is read is in `Asked`")]
 pub(crate) struct ReaderParameters {
     /// The position up to which everything is known.
-    #[param(example = "1.42")]
+    #[param(example = "1.2")]
     after: Option<String>,
     /// A GUID that the verifier made at its start and keeps to itself. With it, it stands in receipts.
     #[param(format = Uuid, example = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")]
