@@ -1,12 +1,10 @@
 //! What people may call things, and addresses. Normalised once, then checked.
 
 use crate::Error;
+use keywright_protocol::names;
 
 /// Longest name, in characters.
 pub const MAX_NAME_CHARS: usize = 128;
-/// Longest e-mail address, in bytes (RFC 5321, section 4.5.3.1.3, without the brackets).
-pub const MAX_EMAIL_BYTES: usize = 254;
-
 /// A usable name: 1 to 128 characters, none of them a control character or invisible, without spaces around.
 ///
 /// # Errors
@@ -17,40 +15,18 @@ pub fn name(field: &'static str, text: &str) -> Result<String, Error> {
     if length == 0 || length > MAX_NAME_CHARS {
         return Err(Error::Invalid { field, reason: format!("must have 1 to {MAX_NAME_CHARS} characters, this has {length}") });
     }
-    if text.chars().any(|character| character.is_control() || is_invisible(character)) {
+    if text.chars().any(|character| character.is_control() || names::is_invisible(character)) {
         return Err(Error::Invalid { field, reason: "must not contain control characters or invisible ones".to_owned() });
     }
     Ok(text.to_owned())
 }
 
-/// Characters that are not seen, or turn the direction of what is: with them two names look alike, or one looks like another
-/// (Unicode Technical Report 36, section 2).
-const fn is_invisible(character: char) -> bool {
-    matches!(character,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}' | '\u{2800}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
-}
-
-/// A usable address: in lower case, without spaces around, `local@domain`, both of ASCII: a local part without quotes (RFC 5322,
-/// section 3.2.3) and a host name, an internationalised one in its `xn--` form.
+/// A usable address, as [`names::email`] has it.
 ///
 /// # Errors
 /// [`Error::Invalid`].
 pub fn email(text: &str) -> Result<String, Error> {
-    // Only ASCII letters change: other alphabets have letters whose lower case is an ASCII one.
-    let text = text.trim().to_ascii_lowercase();
-    let invalid = || Error::Invalid { field: "email", reason: "must be an address such as owner@example.com, of ASCII characters".to_owned() };
-    let (local, domain) = text.split_once('@').ok_or_else(invalid)?;
-    let is_atom = |part: &str| !part.is_empty() && part.chars().all(|character| character.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(character));
-    let is_label = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('-')
-            && !part.ends_with('-')
-            && part.chars().all(|character| character.is_ascii_alphanumeric() || character == '-')
-    };
-    let usable = text.len() <= MAX_EMAIL_BYTES && local.split('.').all(is_atom) && domain.split('.').all(is_label);
-    if usable { Ok(text) } else { Err(invalid()) }
+    names::email(text).ok_or_else(|| Error::Invalid { field: "email", reason: "must be an address such as owner@example.com, of ASCII characters".to_owned() })
 }
 
 #[cfg(test)]
@@ -65,25 +41,6 @@ mod tests {
         }
         assert!(name("name", &"ü".repeat(128)).is_ok());
         assert_eq!(email(" Owner@Example.COM ").unwrap(), "owner@example.com");
-        assert_eq!(email("x+y.z'q@b.c").unwrap(), "x+y.z'q@b.c");
-        for bad in [
-            "",
-            "owner",
-            "@example.com",
-            "owner@",
-            "a@b@c",
-            "a b@c",
-            "a,b@c.d",
-            "<a>@c.d",
-            "a@\u{212a}.d",
-            "\u{212a}@c.d",
-            "a.@c.d",
-            "a..b@c.d",
-            "a@-c.d",
-            "a@c..d",
-            &format!("{}@x", "y".repeat(254)),
-        ] {
-            assert!(email(bad).is_err(), "{bad:?}");
-        }
+        assert!(matches!(email("owner"), Err(Error::Invalid { field: "email", .. })));
     }
 }

@@ -11,6 +11,17 @@
 //!
 //! Migrations declare no `DEFERRABLE` constraint: it would be checked at the commit, which gathered writes share.
 
+/// Defines the statements of one file and the list of them (`STATEMENTS`), so that a test can prepare each on both engines.
+#[macro_export]
+macro_rules! statements {
+    ($($(#[$attribute:meta])* $name:ident = $sql:expr;)+) => {
+        $(const $name: &str = $sql;)+
+
+        /// Every statement of this file.
+        pub const STATEMENTS: &[&str] = &[$($name),+];
+    };
+}
+
 mod aside;
 pub mod copy;
 mod error;

@@ -32,7 +32,7 @@ pub use uploads::routes::brings_a_file;
 use axum::{Router, extract::DefaultBodyLimit};
 use files::Files;
 use groups::Groups;
-use keywright_db::{Db, Migration, Writes};
+use keywright_db::{Db, Migration, Writes, statements};
 use keywright_protocol::{Clock, OrganizationId, ProfileId, Time};
 use keywright_verify::{AuthLayer, Verifier};
 use profiles::Profiles;
@@ -77,17 +77,6 @@ pub const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../migrations/postgres/0002_app_versions.sql"),
     },
 ];
-
-/// Defines the statements of one file and the list of them, so that a test can prepare each on both engines.
-macro_rules! statements {
-    ($($(#[$attribute:meta])* $name:ident = $sql:expr;)+) => {
-        $(const $name: &str = $sql;)+
-
-        /// Every statement of this file.
-        pub(crate) const STATEMENTS: &[&str] = &[$($name),+];
-    };
-}
-use statements;
 
 /// Every statement of this crate.
 pub fn all_statements() -> impl Iterator<Item = &'static str> {

@@ -1,6 +1,7 @@
 //! What people may call things, and addresses. Normalised once, then checked.
 
 use crate::Error;
+use keywright_protocol::names::{self, is_invisible};
 
 /// Longest name of a profile or a testing group, in characters.
 pub(crate) const MAX_NAME_CHARS: usize = 128;
@@ -8,12 +9,10 @@ pub(crate) const MAX_NAME_CHARS: usize = 128;
 pub(crate) const MAX_FILE_NAME_CHARS: usize = 255;
 /// Longest release note, in characters.
 pub(crate) const MAX_MESSAGE_CHARS: usize = 5_000;
-/// Longest e-mail address, in bytes (RFC 5321, section 4.5.3.1.3, without the brackets).
-const MAX_EMAIL_BYTES: usize = 254;
 /// Longest version that a file's name may tell.
 const MAX_VERSION_CHARS: usize = 32;
 
-/// A name as a profile or a testing group may have it: 1 to 128 characters, none of them a control character, no space around them.
+/// A name as a profile or a testing group may have it: 1 to 128 characters, none of them a control character or invisible, no space around them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name(String);
 
@@ -22,8 +21,10 @@ impl Name {
     /// [`Error::Invalid`] says what a name must be.
     pub(crate) fn new(name: &str) -> Result<Self, Error> {
         let name = name.trim();
-        if !(1..=MAX_NAME_CHARS).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-            return Err(Error::Invalid(format!("name must have 1 to {MAX_NAME_CHARS} characters and no control characters; choose another")));
+        if !(1..=MAX_NAME_CHARS).contains(&name.chars().count()) || name.chars().any(is_unseen) {
+            return Err(Error::Invalid(format!(
+                "name must have 1 to {MAX_NAME_CHARS} characters, and no control characters or invisible ones; choose another"
+            )));
         }
         Ok(Self(name.to_owned()))
     }
@@ -31,6 +32,10 @@ impl Name {
     pub(crate) fn into_string(self) -> String {
         self.0
     }
+}
+
+fn is_unseen(character: char) -> bool {
+    character.is_control() || is_invisible(character)
 }
 
 /// What kind of app a file's name tells of.
@@ -61,9 +66,11 @@ impl FileName {
     /// [`Error::Invalid`] says what a name must be.
     pub(crate) fn new(text: &str) -> Result<Self, Error> {
         let name = text.rsplit(['/', '\\']).next().unwrap_or_default().trim();
-        let is_usable = (1..=MAX_FILE_NAME_CHARS).contains(&name.chars().count()) && !name.chars().any(char::is_control) && !matches!(name, "." | "..");
+        let is_usable = (1..=MAX_FILE_NAME_CHARS).contains(&name.chars().count()) && !name.chars().any(is_unseen) && !matches!(name, "." | "..");
         if !is_usable {
-            return Err(Error::Invalid(format!("fileName must have 1 to {MAX_FILE_NAME_CHARS} characters and no control characters; choose another")));
+            return Err(Error::Invalid(format!(
+                "fileName must have 1 to {MAX_FILE_NAME_CHARS} characters, and no control characters or invisible ones; choose another"
+            )));
         }
         Ok(Self(name.to_owned()))
     }
@@ -114,25 +121,12 @@ pub(crate) fn message(text: String) -> Result<Option<String>, Error> {
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
-/// A usable address: in lower case, without spaces around, `local@domain`, both of ASCII: a local part without quotes (RFC 5322,
-/// section 3.2.3) and a host name, an internationalised one in its `xn--` form.
+/// A usable address, as [`names::email`] has it.
 ///
 /// # Errors
 /// [`Error::Invalid`].
 pub(crate) fn email(text: &str) -> Result<String, Error> {
-    // Only ASCII letters change: other alphabets have letters whose lower case is an ASCII one.
-    let text = text.trim().to_ascii_lowercase();
-    let invalid = || Error::Invalid("each address must be such as qa@example.com, of ASCII characters; correct the others".to_owned());
-    let (local, domain) = text.split_once('@').ok_or_else(invalid)?;
-    let is_atom = |part: &str| !part.is_empty() && part.chars().all(|character| character.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(character));
-    let is_label = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('-')
-            && !part.ends_with('-')
-            && part.chars().all(|character| character.is_ascii_alphanumeric() || character == '-')
-    };
-    let usable = text.len() <= MAX_EMAIL_BYTES && local.split('.').all(is_atom) && domain.split('.').all(is_label);
-    if usable { Ok(text) } else { Err(invalid()) }
+    names::email(text).ok_or_else(|| Error::Invalid("each address must be such as qa@example.com, of ASCII characters; correct the others".to_owned()))
 }
 
 #[cfg(test)]
@@ -147,7 +141,7 @@ mod tests {
             assert_eq!(FileName::new(text).unwrap().as_str(), expected);
         }
         assert!(FileName::new(&"ü".repeat(255)).is_ok());
-        for bad in ["", " ", "a/", "..", "x/..", ".", "a\0b", "a\nb", &"x".repeat(256)] {
+        for bad in ["", " ", "a/", "..", "x/..", ".", "a\0b", "a\nb", "a\u{202e}gpj.ipa", &"x".repeat(256)] {
             assert!(FileName::new(bad).is_err(), "{bad:?}");
         }
     }
@@ -178,23 +172,6 @@ mod tests {
             assert!(message(bad).is_err());
         }
         assert_eq!(email(" QA@Example.COM ").unwrap(), "qa@example.com");
-        assert_eq!(email("x+y.z'q@b.c").unwrap(), "x+y.z'q@b.c");
-        for bad in [
-            "",
-            "qa",
-            "@example.com",
-            "qa@",
-            "a@b@c",
-            "a b@c",
-            "a,b@c.d",
-            "<a>@c.d",
-            "a@\u{212a}.d",
-            "a.@c.d",
-            "a@-c.d",
-            "a@c..d",
-            &format!("{}@x", "y".repeat(254)),
-        ] {
-            assert!(email(bad).is_err(), "{bad:?}");
-        }
+        assert!(matches!(email("qa"), Err(Error::Invalid(_))));
     }
 }

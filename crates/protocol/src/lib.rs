@@ -19,6 +19,7 @@ pub mod installation;
 pub mod jwk;
 pub mod keys;
 pub mod mail;
+pub mod names;
 pub mod oauth;
 pub mod operator;
 pub mod paths;

@@ -43,6 +43,7 @@ pub mod webhooks;
 
 use keywright_db::Migration;
 pub use keywright_db::StoreError;
+use keywright_db::statements;
 
 /// The migrations of the identity database, in order.
 pub const MIGRATIONS: &[Migration] = &[
@@ -131,17 +132,6 @@ pub const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../migrations/postgres/0014_write_back.sql"),
     },
 ];
-
-/// Defines the statements of one file and the list of them, so that a test can prepare each on both engines.
-macro_rules! statements {
-    ($($name:ident = $sql:expr;)+) => {
-        $(const $name: &str = $sql;)+
-
-        /// Every statement of this file.
-        pub const STATEMENTS: &[&str] = &[$($name),+];
-    };
-}
-use statements;
 
 /// Every statement of this crate.
 pub fn all_statements() -> impl Iterator<Item = &'static str> {

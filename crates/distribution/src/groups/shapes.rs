@@ -63,7 +63,7 @@ impl GroupDetails {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewTestingGroup)]
 pub(crate) struct NewGroup {
-    /// 1 to 128 characters, no control characters; spaces around it are dropped.
+    /// 1 to 128 characters, no control characters or invisible ones; spaces around it are dropped.
     #[schema(min_length = 1, max_length = 128)]
     pub(super) name: String,
 }

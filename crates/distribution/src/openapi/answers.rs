@@ -41,7 +41,7 @@ fn ground(operation: &str) -> Ground {
     let body = |needs, sentence, missing| Ground { needs: Some(needs), invalid: invalid(sentence), missing, others: vec![(TOO_LONG, Error::TooLarge)] };
     let named = |needs, missing, thing| Ground {
         needs: Some(needs),
-        invalid: invalid("name must have 1 to 128 characters and no control characters; choose another"),
+        invalid: invalid("name must have 1 to 128 characters, and no control characters or invisible ones; choose another"),
         missing,
         others: vec![(NAME_TAKEN, Error::NameTaken(thing)), (TOO_LONG, Error::TooLarge)],
     };

@@ -123,7 +123,7 @@ impl ProfileDetails {
 /// A profile to be made.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewProfile {
-    /// 1 to 128 characters, no control characters; spaces around it are dropped.
+    /// 1 to 128 characters, no control characters or invisible ones; spaces around it are dropped.
     #[schema(min_length = 1, max_length = 128)]
     pub(super) name: String,
 }
@@ -136,7 +136,7 @@ impl Shape for NewProfile {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ProfilePatch {
-    /// 1 to 128 characters, no control characters; spaces around it are dropped.
+    /// 1 to 128 characters, no control characters or invisible ones; spaces around it are dropped.
     #[schema(min_length = 1, max_length = 128)]
     pub(super) name: Option<String>,
     pub(super) pinned: Option<bool>,

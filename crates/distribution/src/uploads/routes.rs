@@ -94,7 +94,7 @@ pub(crate) struct Commit {
     /// From the first step.
     #[schema(value_type = Uuid)]
     pub(super) file_id: String,
-    /// The file's name: 1 to 255 characters, no control characters; of a path its last part. Without it the first step's counts.
+    /// The file's name: 1 to 255 characters, no control characters or invisible ones; of a path its last part. Without it the first step's counts.
     #[schema(min_length = 1, max_length = 255)]
     pub(super) file_name: Option<String>,
     /// Release notes: at most 5000 characters, of control characters only tabs and ends of lines.
