@@ -17,7 +17,7 @@ use keywright_db::{
 };
 use keywright_protocol::{Clock, KeyId, Position};
 use keywright_store::{MIGRATIONS, changes, replicas, settings};
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -179,6 +179,54 @@ async fn giving_up_again_waits_too() {
         waiting.await.unwrap();
     }
     assert_eq!(two.ask(&two.other).await, "key_revoked");
+}
+
+/// What is configured anew may take something away, and that it has started is the answer.
+#[tokio::test]
+async fn a_start_that_changes_something_waits_too() {
+    let two = Two::new().await;
+    let settings = Settings { token_life: Duration::from_secs(60), ..settings_of(&two.world, "third") };
+    let mut start = pin!(start(&two.test, &two.world, (settings, &two.others_clock)));
+    assert!(tokio::time::timeout(A_WHILE, &mut start).await.is_err(), "it started although the others could not know");
+    let renewals = async {
+        loop {
+            two.one.renew_lease().await.unwrap();
+            two.other.renew_lease().await.unwrap();
+            tokio::time::sleep(MOMENT).await;
+        }
+    };
+    tokio::select! {
+        started = start => drop(started.unwrap()),
+        () = renewals => {}
+    }
+}
+
+/// What a replica keeps of a change costs nobody his lease: states that cannot be read in time are not kept. Reddens when they are waited for.
+#[tokio::test]
+async fn states_that_take_long_are_not_waited_for() {
+    let two = Two::new().await;
+    let key = two.key().await;
+    let act = two.revoke(key);
+    let before = two.position().await;
+    two.committed_after(before).await;
+    let (locked, is_locked) = tokio::sync::oneshot::channel();
+    let mut aside = two.db.aside().unwrap();
+    let holder = tokio::spawn(async move {
+        let held = aside.run(|tx| {
+            Box::pin(async move {
+                tx.execute("LOCK TABLE secret_versions IN ACCESS EXCLUSIVE MODE", &[]).await?;
+                let _ = locked.send(());
+                // The server gives such a one up after a second.
+                std::future::pending::<Result<(), StoreError>>().await
+            })
+        });
+        let _ = held.await;
+    });
+    is_locked.await.unwrap();
+    two.other.renew_lease().await.unwrap();
+    holder.abort();
+    two.other.renew_lease().await.unwrap();
+    act.await.unwrap();
 }
 
 /// That a session is used is noted once a minute: it takes nothing away, so the request that does it waits for nobody.
