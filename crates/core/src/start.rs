@@ -172,15 +172,15 @@ impl Core {
         Self::start_on(db, key_file, settings, clock).await
     }
 
-    /// Whether a database was ever started with. It is brought to this program's schema.
+    /// The issuer of a database; `None` if it was never started with. It is brought to this program's schema.
     ///
     /// # Errors
     /// [`StartError::Open`] and [`StartError::Core`].
-    pub async fn was_started(location: &Location) -> Result<bool, StartError> {
+    pub async fn issuer_of(location: &Location) -> Result<Option<String>, StartError> {
         let db = Db::open(location, Writes::Revisioned, MIGRATIONS).await?;
         let known = db.read(|tx| Box::pin(async move { settings::find(tx, settings::ISSUER).await })).await;
         db.close().await;
-        Ok(known?.is_some())
+        Ok(known?)
     }
 
     /// Opens a database as it stands, for an act of administration while no server runs: issuer, signing keys and catalog are

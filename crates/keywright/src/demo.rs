@@ -74,7 +74,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     config.check_transport(config.listen.ip())?;
     DataDir::check_empty(&folder)?;
     let data_dir = config.database.take(&folder)?;
-    if config.database.is_shared() && Core::was_started(&config.database.identity(&data_dir)).await? {
+    if config.database.is_shared() && Core::issuer_of(&config.database.identity(&data_dir)).await?.is_some() {
         bail!("the database is not empty, and the demo makes its own data; name an empty one, or join what serves this one with keywright serve");
     }
     let prepared = run::prepare(config, data_dir, Clock::System).await?;

@@ -120,7 +120,7 @@ enum Command {
 /// Where configuration and data are.
 #[derive(Args, Clone)]
 struct Place {
-    /// Configuration file; without it keywright.toml, if there is one
+    /// Configuration file; without it keywright.toml here or in the data folder, if there is one
     #[arg(long, global = true)]
     config: Option<PathBuf>,
     /// Folder of database, key file and administration socket

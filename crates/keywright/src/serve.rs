@@ -25,7 +25,9 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     // What can be wrong with address, certificate and mail is said before the folder is touched.
     config.check_transport(config.listen.ip())?;
     listen::check_tls(&config)?;
-    config.mail.route(&config.issuer(config.listen)?, config.data_dir.clone())?;
+    if config.public_url.is_some() || !config.database.is_shared() {
+        config.mail.route(&config.issuer(config.listen)?, config.data_dir.clone())?;
+    }
     let data_dir = config.database.take(&config.data_dir)?;
     let prepared = run::prepare(config, data_dir, Clock::System).await?;
     let core = Arc::clone(&prepared.core);

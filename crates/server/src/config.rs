@@ -302,22 +302,22 @@ pub struct DatabaseFlags {
 }
 
 impl Config {
-    /// Reads file, environment and flags, in this order, and checks the whole. A file that a flag names must be there.
+    /// Reads file, environment and flags, in this order, and checks the whole. A file that a flag names must be there; without one it is
+    /// [`DEFAULT_FILE`] in the working folder, or else in the data folder that environment and flags name.
     ///
     /// # Errors
     /// [`ConfigError`] names the first thing that is wrong.
     pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Self, ConfigError> {
+        let over = |file: Figment| -> Result<Self, ConfigError> {
+            let all = file.merge(Env::prefixed("KEYWRIGHT_").ignore(OF_COMMANDS).split("__")).merge(Serialized::defaults(flags));
+            all.extract().map_err(|error| ConfigError(explain(&error)))
+        };
         let path = match file {
             Some(path) if !path.is_file() => return Err(ConfigError(format!("there is no file {}", path.display()))),
-            Some(path) => Some(path),
-            None => Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()),
+            Some(path) => Some(path.to_owned()),
+            None => [PathBuf::from(DEFAULT_FILE), over(Figment::new())?.data_dir.join(DEFAULT_FILE)].into_iter().find(|path| path.exists()),
         };
-        let config: Self = path
-            .map_or_else(Figment::new, |path| Figment::from(Toml::file_exact(path)))
-            .merge(Env::prefixed("KEYWRIGHT_").ignore(OF_COMMANDS).split("__"))
-            .merge(Serialized::defaults(flags))
-            .extract()
-            .map_err(|error| ConfigError(explain(&error)))?;
+        let config = over(path.map_or_else(Figment::new, |path| Figment::from(Toml::file_exact(path))))?;
         config.check()?;
         Ok(config)
     }

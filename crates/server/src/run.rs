@@ -74,14 +74,17 @@ pub async fn prepare_with(config: Config, data_dir: DataDir, clock: Clock, names
     config.check_transport(config.listen.ip())?;
     let (listener, address) = listen::bind(config.listen).await?;
     let location = config.database.identity(&data_dir);
-    let issuer = config.issuer(address)?;
+    let known = if config.database.is_shared() { Core::issuer_of(&location).await? } else { None };
+    let is_new = known.is_none();
+    // Who joins others and was told no name has theirs.
+    let issuer = known.filter(|_| config.public_url.is_none()).map_or_else(|| config.issuer(address), Ok)?;
     let outgoing = Outgoing::new(config.mail.route(&issuer, data_dir.mail_folder())?)?;
     let outbound = Arc::new(Outbound::new(&config.webhooks, names)?);
     let replica_at = config.database.is_shared().then(|| address.to_string());
     let settings = Settings { replica_at, ..config.settings(issuer)? };
     let key_file = match config.database.is_shared() {
-        true if Core::was_started(&location).await? => data_dir.key_file_of(Age::Started)?,
-        true => data_dir.key_file_of(Age::New)?,
+        true if is_new => data_dir.key_file_of(Age::New)?,
+        true => data_dir.key_file_of(Age::Started)?,
         false => data_dir.key_file()?,
     };
     let core = Core::start(&location, key_file, settings, clock).await?;

@@ -184,16 +184,21 @@ async fn serve_goes_on_with_what_a_demo_left() {
     let demo = Demo::start(&place, &["--data-dir", &place.data()]).await;
     let (key, acme) = (demo.key("owner"), of_acme());
     assert_eq!(demo.program.end().await.code, Some(0));
-    // The demo's own words say how; without its configuration file the roles that are held would be gone, which is refused.
+    // The demo's own words say how.
     let again = place.run(&["demo", "--data-dir", &place.data()], &[]).await;
     let file = format!("{}/keywright.toml", place.data());
     again.assert_refused(&[&format!("keywright serve --config {file}")]);
+    // The folder has its configuration, which counts if none is nearer.
+    for found in [["--config", &file], ["--data-dir", &place.data()]] {
+        let server = Server::listening(place.start(&[&["serve", "--listen", "127.0.0.1:0"], &found[..]].concat(), &[])).await;
+        let token = exchange(&server.base, &key).await;
+        assert_eq!(names(&get_with(&server.base, "/distribution/v2/profiles", &token).await.text), acme);
+        server.end().await;
+    }
+    // Without it the roles that are held would be gone, which is refused.
+    fs::remove_file(file).unwrap();
     let bare = place.run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", &place.data(), "--public-url", &demo.base], &[]).await;
     bare.assert_refused(&["which members or keys hold", "catalog.preset"]);
-    let server = Server::listening(place.start(&["serve", "--config", &file, "--listen", "127.0.0.1:0"], &[])).await;
-    let token = exchange(&server.base, &key).await;
-    assert_eq!(names(&get_with(&server.base, "/distribution/v2/profiles", &token).await.text), acme);
-    server.end().await;
 }
 
 #[tokio::test]

@@ -30,6 +30,8 @@ mod first_start;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod joining;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod mail;

@@ -15,7 +15,7 @@ const DATABASE: &str = "KEYWRIGHT_DATABASE__URL";
 const PASSWORD: &str = "hunter2";
 
 /// An empty database; the server does not ask for the password that stands in its URL.
-async fn empty() -> String {
+pub(crate) async fn empty() -> String {
     let test = testing::postgres(Writes::Plain, &[]).await;
     test.db.close().await;
     let Location::Postgres { url, .. } = test.location else { panic!("a server") };
