@@ -153,11 +153,6 @@ impl Parts {
         Ok(String::from_utf8(bytes).unwrap_or_else(|error| latin1(error.as_bytes())))
     }
 
-    /// What was not read.
-    pub(crate) fn into_rest(self) -> BodyDataStream {
-        self.body
-    }
-
     async fn fill(&mut self) -> Result<(), Error> {
         match self.body.next().await {
             Some(Ok(chunk)) => {

@@ -37,6 +37,7 @@ mod source;
 mod status;
 pub mod tasks;
 mod tls;
+mod unread;
 pub mod webhooks;
 mod well_known;
 

@@ -6,6 +6,7 @@ use crate::{
     error::{ApiError, no_such_method, render},
     gateway,
     long_request::{self, BringsFiles},
+    unread,
 };
 use axum::{
     Router,
@@ -35,6 +36,8 @@ use tower::Service as _;
 const MAX_HEADERS: usize = 16 * 1024;
 /// A request with its whole body, from the end of its headers to the headers of its answer. Most often it is the body that is late.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The rest of a file whose request is answered already.
+const REST_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -92,6 +95,8 @@ impl Outer {
         if !by_gateway && let Some(uri) = without_double_slashes(request.uri()).filter(|uri| !gateway::is_check(uri.path())) {
             *request.uri_mut() = uri;
         }
+        let rest_timeout = if self.may_bring_a_file(&request) { REST_TIMEOUT } else { REQUEST_TIMEOUT };
+        let mut request = unread::read_on(request, rest_timeout);
         let allow_origin = if by_gateway { None } else { self.allow_origin(&request) };
         let method = request.method().clone();
         let Ok(request_id) = request_id(request.headers()) else {
@@ -134,8 +139,13 @@ impl Outer {
         }
     }
 
+    /// Whether it may bring a file, and take long for it.
+    fn may_bring_a_file(&self, request: &Request<Body>) -> bool {
+        self.brings_files.iter().any(|brings| brings(request.method(), request.uri()))
+    }
+
     async fn route_in_time(&self, request: Request<Body>) -> Response {
-        if self.brings_files.iter().any(|brings| brings(request.method(), request.uri())) {
+        if self.may_bring_a_file(&request) {
             return long_request::answer(request, REQUEST_TIMEOUT, |request| self.route(request)).await;
         }
         tokio::time::timeout(REQUEST_TIMEOUT, self.route(request)).await.unwrap_or_else(|_late| ApiError::TooLate.into_response())

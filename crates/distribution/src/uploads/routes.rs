@@ -11,11 +11,9 @@ use crate::{
 };
 use axum::{
     Json,
-    body::BodyDataStream,
     extract::{Path, Request, State, rejection::PathRejection},
-    http::{Method, Uri, header::CONTENT_TYPE, request::Parts as Head},
+    http::{Method, Uri, header::CONTENT_TYPE},
 };
-use futures_util::StreamExt as _;
 use keywright_protocol::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,8 +23,6 @@ use uuid::Uuid;
 
 /// What a form may be longer than its file.
 pub(super) const FORM_BYTES: u64 = 64 * 1024;
-/// Of the body of a refused request, so much is still read: whoever is cut off while he sends does not see the answer.
-const LINGER: usize = 16 * 1024 * 1024;
 
 pub(crate) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(put, post))
@@ -168,15 +164,11 @@ pub(crate) struct Arrived {
     responses((status = 200, description = "The file has arrived, and waits for its commit.", body = Arrived,
         example = json!({"fileId": "7d3f0a52-1c2b-4e6f-8a9d-0b1c2d3e4f5a"}))))]
 pub(crate) async fn put(State(app): State<App>, path: Result<Path<String>, PathRejection>, query: Pairs, request: Request) -> Result<Json<Arrived>, Error> {
-    let (head, body) = request.into_parts();
-    let opened = match open(&app, &one(path), query).await {
-        Ok(opened) => opened,
-        Err(error) => return Err(refuse(error, &head, body.into_data_stream()).await),
-    };
-    if declared_length(&head.headers).is_some_and(|length| length != opened.size) {
-        return Err(refuse(Error::WrongLength(opened.size), &head, body.into_data_stream()).await);
+    let opened = open(&app, &one(path), query).await?;
+    if declared_length(request.headers()).is_some_and(|length| length != opened.size) {
+        return Err(Error::WrongLength(opened.size));
     }
-    app.uploads.receive(&opened, Source::Body(body.into_data_stream())).await?;
+    app.uploads.receive(&opened, Source::Body(request.into_body().into_data_stream())).await?;
     Ok(Json(Arrived { file_id: opened.id() }))
 }
 
@@ -192,11 +184,8 @@ pub(crate) async fn put(State(app): State<App>, path: Result<Path<String>, PathR
     responses((status = 200, description = "The file has arrived, and waits for its commit.", body = Arrived,
         example = json!({"fileId": "7d3f0a52-1c2b-4e6f-8a9d-0b1c2d3e4f5a"}))))]
 pub(crate) async fn post(State(app): State<App>, path: Result<Path<String>, PathRejection>, query: Pairs, request: Request) -> Result<Json<Arrived>, Error> {
+    let opened = open(&app, &one(path), query).await?;
     let (head, body) = request.into_parts();
-    let opened = match open(&app, &one(path), query).await {
-        Ok(opened) => opened,
-        Err(error) => return Err(refuse(error, &head, body.into_data_stream()).await),
-    };
     let mut parts = Parts::new(head.headers.get(CONTENT_TYPE), body)?;
     while let Some(part) = parts.next().await? {
         if part.name == "file" {
@@ -211,24 +200,6 @@ pub(crate) async fn post(State(app): State<App>, path: Result<Path<String>, Path
 async fn open(app: &App, upload: &str, query: Pairs) -> Result<super::Opened, Error> {
     let pairs = pairs(query).map_err(|_| Error::UploadUrl)?;
     app.uploads.open(upload, value(&pairs, "signature").map_err(|_| Error::UploadUrl)?).await
-}
-
-/// Reads on for a while, if that is not for nothing.
-async fn refuse(error: Error, head: &Head, body: BodyDataStream) -> Error {
-    if declared_length(&head.headers).is_none_or(|length| usize::try_from(length).is_ok_and(|length| length <= LINGER)) {
-        linger(body).await;
-    }
-    error
-}
-
-/// Reads what is left of a body, up to a bound.
-pub(crate) async fn linger(mut body: BodyDataStream) {
-    let mut read = 0;
-    while read < LINGER
-        && let Some(Ok(chunk)) = body.next().await
-    {
-        read += chunk.len();
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::{
     names::FileName,
     profiles::{self, Listing, ViewProfiles},
     routes::{Deleted, Pairs, TOTAL_COUNT, declared_length, one, pairs, two, value},
-    uploads::routes::{Commit, DoneOut, UploadForm, UploadInformation, linger},
+    uploads::routes::{Commit, DoneOut, UploadForm, UploadInformation},
 };
 use axum::{
     Json,
@@ -146,13 +146,7 @@ pub(crate) async fn upload_or_commit(
         None => {
             let (head, body) = request.into_parts();
             let mut parts = Parts::new(head.headers.get(CONTENT_TYPE), body)?;
-            match app.uploads.take(&caller, &profile, &mut parts, declared_length(&head.headers)).await {
-                Ok(done) => Ok(Json(done.into())),
-                Err(error) => {
-                    linger(parts.into_rest()).await;
-                    Err(error)
-                }
-            }
+            Ok(Json(app.uploads.take(&caller, &profile, &mut parts, declared_length(&head.headers)).await?.into()))
         }
         Some(action) if action.eq_ignore_ascii_case("commitFileUpload") => {
             let JsonBody(commit) = JsonBody::<Commit>::from_request(request, &app).await?;

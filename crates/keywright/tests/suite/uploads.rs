@@ -85,6 +85,32 @@ fn peak(id: u32) -> usize {
     line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
 }
 
+/// Reddens when the connection is closed under somebody who writes all he has before he looks: then the answer is lost.
+#[tokio::test]
+async fn whoever_writes_on_still_gets_his_answer() {
+    let place = Place::new();
+    let stage = Stage::start(&place).await;
+    let viewer = exchange(&stage.demo.base, &stage.demo.key("viewer")).await;
+    let form = |token: &str| format!("POST {} HTTP/1.1\r\nAuthorization: Bearer {token}\r\nContent-Type: multipart/form-data; boundary=b\r\n", stage.versions());
+    let nowhere = format!("PUT /distribution/v1/uploads/{}?signature=x HTTP/1.1\r\n", stage.profile);
+    let json = format!("POST /distribution/v1/profiles HTTP/1.1\r\nAuthorization: Bearer {}\r\n", stage.token);
+    for (head, code) in [
+        (form(&viewer), "insufficient_permission"),
+        (form("x"), "invalid_token"),
+        (form(&stage.token), "invalid_request"),
+        (nowhere, "upload_url_invalid"),
+        (json, "request_too_large"),
+    ] {
+        for more in ["", "Connection: close\r\n"] {
+            let mut stream = stage.connect(&format!("{head}{more}"), 20 * MB).await;
+            for _ in 0..20 {
+                stream.write_all(&vec![b'x'; MB]).await.unwrap();
+            }
+            assert_eq!(text(&read(&mut stream).await.json(), "error"), code, "{head}{more}");
+        }
+    }
+}
+
 /// Reddens when a body is gathered before it is written, or a form, or a file before it is sent.
 #[tokio::test]
 async fn memory_stays_small_however_large_the_file() {
