@@ -22,7 +22,7 @@ use keywright_protocol::{
     catalog::Document,
     jwk::{Algorithm, Purpose},
 };
-use keywright_store::{MIGRATIONS, StoreError, catalogs, changes, settings, signing_keys};
+use keywright_store::{MIGRATIONS, StoreError, catalogs, changes, replicas, settings, signing_keys};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
@@ -211,6 +211,7 @@ impl Core {
             algorithm: settings.algorithm,
             token_life: settings.token_life,
             document,
+            is_replica: settings.replica_at.is_some(),
             now: clock.now(),
         };
         let first = Arc::new(first);
@@ -220,7 +221,13 @@ impl Core {
             None => None,
         };
         let mut made = None;
-        if !db.read(move |tx| Box::pin(async move { asked.is_done(tx).await })).await? {
+        let (is_done, catalog) = db.read(move |tx| Box::pin(async move { asked.is_done(tx).await })).await?;
+        if catalog == InForce::Later {
+            tracing::warn!(
+                "the configured catalog was in force before the one that is, which other replicas serve with: that one stays; bring catalog.file up to date here, or put yours in force with `keywright catalog apply`"
+            );
+        }
+        if !is_done {
             if let Some(since) = shut {
                 return Err(StartError::Shut(since));
             }
@@ -322,14 +329,26 @@ struct First {
     algorithm: Algorithm,
     token_life: Duration,
     document: Document,
+    is_replica: bool,
     now: Time,
 }
 
+/// The catalog in force, seen from the configured one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InForce {
+    /// The same.
+    Same,
+    /// None, or another one.
+    Other,
+    /// One that came after it, by which other replicas serve: to go back to it would give again what was taken away.
+    Later,
+}
+
 impl First {
-    /// Whether nothing is to be written. Refuses what does not belong together.
-    async fn is_done(&self, tx: &mut Tx) -> Result<bool, StartError> {
+    /// Whether nothing is to be written, and how the catalog stands. Refuses what does not belong together.
+    async fn is_done(&self, tx: &mut Tx) -> Result<(bool, InForce), StartError> {
         let Some(known) = settings::find(tx, settings::ISSUER).await? else {
-            return Ok(false);
+            return Ok((false, InForce::Other));
         };
         if known != self.issuer {
             return Err(StartError::OtherIssuer { known, configured: self.issuer.clone() });
@@ -337,12 +356,19 @@ impl First {
         check_key_file(&self.key_file, settings::find(tx, settings::SEAL_CHECK).await?)?;
         let keys = signing_keys::list(tx).await?;
         let keys_stand = keys.iter().filter(|key| keyring::is_active(key) && key.algorithm == self.algorithm).count() == Purpose::ALL.len();
-        let catalog_stands = match catalogs::find_in_force(tx).await? {
-            Some(row) => serde_json::from_str::<Document>(&row.document).is_ok_and(|known| known == self.document),
-            None => false,
-        };
+        let catalog = self.in_force(tx).await?;
         let life_stands = token_life(tx).await? == Some(self.token_life);
-        Ok(keys_stand && catalog_stands && life_stands)
+        Ok((keys_stand && catalog != InForce::Other && life_stands, catalog))
+    }
+
+    async fn in_force(&self, tx: &mut Tx) -> Result<InForce, StoreError> {
+        let is_mine = |document: &String| serde_json::from_str::<Document>(document).is_ok_and(|known| known == self.document);
+        let documents = catalogs::list_documents(tx).await?;
+        if documents.last().is_some_and(is_mine) {
+            return Ok(InForce::Same);
+        }
+        let is_older = self.is_replica && documents.iter().any(is_mine) && !replicas::list(tx).await?.is_empty();
+        Ok(if is_older { InForce::Later } else { InForce::Other })
     }
 
     async fn make(&self, tx: &mut Tx) -> Result<(), StartError> {
@@ -357,7 +383,9 @@ impl First {
         }
         settings::put(tx, settings::TOKEN_LIFE, &self.token_life.as_secs().to_string()).await?;
         keyring::ensure(tx, &self.key_file, self.algorithm, self.now).await?;
-        catalog::ensure(tx, &self.document, self.now).await?;
+        if self.in_force(tx).await? == InForce::Other {
+            catalog::ensure(tx, &self.document, self.now).await?;
+        }
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use keywright_protocol::{Position, Time};
 statements! {
     INSERT = "INSERT INTO catalogs (history, n, document, applied_at) VALUES ($1, $2, $3, $4)";
     FIND_IN_FORCE = "SELECT history, n, document FROM catalogs ORDER BY history DESC, n DESC LIMIT 1";
+    LIST_DOCUMENTS = "SELECT document FROM catalogs ORDER BY history, n";
     FIND_POSITION = "SELECT history, n FROM catalogs ORDER BY history DESC, n DESC LIMIT 1";
 }
 
@@ -35,6 +36,14 @@ pub async fn insert(tx: &mut Tx, document: &str, now: Time) -> Result<(), StoreE
 pub async fn find_in_force(tx: &mut Tx) -> Result<Option<CatalogRow>, StoreError> {
     let row = tx.fetch_optional(FIND_IN_FORCE, &[]).await?;
     row.map(|row| Ok(CatalogRow { position: Position { history: row.get("history")?, n: row.get("n")? }, document: row.get("document")? })).transpose()
+}
+
+/// All that are or were in force, JSON, the first one first.
+///
+/// # Errors
+/// Whatever keeps the database from answering.
+pub async fn list_documents(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
+    tx.fetch_all(LIST_DOCUMENTS, &[]).await?.iter().map(|row| row.get("document")).collect()
 }
 
 /// Since when the one in force holds, without its document.

@@ -201,6 +201,45 @@ async fn a_start_that_changes_something_waits_too() {
     }
 }
 
+/// Reddens when a replica that starts again with an older file gives again what was taken away; when it is refused; when a catalog that
+/// never was in force is not put in force; when one that starts alone does not have its own.
+#[tokio::test]
+async fn a_start_with_an_older_catalog_gives_nothing_again() {
+    let two = Two::new().await;
+    let with = |permissions: &str| {
+        Some(format!("[apis.shop.permissions]\nread = \"See\"\nwrite = \"Write\"\n[roles.clerk]\nname = \"Clerk\"\npermissions = {permissions}\n"))
+    };
+    let (wide, narrow, none) = (with(r#"["read", "write"]"#), with(r#"["read"]"#), with("[]"));
+    let begin = |own_catalog: &Option<String>| {
+        let settings = Settings { own_catalog: own_catalog.clone(), ..settings_of(&two.world, "third") };
+        let two = &two;
+        async move {
+            let mut start = pin!(start(&two.test, &two.world, (settings, &two.others_clock)));
+            loop {
+                tokio::select! {
+                    started = &mut start => return started.unwrap(),
+                    () = tokio::time::sleep(MOMENT) => {
+                        let _ = (two.one.renew_lease().await, two.other.renew_lease().await);
+                    }
+                }
+            }
+        }
+    };
+    let clerk = |core: &Core| {
+        let catalog = Arc::clone(&core.catalog().catalog);
+        catalog.ids(&catalog.permissions(&["clerk"])).count()
+    };
+    for (configured, stands) in [(&wide, 2), (&narrow, 1), (&wide, 1), (&none, 0), (&narrow, 0)] {
+        let third = begin(configured).await;
+        assert_eq!(clerk(&third), stands, "{configured:?}");
+        third.close().await;
+    }
+    two.one.close().await;
+    two.other.close().await;
+    let alone = Settings { own_catalog: wide, ..settings_of(&two.world, "third") };
+    assert_eq!(clerk(&start(&two.test, &two.world, (alone, &two.others_clock)).await.unwrap()), 2);
+}
+
 /// What a replica keeps of a change costs nobody his lease: states that cannot be read in time are not kept. Reddens when they are waited for.
 #[tokio::test]
 async fn states_that_take_long_are_not_waited_for() {
