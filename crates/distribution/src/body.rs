@@ -62,7 +62,9 @@ fn parse<T: Shape>(bytes: &[u8]) -> Result<T, Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         // A path without a step, which serde writes as a dot, is that of the body itself.
-        let member = error.path().iter().next().map_or_else(|| "a member of the body".to_owned(), |_| error.path().to_string());
+        let reason = error.inner().to_string();
+        let missing = reason.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')).map(|(name, _)| name.to_owned());
+        let member = error.path().iter().next().map(|_| error.path().to_string()).or(missing).unwrap_or_else(|| "a member of the body".to_owned());
         Error::Invalid(match error.inner().classify() {
             Category::Data => format!("{member} is missing, of the wrong type or stands there twice; send for example {}", T::EXAMPLE),
             Category::Syntax | Category::Eof | Category::Io => malformed(error.inner()),

@@ -7,7 +7,7 @@ use axum::{
 };
 use keywright_db::StoreError;
 use keywright_protocol::ErrorBody;
-use keywright_verify::Verified;
+use keywright_verify::{Verified, Verifier, VerifyError, rejection};
 use std::{fmt, sync::Arc};
 
 /// Why a request is not answered as asked. The text of each is the sentence that the caller reads.
@@ -19,17 +19,20 @@ pub enum Error {
     /// 400: as many bytes as the upload was asked for, neither more nor less.
     #[error("this upload is for a file of {0} bytes; send exactly these, or ask for another upload with the right fileSize")]
     WrongLength(u64),
+    /// 401 or 503: the token was good when the request began, and is not any more.
+    #[error("{}", .0.error)]
+    Ended(Ended),
     /// 403: the token is good, but does not carry this permission.
     #[error("this needs a permission that the token does not carry")]
     Forbidden(Refusal),
     /// 403: no such URL was given out, or it is over; nobody can tell which.
-    #[error("this upload URL is not one that was given out, or it is too old; ask for another with action=uploadInformation")]
+    #[error("this upload URL is not one that was given out, or it is over: its hour, its token, or its commit; ask for another with action=uploadInformation")]
     UploadUrl,
     /// 403: whoever was given the URL could not ask for it any more.
     #[error("the key or the token that asked for this upload URL is not accepted any more; exchange a key that is, and ask for another URL")]
     UploadUrlRevoked,
     /// 404: unknown, another organization's, or no id at all; nobody can tell which.
-    #[error("there is no such {} in this organization; {}", .0.noun(), .0.way_out())]
+    #[error("there is no such {} in this {}; {}", .0.noun(), .0.home(), .0.way_out())]
     NotFound(Thing),
     /// 404: the row is there, and the file is not.
     #[error("the file of this app version is missing on the server; upload it again, and tell the operator")]
@@ -38,19 +41,21 @@ pub enum Error {
     #[error("this organization has a {} of this name already; choose another name, or use that {}", .0.noun(), .0.noun())]
     NameTaken(Thing),
     /// 409: the URL has done its work.
-    #[error("this upload has its file already, and a URL works once; commit it, or ask for another upload")]
+    #[error("this upload has its file already, and a URL works once; if it was you who sent it, commit it; otherwise ask for another upload")]
     AlreadyUploaded,
     /// 409: a commit before its file.
     #[error("the file of this upload has not arrived yet; send it to the upload URL first, then commit")]
     NotUploaded,
     /// 413: longer than [`MAX_BODY_BYTES`](crate::MAX_BODY_BYTES).
-    #[error("the body is longer than 16384 bytes; send less")]
+    #[error("the body is longer than it may be: 16384 bytes, or 65536 where it has release notes; send less")]
     TooLarge,
     /// 413: longer than files may be here. Clients look for the first words.
     #[error("The file is too large: it may have at most {0} bytes here; make it smaller, or ask the operator for more")]
     FileTooLarge(u64),
     /// 429: more uploads under way than an organization may have.
-    #[error("this organization has {0} uploads under way, and may have no more; commit them, or wait until they run out after an hour")]
+    #[error(
+        "{0} uploads are under way here, and there may be no more; commit them, wait until they run out after an hour, or send the file in one request, as a form"
+    )]
     TooManyUploads(i64),
     /// 503: others send to the same URL.
     #[error("others are sending to this upload URL at the moment; try again in a second")]
@@ -89,12 +94,22 @@ impl Thing {
         }
     }
 
+    /// What it is looked for in.
+    const fn home(self) -> &'static str {
+        match self {
+            Self::Profile | Self::TestingGroup | Self::Task => "organization",
+            Self::AppVersion | Self::Upload => "profile",
+        }
+    }
+
     const fn way_out(self) -> &'static str {
         match self {
             Self::Profile => "GET /distribution/v2/profiles lists those there are",
             Self::TestingGroup => "GET /distribution/v2/testing-groups lists those there are",
             Self::AppVersion => "GET the profile for those there are",
-            Self::Upload => "ask for one with action=uploadInformation, and commit it within an hour, once",
+            Self::Upload => {
+                "if it was committed before, its app version is in the profile; otherwise ask for one with action=uploadInformation, and commit it within an hour, once"
+            }
             Self::Task => "take its id from the answer to an upload; it is kept for a week",
         }
     }
@@ -108,6 +123,13 @@ impl Thing {
             Self::Task => "task_not_found",
         }
     }
+}
+
+/// Whose token has ended, and why.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    pub(crate) error: VerifyError,
+    pub(crate) verifier: Arc<Verifier>,
 }
 
 /// Who was refused, and the permission that was missing.
@@ -139,6 +161,7 @@ impl Error {
         match self {
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::WrongLength(_) => (StatusCode::BAD_REQUEST, "wrong_length"),
+            Self::Ended(_) => (StatusCode::UNAUTHORIZED, "invalid_token"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "insufficient_permission"),
             Self::UploadUrl => (StatusCode::FORBIDDEN, "upload_url_invalid"),
             Self::UploadUrlRevoked => (StatusCode::FORBIDDEN, "upload_url_revoked"),
@@ -168,6 +191,7 @@ impl Error {
             Self::TooManyUploads(_) => Some(HeaderValue::from_static("60")),
             Self::Invalid(_)
             | Self::WrongLength(_)
+            | Self::Ended(_)
             | Self::Forbidden(_)
             | Self::UploadUrl
             | Self::UploadUrlRevoked
@@ -211,6 +235,9 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         if let Self::Forbidden(Refusal { caller, permission }) = &self {
             return keywright_verify::insufficient(permission, caller.catalog());
+        }
+        if let Self::Ended(Ended { error, verifier }) = &self {
+            return rejection(error, verifier.config());
         }
         let (status, _) = self.status_and_code();
         let body = self.body();

@@ -6,9 +6,12 @@
 mod folder;
 mod incoming;
 mod keeper;
+mod outgoing;
 pub(crate) mod rows;
 
+use incoming::Loose;
 pub(crate) use incoming::{Length, Received, Source};
+pub(crate) use outgoing::sent;
 pub(crate) use rows::STATEMENTS;
 
 use crate::{
@@ -18,11 +21,11 @@ use crate::{
 use folder::Folder;
 use keeper::{Keeper, Order};
 use keywright_db::{Db, StoreError, Tx};
-use keywright_protocol::{Clock, OrganizationId, Time};
+use keywright_protocol::{Clock, OrganizationId};
 use std::{io, path::Path};
 use tokio::sync::{mpsc, oneshot};
 
-/// Uploads that an organization may have under way, in one request or in three.
+/// Uploads that an organization may have under way in one request, and as many in three.
 pub(crate) const MAX_UNDER_WAY: i64 = 100;
 
 /// The folder, and whoever clears away.
@@ -62,16 +65,18 @@ impl Files {
     /// database and disk.
     pub(crate) async fn receive(&self, organization: OrganizationId, upload: Option<UploadId>, length: Length, source: Source<'_>) -> Result<Received, Error> {
         let (id, now) = (FileId::random(), self.clock.now());
+        // From here on, whoever gives up leaves nothing.
+        let loose = Loose::new(id, self.keeper.clone());
         let noted = self.db.write(move |tx| {
             Box::pin(async move {
-                if upload.is_none() {
-                    check_quota(tx, organization, now).await?;
+                if upload.is_none() && rows::count_under_way(tx, organization).await? >= MAX_UNDER_WAY {
+                    return Err(Error::TooManyUploads(MAX_UNDER_WAY));
                 }
-                Ok::<_, Error>(rows::insert(tx, id, (organization, upload), now).await?)
+                Ok(rows::insert(tx, id, (organization, upload), now).await?)
             })
         });
         noted.await?;
-        incoming::receive(&self.folder, id, self.keeper.clone(), (length, self.max_bytes), source).await
+        incoming::receive(&self.folder, loose, (length, self.max_bytes), source).await
     }
 
     /// Opens a file to be read, with its length; `None` if it is not there.
@@ -108,14 +113,6 @@ impl Files {
             let _ = done.await;
         }
     }
-}
-
-/// Whether an organization may have one more under way.
-///
-/// # Errors
-/// [`Error::TooManyUploads`].
-pub(crate) async fn check_quota(tx: &mut Tx, organization: OrganizationId, now: Time) -> Result<(), Error> {
-    if rows::count_under_way(tx, organization, now).await? < MAX_UNDER_WAY { Ok(()) } else { Err(Error::TooManyUploads(MAX_UNDER_WAY)) }
 }
 
 /// A disk that does not do as it is told is an outage: whoever tries again later may have more luck.

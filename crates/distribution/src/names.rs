@@ -114,11 +114,16 @@ impl FileName {
 pub(crate) fn message(text: String) -> Result<Option<String>, Error> {
     let is_usable = |letter: char| !letter.is_control() || matches!(letter, '\t' | '\n' | '\r');
     if text.chars().count() > MAX_MESSAGE_CHARS || !text.chars().all(is_usable) {
-        return Err(Error::Invalid(format!(
-            "message must have at most {MAX_MESSAGE_CHARS} characters, and of control characters only tabs and ends of lines; shorten it"
-        )));
+        return Err(unusable_message());
     }
     Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
+/// What is answered to one that is not usable.
+pub(crate) fn unusable_message() -> Error {
+    Error::Invalid(format!(
+        "message must have at most {MAX_MESSAGE_CHARS} characters, and of control characters only tabs and ends of lines; shorten it, or take the others out"
+    ))
 }
 
 /// A usable address, as [`names::email`] has it.

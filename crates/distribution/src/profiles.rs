@@ -125,15 +125,19 @@ impl Profiles {
     /// permission, because clients send it along. A password always counts as another one: comparing would tell it.
     pub(crate) async fn update(&self, caller: Arc<Verified>, id: ProfileId, change: Change, now: Time) -> Result<Profile, Error> {
         let (change, password) = change.without_password();
-        if password.is_some() {
+        if password.is_some() || (change.names_a_user() && !caller.may(VIEW_AUTHENTICATION)) {
             require(&caller, CHANGE_SETTINGS)?;
+        }
+        let organization = caller.organization_id();
+        if password.is_some() {
+            // Hashing takes long: not for a profile that there is none of.
+            self.get(organization, id).await?;
         }
         let password_hash = match password {
             None => None,
             Some(cleared) if cleared.is_empty() => Some(None),
             Some(password) => Some(Some(self.passwords.hash(password).await?)),
         };
-        let organization = caller.organization_id();
         let update = self.db.write(move |tx| {
             Box::pin(async move {
                 let before = rows::lock(tx, organization, id).await.map_err(Error::of(Thing::Profile))?;

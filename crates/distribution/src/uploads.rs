@@ -6,11 +6,11 @@ mod url;
 
 use crate::{
     Error,
-    error::{Thing, id},
-    files::{self, Files, Length, Received, Source},
+    error::{Ended, Thing, id, require},
+    files::{self, Files, Length, MAX_UNDER_WAY, Received, Source},
     ids::{FileId, TaskId, UploadId, VersionId},
     multipart::Parts,
-    names::{FileName, MAX_MESSAGE_CHARS, message},
+    names::{FileName, MAX_MESSAGE_CHARS, message, unusable_message},
     profiles,
     tasks::{self, State},
     versions::{self, MANAGE},
@@ -89,8 +89,10 @@ impl Uploads {
         let insert = self.db.write(move |tx| {
             Box::pin(async move {
                 profiles::check(tx, organization, profile).await?;
-                files::check_quota(tx, organization, now).await?;
-                Ok::<_, Error>(rows::insert(tx, upload, &row, (&name, now)).await?)
+                if rows::count_open(tx, organization, now).await? >= MAX_UNDER_WAY {
+                    return Err(Error::TooManyUploads(MAX_UNDER_WAY));
+                }
+                Ok(rows::insert(tx, upload, &row, (&name, now)).await?)
             })
         });
         insert.await?;
@@ -145,8 +147,18 @@ impl Uploads {
         Ok(())
     }
 
-    /// The third step.
-    pub(crate) async fn commit(&self, caller: &Arc<Verified>, profile: &str, commit: routes::Commit) -> Result<Done, Error> {
+    /// Whether the caller still may, by his token. Bodies may take long, and what they bring comes after them. Whose token ran out meanwhile
+    /// began in time.
+    async fn still_may(&self, caller: &Verified, token: &str) -> Result<(), Error> {
+        let last = Time::from_seconds(caller.claims.exp.saturating_sub(1));
+        let verified = self.verifier.verify_refreshing(token, self.clock.now().min(last)).await;
+        let verified = verified.map_err(|error| Error::Ended(Ended { error, verifier: Arc::clone(&self.verifier) }))?;
+        require(&verified, MANAGE)
+    }
+
+    /// The third step. `token` is the caller's own.
+    pub(crate) async fn commit(&self, (caller, token): (&Arc<Verified>, &str), profile: &str, commit: routes::Commit) -> Result<Done, Error> {
+        self.still_may(caller, token).await?;
         let (organization, profile) = (caller.organization_id(), id::<ProfileId>(profile, Thing::Profile)?);
         let upload: UploadId = id(&commit.file_id, Thing::Upload)?;
         let name = commit.file_name.filter(|name| !name.is_empty()).map(|name| FileName::new(&name)).transpose()?;
@@ -185,7 +197,7 @@ impl Uploads {
     }
 
     /// All at once: a body with the file, and notes if there are any.
-    pub(crate) async fn take(&self, caller: &Arc<Verified>, profile: &str, parts: &mut Parts, declared: Option<u64>) -> Result<Done, Error> {
+    pub(crate) async fn take(&self, (caller, token): (&Arc<Verified>, &str), profile: &str, parts: &mut Parts, declared: Option<u64>) -> Result<Done, Error> {
         let (organization, profile) = (caller.organization_id(), id::<ProfileId>(profile, Thing::Profile)?);
         self.db.read(move |tx| Box::pin(async move { profiles::check(tx, organization, profile).await })).await?;
         if declared.is_some_and(|bytes| bytes > self.files.max_bytes().saturating_add(routes::FORM_BYTES)) {
@@ -199,11 +211,15 @@ impl Uploads {
                     let name = part.file_name.as_deref().map_or_else(|| Ok(FileName::unknown()), FileName::new)?;
                     file = Some((name, self.files.receive(organization, None, Length::AtMost, Source::Part(parts)).await?));
                 }
-                "message" => notes = message(parts.text(&part, MAX_MESSAGE_CHARS * 4).await?)?,
+                "message" => {
+                    let text = parts.text(&part, MAX_MESSAGE_CHARS * 4).await;
+                    notes = message(text.map_err(|error| if matches!(error, Error::TooLarge) { unusable_message() } else { error })?)?;
+                }
                 _ => {}
             }
         }
         let (name, received) = file.ok_or_else(|| Error::Invalid("the body has no file; send it as the part File".to_owned()))?;
+        self.still_may(caller, token).await?;
         let new = New { organization, profile, name, message: notes, now: self.clock.now() };
         let (id, size, sha256) = (received.id, i64::try_from(received.size).unwrap_or(i64::MAX), received.sha256.clone());
         let settle = self.db.write(move |tx| {

@@ -26,7 +26,7 @@ pub(crate) const MANAGE: &str = "distribution.app-version.manage";
 pub(crate) const DOWNLOAD: &str = "distribution.app-version.download";
 
 /// So many stand in a profile, the newest ones.
-pub(crate) const SHOWN_IN_PROFILE: i64 = 1_000;
+pub(crate) const SHOWN_IN_PROFILE: i64 = 100;
 
 /// The operations. Each sees the app versions of one organization and no others.
 #[derive(Clone)]

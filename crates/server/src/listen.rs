@@ -30,12 +30,15 @@ use tokio::{
     net::{TcpListener, TcpStream, UnixListener},
     sync::Semaphore,
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
 /// Between the first byte and the end of a request's headers, and for a TLS handshake.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the connection to its first whole request. Before the first bytes tell the protocol, no timer of the library runs.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Whoever takes nothing of an answer for so long is cut off: it is held in memory for him.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// What may still be finished after the sign to stop.
 const GRACE: Duration = Duration::from_secs(4);
 /// Connections at the same time; more wait in the system's queue.
@@ -227,6 +230,13 @@ async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor
     }
 }
 
+/// Ends a connection whose other end does not read what is written.
+fn read_by<S: AsyncRead + AsyncWrite>(stream: S) -> TimeoutStream<S> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(ANSWER_TIMEOUT));
+    stream
+}
+
 async fn requests<S>(stream: S, peer: Option<IpAddr>, outer: Arc<Outer>, watcher: hyper_util::server::graceful::Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -246,7 +256,7 @@ where
         .keep_alive_interval(Duration::from_secs(20))
         .max_concurrent_streams(100)
         .max_header_list_size(u32::try_from(MAX_BUFFER).unwrap_or(u32::MAX));
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let connection = builder.serve_connection(TokioIo::new(Box::pin(read_by(stream))), service).into_owned();
     let silent = async {
         tokio::time::sleep(FIRST_REQUEST_TIMEOUT).await;
         if begun.load(Ordering::Relaxed) {
@@ -257,5 +267,19 @@ where
         // What a client does to its own connection is its own business.
         _ = watcher.watch(connection) => {}
         () = silent => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+    use tokio::io::AsyncWriteExt as _;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_reads_is_given_up() {
+        let (near, _far) = tokio::io::duplex(1000);
+        let mut stream = Box::pin(read_by(near));
+        assert_eq!(stream.write_all(&[7; 1001]).await.unwrap_err().kind(), ErrorKind::TimedOut);
     }
 }

@@ -60,9 +60,15 @@ impl Length {
 }
 
 /// The loose file of somebody who is alive. Dropped before it is kept, it is removed.
-struct Loose {
+pub(super) struct Loose {
     id: FileId,
     keeper: Option<mpsc::UnboundedSender<Order>>,
+}
+
+impl Loose {
+    pub(super) fn new(id: FileId, keeper: mpsc::UnboundedSender<Order>) -> Self {
+        Self { id, keeper: Some(keeper) }
+    }
 }
 
 impl Drop for Loose {
@@ -99,17 +105,11 @@ impl Received {
     }
 }
 
-pub(super) async fn receive(
-    folder: &Folder,
-    id: FileId,
-    keeper: mpsc::UnboundedSender<Order>,
-    (length, max_bytes): (Length, u64),
-    mut source: Source<'_>,
-) -> Result<Received, Error> {
-    let loose = Loose { id, keeper: Some(keeper) };
-    let making = folder.clone();
-    let file = tokio::task::spawn_blocking(move || making.create(id)).await.map_err(lost)?.map_err(|error| broken(&error))?;
-    let mut file = File::from_std(file);
+pub(super) async fn receive(folder: &Folder, loose: Loose, (length, max_bytes): (Length, u64), mut source: Source<'_>) -> Result<Received, Error> {
+    let (making, id) = (folder.clone(), loose.id);
+    // Whoever gives up while it is made, gives it up when it is there.
+    let (file, loose) = tokio::task::spawn_blocking(move || (making.create(id), loose)).await.map_err(lost)?;
+    let mut file = File::from_std(file.map_err(|error| broken(&error))?);
     let (mut size, mut unsynced, mut digest) = (0_u64, 0_u64, Context::new(&SHA256));
     while let Some(chunk) = source.chunk().await? {
         let more = u64::try_from(chunk.len()).unwrap_or(u64::MAX);

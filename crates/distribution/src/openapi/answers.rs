@@ -75,9 +75,11 @@ fn ground(operation: &str) -> Ground {
             others: vec![("The URL is wrong, too old, or its key has ended.", Error::UploadUrl), ("The file is there already.", Error::AlreadyUploaded)],
         },
         "getAppVersion" => plain(VIEW, &[Profile, AppVersion]),
-        "updateAppVersion" => {
-            body(UPLOAD, "message must have at most 5000 characters, and of control characters only tabs and ends of lines; shorten it", &[Profile, AppVersion])
-        }
+        "updateAppVersion" => body(
+            UPLOAD,
+            "message must have at most 5000 characters, and of control characters only tabs and ends of lines; shorten it, or take the others out",
+            &[Profile, AppVersion],
+        ),
         "deleteAppVersion" => plain(UPLOAD, &[Profile, AppVersion]),
         "downloadAppVersion" => plain(DOWNLOAD, &[Profile, AppVersion]),
         "listTestingGroups" => Ground { invalid: invalid(page), ..plain(VIEW_GROUPS, &[]) },

@@ -36,6 +36,14 @@ impl Listing {
         Ok(listing)
     }
 
+    /// A page of the longest, where everything was asked for.
+    pub(crate) fn of_a_page_at_most(mut self) -> Self {
+        if self.page.is_none() {
+            self.size.get_or_insert(MAX_PAGE_SIZE);
+        }
+        self
+    }
+
     /// For SQL's LIKE with `\` as escape character, on folded names.
     pub(super) fn pattern(&self) -> String {
         let mut pattern = String::from("%");

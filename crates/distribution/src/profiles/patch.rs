@@ -45,6 +45,11 @@ impl Change {
         (self, password)
     }
 
+    /// Whether it has something in it that is not shown to everybody: that it is refused, or is not, would tell it.
+    pub(super) fn names_a_user(&self) -> bool {
+        self.username.is_some()
+    }
+
     /// The profile as it will be, and the permissions for what becomes different.
     pub(super) fn apply(self, before: &Profile) -> (Profile, Vec<&'static str>) {
         let was = &before.row;

@@ -32,10 +32,14 @@ statements! {
         FROM profiles WHERE organization_id = $1 AND name_folded LIKE $2 ESCAPE '\'
         ORDER BY created_at, id LIMIT $3 OFFSET $4";
     COUNT = r"SELECT COUNT(*) AS total FROM profiles WHERE organization_id = $1 AND name_folded LIKE $2 ESCAPE '\'";
-    LIST_TESTING_GROUPS = "
+    // Of the same page.
+    LIST_TESTING_GROUPS = r"
         SELECT g.profile_id, g.testing_group_id
-        FROM profile_testing_groups g JOIN profiles p ON p.id = g.profile_id
-        WHERE p.organization_id = $1 ORDER BY g.profile_id, g.position";
+        FROM profile_testing_groups g JOIN (
+          SELECT id FROM profiles WHERE organization_id = $1 AND name_folded LIKE $2 ESCAPE '\'
+          ORDER BY created_at, id LIMIT $3 OFFSET $4
+        ) p ON p.id = g.profile_id
+        ORDER BY g.profile_id, g.position";
     GET = "
         SELECT id, name, pinned, authentication_type, username, password_hash, auto_send_enabled, created_at, updated_at, ios_version, android_version
         FROM profiles WHERE id = $1 AND organization_id = $2";
@@ -65,7 +69,7 @@ pub(super) async fn list(tx: &mut Tx, organization: OrganizationId, listing: &Li
     let values: [Value; 4] = [organization.into(), pattern.into(), listing.limit().into(), listing.offset().into()];
     let rows = tx.fetch_all(LIST, &values).await?;
     let mut groups: HashMap<ProfileId, Vec<Uuid>> = HashMap::new();
-    for row in tx.fetch_all(LIST_TESTING_GROUPS, &[organization.into()]).await? {
+    for row in tx.fetch_all(LIST_TESTING_GROUPS, &values).await? {
         groups.entry(row.get("profile_id")?).or_default().push(row.get("testing_group_id")?);
     }
     let profiles = rows.iter().map(|row| {

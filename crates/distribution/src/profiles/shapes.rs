@@ -6,7 +6,10 @@ use crate::{
     versions::{VersionOut, VersionRow},
 };
 use keywright_protocol::{ProfileId, Time};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error as _},
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -29,10 +32,10 @@ pub(crate) struct ProfileOut {
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     create_date: Time,
-    /// When it was last changed.
+    /// When it was last changed itself; uploads do not count.
     #[schema(value_type = String, format = DateTime)]
     update_date: Time,
-    /// When an app version was last shared with testers; null as long as none was.
+    /// When an app version was last shared with testers: null, since nothing is sent from here.
     #[schema(value_type = Option<String>, format = DateTime)]
     last_app_version_shared_date: Option<Time>,
     settings: SettingsOut,
@@ -52,7 +55,7 @@ pub(crate) struct SettingsOut {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     username: Option<String>,
-    /// Whether testers get new app versions without being sent them.
+    /// Whether testers are to get new app versions by themselves. It is kept; nothing is sent from here.
     auto_send_enabled: bool,
 }
 
@@ -63,7 +66,7 @@ pub(crate) struct SettingsOut {
 pub(crate) struct ProfileDetails {
     #[serde(flatten)]
     profile: ProfileOut,
-    /// The newest first, at most 1000; empty as long as nothing was uploaded.
+    /// The newest first, at most 100; empty as long as nothing was uploaded.
     app_versions: Vec<VersionOut>,
 }
 
@@ -132,7 +135,8 @@ impl Shape for NewProfile {
     const EXAMPLE: &'static str = r#"{"name": "Nightly builds"}"#;
 }
 
-/// What is to be changed of a profile; a member that is not there, or null, stays as it is.
+/// What is to be changed of a profile; a member that is not there, or null, stays as it is, but for `testingGroupIds`. Unknown members are
+/// ignored.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ProfilePatch {
@@ -144,6 +148,7 @@ pub(crate) struct ProfilePatch {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Vec<Uuid>>)]
     pub(super) testing_group_ids: Option<Option<Vec<String>>>,
+    #[serde(default, deserialize_with = "object")]
     pub(super) settings: Option<SettingsPatch>,
 }
 
@@ -168,7 +173,8 @@ impl Shape for ProfilePatch {
     const EXAMPLE: &'static str = r#"{"pinned": true, "settings": {"authenticationType": 3, "username": "qa", "password": "..."}}"#;
 }
 
-/// What is to be changed of a profile's settings by themselves; a member that is not there, or null, stays as it is.
+/// What is to be changed of a profile's settings by themselves; a member that is not there, or null, stays as it is, but for
+/// `testingGroupIds`. Unknown members are ignored.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ProfileSettingsWithTestingGroupsPatch)]
@@ -198,6 +204,12 @@ impl From<FlatSettingsPatch> for ProfilePatch {
 
 impl Shape for FlatSettingsPatch {
     const EXAMPLE: &'static str = r#"{"autoSendEnabled": true, "testingGroupIds": []}"#;
+}
+
+/// An object or null: serde would take an array for a struct, member by member.
+fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let members = Option::<serde_json::Map<String, serde_json::Value>>::deserialize(deserializer)?;
+    members.map(|members| serde_json::from_value(members.into())).transpose().map_err(D::Error::custom)
 }
 
 /// Tells a null from a member that is not there.

@@ -11,7 +11,7 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{Path, Request, State, rejection::PathRejection},
+    extract::{Path, Query, Request, State, rejection::PathRejection},
     http::{Method, Uri, header::CONTENT_TYPE},
 };
 use keywright_protocol::Time;
@@ -34,10 +34,8 @@ pub fn brings_a_file(method: &Method, uri: &Uri) -> bool {
     let mut steps = uri.path().split('/').skip(1);
     let is_ours = steps.next() == Some("distribution") && matches!(steps.next(), Some("v1" | "v2"));
     let rest: Vec<&str> = steps.take(4).collect();
-    let has_action = || {
-        let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        pairs.into_iter().any(|(name, value)| name.eq_ignore_ascii_case("action") && !value.is_empty())
-    };
+    // As the handler reads it.
+    let has_action = || pairs(Query::try_from_uri(uri)).and_then(|pairs| Ok(value(&pairs, "action")?.is_some())).unwrap_or(true);
     is_ours
         && match rest.as_slice() {
             ["uploads", _] => method == Method::PUT || method == Method::POST,
@@ -53,10 +51,10 @@ pub(crate) struct UploadInformation {
     /// What the commit names.
     #[schema(value_type = Uuid)]
     file_id: UploadId,
-    /// Where the file goes, without `Authorization`.
+    /// Where the file goes, without `Authorization`; once, until `expiresAt`.
     upload_url: String,
     configuration: UploadConfiguration,
-    /// When the URL ends.
+    /// When the URL ends: in an hour, or with the token that asked for it, if that is sooner.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Time,
 }
@@ -109,7 +107,7 @@ pub(crate) struct UploadForm {
     /// Release notes: at most 5000 characters.
     #[schema(rename = "Message")]
     message: Option<String>,
-    /// The file, with its name.
+    /// The file, with its name; one without a name is called `app`.
     #[schema(rename = "File", value_type = String, format = Binary)]
     file: Vec<u8>,
 }
@@ -223,6 +221,7 @@ mod tests {
             (Method::POST, "/distribution/v1/uploads"),
             (Method::POST, "/distribution/v1/uploads/x/y"),
             (Method::POST, "/distribution/v1/profiles/p/app-versions?Action=commitFileUpload"),
+            (Method::POST, "/distribution/v1/profiles/p/app-versions?%61ction=commitFileUpload"),
             (Method::PATCH, "/distribution/v1/profiles/p/app-versions"),
             (Method::POST, "/distribution/v1/profiles/p/app-versions/v"),
             (Method::POST, "/distribution/v1/profiles"),

@@ -28,6 +28,7 @@ statements! {
     FIND_NAMED = "
         SELECT organization_id, profile_id, size, sealed_token, expires_at, file_id, sha256, file_name FROM uploads
         WHERE id = $1 AND organization_id = $2 AND profile_id = $3";
+    COUNT_OPEN = "SELECT COUNT(*) AS total FROM uploads WHERE organization_id = $1 AND expires_at > $2";
     ARRIVE = "UPDATE uploads SET file_id = $2, sha256 = $3, expires_at = $4 WHERE id = $1 AND file_id IS NULL";
     TAKE = "DELETE FROM uploads WHERE id = $1 AND organization_id = $2 AND profile_id = $3 AND file_id = $4";
     FILES_OF = "
@@ -62,6 +63,11 @@ pub(super) async fn find_named(
     let Some(row) = tx.fetch_optional(FIND_NAMED, &[id.into(), organization.into(), profile.into()]).await? else { return Ok(None) };
     let name = FileName::new(&row.get::<String>("file_name")?).unwrap_or_else(|_| FileName::unknown());
     Ok(Some((read(&row)?, name)))
+}
+
+/// How many an organization has that can still be sent to or committed.
+pub(super) async fn count_open(tx: &mut Tx, organization: OrganizationId, now: Time) -> Result<i64, StoreError> {
+    tx.fetch_one(COUNT_OPEN, &[organization.into(), now.into()]).await?.get("total")
 }
 
 /// # Errors

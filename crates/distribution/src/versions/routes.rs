@@ -5,6 +5,7 @@ use crate::{
     App, Error,
     body::JsonBody,
     error::require,
+    files::sent,
     multipart::Parts,
     names::FileName,
     profiles::{self, Listing, ViewProfiles},
@@ -14,16 +15,15 @@ use crate::{
 use axum::{
     Json,
     body::Body,
-    extract::{FromRequest as _, Path, Request, State, rejection::PathRejection},
+    extract::{DefaultBodyLimit, FromRequest as _, Path, Request, State, rejection::PathRejection},
     http::{
-        HeaderMap, HeaderName, HeaderValue,
+        HeaderMap, HeaderName, HeaderValue, Method,
         header::{AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE},
     },
     response::{IntoResponse, Response},
 };
 use keywright_verify::{Authenticated, Require, bearer_token, permission};
 use serde::Serialize;
-use tokio_util::io::ReaderStream;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -32,11 +32,12 @@ permission!(pub(crate) DownloadVersions = "distribution.app-version.download");
 
 /// RFC 9530, section 3.
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
-/// Of a file that is sent, so much at a time.
-const CHUNK: usize = 64 * 1024;
+/// A body with release notes: 5000 characters, each of which JSON may write in twelve bytes.
+const MAX_NOTES_BYTES: usize = 64 * 1024;
 
 pub(crate) fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list_or_reserve, upload_or_commit)).routes(routes!(get, update, delete)).routes(routes!(download))
+    let with_notes = OpenApiRouter::new().routes(routes!(list_or_reserve, upload_or_commit)).routes(routes!(get, update, delete));
+    with_notes.layer(DefaultBodyLimit::max(MAX_NOTES_BYTES)).routes(routes!(download))
 }
 
 /// The app versions, or where an upload goes.
@@ -50,12 +51,12 @@ pub(crate) enum Listed {
 
 /// List a profile's app versions, or ask for an upload
 ///
-/// Without `action` all app versions, the newest first, unless `Page` or `Size` ask for a part.
+/// Without `action` the app versions, the newest first: at most 200 of them, or the part that `Page` and `Size` ask for.
 ///
 /// With `action=uploadInformation` the first of three steps of an upload: where to send the file. The second one is `PUT` to `uploadUrl`
 /// with the file as the body (or `POST` with a form in which it is the part `file`), without `Authorization`; the third one is `POST` here
-/// with `action=commitFileUpload`. The URL is for one file of exactly `fileSize` bytes, works for an hour and once, and ends with the key
-/// that asked for it. This needs the permission `distribution.app-version.manage`.
+/// with `action=commitFileUpload`. The URL is for one file of exactly `fileSize` bytes and works once, until `expiresAt`: for an hour, or
+/// until the token ends that asked for it, or its key. This needs the permission `distribution.app-version.manage`.
 #[utoipa::path(get, path = "/profiles/{id}/app-versions", operation_id = "listAppVersions", tag = "app versions",
     params(
         ("id" = Uuid, Path, description = "The profile's id, from the list.", example = "0f9b2f43-7a52-4c1e-9f0e-0d5f3a1f6b21"),
@@ -71,6 +72,7 @@ pub(crate) enum Listed {
 pub(crate) async fn list_or_reserve(
     Authenticated(caller): Authenticated,
     State(app): State<App>,
+    method: Method,
     path: Result<Path<String>, PathRejection>,
     query: Pairs,
     headers: HeaderMap,
@@ -79,13 +81,15 @@ pub(crate) async fn list_or_reserve(
     match value(&pairs, "action")? {
         None => {
             require(&caller, profiles::VIEW)?;
-            let (versions, total) = app.versions.list(caller.organization_id(), &profile, Listing::from_query(pairs)?).await?;
+            let listing = Listing::from_query(pairs)?.of_a_page_at_most();
+            let (versions, total) = app.versions.list(caller.organization_id(), &profile, listing).await?;
             let body = Listed::Versions(versions.into_iter().map(VersionOut::from).collect());
             Ok(([(TOTAL_COUNT, total.to_string())], Json(body)).into_response())
         }
+        Some(_) if method == Method::HEAD => Err(Error::Invalid("an upload is asked for by GET: nobody would see its URL; send GET".to_owned())),
         Some(action) if action.eq_ignore_ascii_case("uploadInformation") => {
             require(&caller, super::MANAGE)?;
-            let token = bearer_token(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes)).map_err(|_| Error::Internal)?;
+            let token = token(&headers)?;
             let size = value(&pairs, "fileSize")?.and_then(|size| size.parse().ok()).unwrap_or_default();
             // What is mangled here is told again by the commit.
             let name = value(&pairs, "fileName").ok().flatten().and_then(|name| FileName::new(name).ok()).unwrap_or_else(FileName::unknown);
@@ -94,6 +98,11 @@ pub(crate) async fn list_or_reserve(
         }
         Some(_) => Err(Error::Invalid("action must be uploadInformation here; leave it out for the list".to_owned())),
     }
+}
+
+/// The caller's own, which was found good.
+fn token(headers: &HeaderMap) -> Result<&str, Error> {
+    bearer_token(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes)).map_err(|_| Error::Internal)
 }
 
 /// What a `GET` of app versions may ask for.
@@ -146,11 +155,13 @@ pub(crate) async fn upload_or_commit(
         None => {
             let (head, body) = request.into_parts();
             let mut parts = Parts::new(head.headers.get(CONTENT_TYPE), body)?;
-            Ok(Json(app.uploads.take(&caller, &profile, &mut parts, declared_length(&head.headers)).await?.into()))
+            let by = (&caller, token(&head.headers)?);
+            Ok(Json(app.uploads.take(by, &profile, &mut parts, declared_length(&head.headers)).await?.into()))
         }
         Some(action) if action.eq_ignore_ascii_case("commitFileUpload") => {
+            let token = token(request.headers())?.to_owned();
             let JsonBody(commit) = JsonBody::<Commit>::from_request(request, &app).await?;
-            Ok(Json(app.uploads.commit(&caller, &profile, commit).await?.into()))
+            Ok(Json(app.uploads.commit((&caller, &token), &profile, commit).await?.into()))
         }
         Some(_) => Err(Error::Invalid("action must be commitFileUpload here; leave it out to send a form with the file".to_owned())),
     }
@@ -239,8 +250,7 @@ pub(crate) async fn download(
         (CONTENT_LENGTH, HeaderValue::from(row.size)),
         (CONTENT_DISPOSITION, disposition),
     ];
-    let body = Body::from_stream(ReaderStream::with_capacity(file, CHUNK));
-    Ok((headers, [(REPR_DIGEST, digest)], body).into_response())
+    Ok((headers, [(REPR_DIGEST, digest)], Body::from_stream(sent(file))).into_response())
 }
 
 /// The bytes of a file.

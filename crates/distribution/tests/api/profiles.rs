@@ -66,6 +66,8 @@ async fn a_list_is_a_bare_array_in_order_of_creation(db: Db) {
     world.patch("owner", &ids[1], json!({ "testingGroupIds": [group] })).await.good();
     let groups: Vec<Value> = world.get(VIEWER, PROFILES).await.good().as_array().unwrap().iter().map(|item| item["testingGroupIds"].clone()).collect();
     assert_eq!(groups, [json!(null), json!([group]), json!(null)]);
+    let second = world.get(VIEWER, &format!("{PROFILES}?Page=2&Size=1")).await.good();
+    assert_eq!(second[0]["testingGroupIds"], json!([group]));
 }
 
 async fn pages_and_searches_take_a_part(db: Db) {
@@ -291,6 +293,11 @@ async fn the_static_user_is_not_everybodys_to_see(db: Db) {
             assert_eq!((&settings["username"], &settings["authenticationType"]), (&username, &json!(3)), "{role}");
         }
     }
+    // Guessing tells nothing either.
+    for guess in ["qa", "qb", ""] {
+        world.patch(EXTERNAL, &id, json!({ "settings": { "username": guess } })).await.fails(403, "insufficient_permission");
+    }
+    world.patch(VIEWER, &id, json!({ "settings": { "username": "qa" } })).await.good();
 }
 
 async fn wrong_members_are_refused(db: Db) {
@@ -316,6 +323,7 @@ async fn wrong_members_are_refused(db: Db) {
         json!({ "testingGroupIds": [NOBODYS.replace('-', "")] }),
         json!({ "testingGroupIds": many }),
         json!({ "settings": [] }),
+        json!({ "settings": [3, "qa", "password", true] }),
         json!({ "settings": { "authenticationType": 0 } }),
         json!({ "settings": { "authenticationType": 6 } }),
         json!({ "settings": { "authenticationType": -1 } }),

@@ -296,6 +296,18 @@ async fn a_key_that_is_revoked_between_two_steps_stops_the_next_one() {
     assert_eq!(stage.commit(&token, &file).await.status, 401);
     assert_eq!(stage.app_versions().await.len(), 0);
 
+    let (id, token) = make("within-the-only-one").await;
+    let head = format!("POST {} HTTP/1.1\r\nAuthorization: {token}\r\nContent-Type: multipart/form-data; boundary=b\r\n", stage.versions());
+    let (start, end) = (&b"--b\r\nContent-Disposition: form-data; name=\"File\"; filename=\"a.apk\"\r\n\r\nhel"[..], &b"lo\r\n--b--\r\n"[..]);
+    let mut stream = stage.connect(&head, start.len() + end.len()).await;
+    stream.write_all(start).await.unwrap();
+    until("the file is begun", async || (!files(&stage.files).is_empty()).then_some(())).await;
+    revoke(&id).await;
+    stream.write_all(end).await.unwrap();
+    let late = read(&mut stream).await;
+    assert_eq!((late.status, error(&late)), (401, "invalid_token".to_owned()));
+    assert_eq!(stage.app_versions().await.len(), 0);
+
     let (id, token) = make("before-the-last").await;
     let (file, url) = stage.ask(&token, 5).await;
     assert_eq!(stage.put(&url, 1, b"hello").await.status, 200);
