@@ -28,7 +28,7 @@ const ERRORS: &str = "errors";
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The pages in the order of the navigation, by their slugs; the first one stands at `/docs` itself.
-const SOURCES: [(&str, &str); 14] = [
+const SOURCES: [(&str, &str); 15] = [
     ("", include_str!("../../../../docs/guide/index.md")),
     ("authentication", include_str!("../../../../docs/guide/authentication.md")),
     ("personal-access-keys", include_str!("../../../../docs/guide/personal-access-keys.md")),
@@ -40,6 +40,7 @@ const SOURCES: [(&str, &str); 14] = [
     ("protect-your-api", include_str!("../../../../docs/guide/protect-your-api.md")),
     ("gateways", include_str!("../../../../docs/guide/gateways.md")),
     ("taking-back", include_str!("../../../../docs/guide/taking-back.md")),
+    ("uploading", include_str!("../../../../docs/guide/uploading.md")),
     ("migrating", include_str!("../../../../docs/guide/migrating.md")),
     ("operating", include_str!("../../../../docs/guide/operating.md")),
     (ERRORS, include_str!("../../../../docs/guide/errors.md")),
