@@ -72,7 +72,7 @@ fn ground(operation: &str) -> Ground {
             needs: None,
             invalid: Some(Error::WrongLength(40960)),
             missing: &[],
-            others: vec![("The URL is wrong, too old, or its key has ended.", Error::UploadUrl), ("The file is there already.", Error::AlreadyUploaded)],
+            others: vec![("The URL is wrong or over (`upload_url_invalid`), or its key or permission has ended (`upload_url_revoked`).", Error::UploadUrl), ("The file is there already.", Error::AlreadyUploaded)],
         },
         "getAppVersion" => plain(VIEW, &[Profile, AppVersion]),
         "updateAppVersion" => body(
@@ -97,7 +97,7 @@ fn ground(operation: &str) -> Ground {
 pub(super) fn complete(operation: &mut Operation, path: &str) {
     let Some(id) = operation.operation_id.clone() else { return };
     let Ground { needs, invalid, missing, others } = ground(&id);
-    let mut answers = vec![unavailable(), plain("Something is broken inside.", &Error::Internal)];
+    let mut answers = vec![unavailable(&id), plain("Something is broken inside.", &Error::Internal)];
     if let Some((permission, role)) = needs {
         answers.extend([unauthorized(), forbidden(&id, permission, role)]);
     }
@@ -105,6 +105,7 @@ pub(super) fn complete(operation: &mut Operation, path: &str) {
     if let Some(thing) = missing.last() {
         let codes: Vec<&str> = missing.iter().map(|thing| Error::NotFound(*thing).status_and_code().1).collect();
         let codes = codes.join("`, `");
+        let codes = if id == "downloadAppVersion" { format!("{codes}`, `{}", Error::FileMissing.status_and_code().1) } else { codes };
         let description = format!("It is not in this organization (`{codes}`). An id that is none, or another organization's, gets the same answer.");
         answers.push(plain(&description, &Error::NotFound(*thing)));
     }
@@ -157,9 +158,15 @@ fn plain(description: &str, failure: &Error) -> (StatusCode, Response) {
     (failure.status_and_code().0, response.build())
 }
 
-fn unavailable() -> (StatusCode, Response) {
+fn unavailable(operation: &str) -> (StatusCode, Response) {
     let failure = Error::Unavailable;
-    let response = error("The data, or the keys that tokens are checked with, are out of reach.", &failure.body());
+    let description = match operation {
+        "putFile" | "postFile" => {
+            "The data, or the keys that tokens are checked with, are out of reach (`temporarily_unavailable`), or others are sending to the URL (`upload_busy`)."
+        }
+        _ => "The data, or the keys that tokens are checked with, are out of reach.",
+    };
+    let response = error(description, &failure.body());
     (failure.status_and_code().0, response.header("Retry-After", text_header("Seconds after which to try again.")).build())
 }
 
