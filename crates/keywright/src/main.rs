@@ -16,7 +16,7 @@ use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use keywright_cli::{
-    admin::{AdminCommand, Format},
+    admin::{AdminCommand, Format, NoAnswer},
     catalog::CatalogCommand,
     remote::{self, RemoteCommand},
     signing_keys::SigningKeysCommand,
@@ -82,6 +82,7 @@ enum Command {
         command: SigningKeysCommand,
     },
     /// How the installation is: its revision, and the processes that serve it, with their leases
+    #[command(after_help = "Exit codes: 0 it is printed; 1 refused or failed; 2 not understood; 5 the server does not answer within three seconds.")]
     Status {
         #[command(flatten)]
         place: Place,
@@ -190,7 +191,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("keywright: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<NoAnswer>() { ExitCode::from(NoAnswer::EXIT_CODE) } else { ExitCode::FAILURE }
         }
     }
 }
