@@ -21,7 +21,8 @@ use keywright_cli::{
     remote::{self, RemoteCommand},
     signing_keys::SigningKeysCommand,
 };
-use keywright_protocol::admin::AdminRequest;
+use keywright_core::catalog::assemble;
+use keywright_protocol::{Catalog, admin::AdminRequest};
 use keywright_server::{
     config::{Config, DatabaseFlags, Flags, REFERENCE},
     listen,
@@ -243,6 +244,9 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
             let settings = config.settings(issuer)?;
             for sentence in config.gateway.doubts(settings.preset, settings.own_catalog.as_deref())? {
                 println!("{sentence}");
+            }
+            if config.distribution.enabled {
+                serve::check_catalog(&Catalog::new(assemble(settings.preset, settings.own_catalog.as_deref())?)?)?;
             }
             println!("the configuration can be used");
             Ok(())
