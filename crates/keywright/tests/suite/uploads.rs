@@ -91,7 +91,8 @@ async fn whoever_writes_on_still_gets_his_answer() {
     let place = Place::new();
     let stage = Stage::start(&place).await;
     let viewer = exchange(&stage.demo.base, &stage.demo.key("viewer")).await;
-    let form = |token: &str| format!("POST {} HTTP/1.1\r\nAuthorization: Bearer {token}\r\nContent-Type: multipart/form-data; boundary=b\r\n", stage.versions());
+    let form =
+        |token: &str| format!("POST {} HTTP/1.1\r\nAuthorization: Bearer {token}\r\nContent-Type: multipart/form-data; boundary=b\r\n", stage.versions());
     let nowhere = format!("PUT /distribution/v1/uploads/{}?signature=x HTTP/1.1\r\n", stage.profile);
     let json = format!("POST /distribution/v1/profiles HTTP/1.1\r\nAuthorization: Bearer {}\r\n", stage.token);
     for (head, code) in [
