@@ -386,6 +386,7 @@ async fn without_a_lease_nothing_is_said() {
 #[tokio::test]
 async fn a_replica_is_ready_as_long_as_it_may_answer() {
     let two = Two::new().await;
+    assert_eq!(two.ask(&two.one).await, "accepted");
     two.test.db.close().await;
     assert_eq!((two.one.ready().await, two.ask(&two.one).await), (Ok(()), "accepted"));
     two.world.clock.advance(LEASE);
