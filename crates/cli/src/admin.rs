@@ -12,7 +12,7 @@ use keywright_protocol::{
     admin::{AdminReply, AdminRequest, RolesIn},
     installation::InstallationStatus,
 };
-use std::{path::Path, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
@@ -248,11 +248,42 @@ impl From<AdminCommand> for AdminRequest {
 
 /// How long a server may take for one act.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long for saying how it is: whoever asks wants to know whether it stands still.
+const TIMEOUT_OF_STATUS: Duration = Duration::from_secs(3);
+
+/// A server is there, and does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// It was asked to do something.
+    Act,
+    /// It was asked how it is.
+    Status,
+}
+
+impl NoAnswer {
+    /// How a command ends that got none: as where a server cannot be reached.
+    pub const EXIT_CODE: u8 = 5;
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Act => f.write_str("the server did not answer in time; whether it did it is not sure"),
+            Self::Status => write!(
+                f,
+                "the server did not answer within {} s, so it stands still; `keywright db status` says how its database is",
+                TIMEOUT_OF_STATUS.as_secs()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NoAnswer {}
 
 /// Sends a request to the server that listens on a socket; `None` if no server does.
 ///
 /// # Errors
-/// If the socket may not be opened, or the connection breaks off.
+/// [`NoAnswer`]; or if the socket may not be opened, or the connection breaks off.
 pub async fn send(socket: &Path, request: &AdminRequest) -> anyhow::Result<Option<AdminReply>> {
     use std::io::ErrorKind;
     let mut stream = match UnixStream::connect(socket).await {
@@ -268,7 +299,8 @@ pub async fn send(socket: &Path, request: &AdminRequest) -> anyhow::Result<Optio
         stream.read_to_string(&mut reply).await?;
         Ok::<_, anyhow::Error>(reply)
     };
-    let reply = tokio::time::timeout(TIMEOUT, exchange).await.context("the server did not answer in time; whether it did it is not sure")??;
+    let (patience, none) = if matches!(request, AdminRequest::Status) { (TIMEOUT_OF_STATUS, NoAnswer::Status) } else { (TIMEOUT, NoAnswer::Act) };
+    let reply = tokio::time::timeout(patience, exchange).await.map_err(|_| none)??;
     Ok(Some(serde_json::from_str(&reply).context("the server's answer cannot be read; is it of another version?")?))
 }
 

@@ -41,6 +41,8 @@ pub struct DatabaseStatus {
     pub shut_at: Option<Time>,
     /// Where it was moved to.
     pub moved_to: Option<String>,
+    /// What `keywright serve` says to its server, if that is not as it must be.
+    pub refused: Option<String>,
     /// The processes that serve it together.
     pub replicas: Vec<ReplicaLine>,
 }
@@ -64,6 +66,7 @@ impl DatabaseStatus {
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {
         match self.schema {
+            _ if self.refused.is_some() => self.refused.clone(),
             _ if self.is_unfinished => Some("it is a copy that is not finished: run the same `keywright db copy` again".to_owned()),
             None => Some("there is nothing in it yet: `keywright serve` makes what it needs, or `keywright db copy` fills it".to_owned()),
             Some(found) if self.newest < found => Some("its schema is of a later release: use that one".to_owned()),
@@ -100,6 +103,7 @@ pub async fn status(location: &Location) -> Result<DatabaseStatus, StartError> {
         revision: None,
         shut_at: None,
         moved_to: None,
+        refused: location.check().await.err().map(|error| error.to_string()),
         replicas: Vec::new(),
     };
     if schema == Some(newest) && !status.is_unfinished {

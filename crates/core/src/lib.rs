@@ -156,13 +156,16 @@ impl Core {
         self.keyring.load_full()
     }
 
-    /// Whether this process can answer: the database does, and there is a lease.
+    /// Whether this process can answer: one of several as long as it has a lease, since it answers from memory until that is over; one that
+    /// has its database alone if that answers.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn ready(&self) -> Result<(), Error> {
-        self.hold_lease().await?;
-        self.soon(async { self.db.ping().await.map_err(Error::from) }).await
+        match self.replica {
+            Some(_) => self.hold_lease().await,
+            None => Ok(self.db.ping().await?),
+        }
     }
 
     /// Waits until this replica has applied the log of changes up to a position.

@@ -85,6 +85,8 @@ pub(crate) struct Replica {
     sharers: AtomicU32,
     /// Whether a row was removed whose process may have left its events of access unwritten.
     has_gone: AtomicBool,
+    /// Whether it has taken its own row away, or could not.
+    has_left: AtomicBool,
 }
 
 /// Renews the lease.
@@ -131,6 +133,7 @@ impl Replica {
             looker: Mutex::new(Looker { aside: looking, looked_at: Duration::ZERO, last: None, reached: Position { history: 0, n: 0 }, sees_me: false }),
             sharers: AtomicU32::new(1),
             has_gone: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
         })
     }
 
@@ -399,9 +402,9 @@ impl Core {
         self.replica.as_ref().map(|_| self.db.rings())
     }
 
-    /// Takes this replica's row away, so that nobody waits for it. To be done when nothing is answered any more.
+    /// Takes this replica's row away, so that nobody waits for it. To be done when nothing is answered any more; again does nothing.
     pub(crate) async fn leave(&self) {
-        let Some(replica) = &self.replica else { return };
+        let Some(replica) = self.replica.as_ref().filter(|replica| !replica.has_left.swap(true, Ordering::SeqCst)) else { return };
         let mut keeper = replica.keeper.lock().await;
         replica.end_lease();
         // Whoever goes says what it knows, if that is asked for.

@@ -16,7 +16,7 @@ use crate::{
     migrate::{UNFINISHED, newest},
     sqlite,
     tx::Held,
-    whole::{self, Access, Whole},
+    whole::{self, Access, Look, Whole},
 };
 use aws_lc_rs::digest::{Context, SHA256};
 use futures_util::TryStreamExt as _;
@@ -251,15 +251,25 @@ impl Target {
     /// # Errors
     /// [`CopyError::OtherCopy`] if it is another one, or finished; and the others.
     pub async fn resume(location: &Location, migrations: &[Migration], (left_out, of): (LeftOut, [u8; 32])) -> Result<Self, CopyError> {
+        // Before anything is made in what may be somebody else's.
+        let look = Self::look(location).await?;
+        if look.and_then(|look| look.unfinished).is_none_or(|mark| mark != of) {
+            return Err(CopyError::OtherCopy);
+        }
         match Self::open(location, migrations, (left_out, of)).await? {
             (target, Some(mark)) if mark == of => Ok(target),
             _ => Err(CopyError::OtherCopy),
         }
     }
 
-    async fn open(location: &Location, migrations: &[Migration], (left_out, of): (LeftOut, [u8; 32])) -> Result<(Self, Option<Vec<u8>>), CopyError> {
+    /// How it is; `None` if it is not there yet.
+    async fn look(location: &Location) -> Result<Option<Look>, CopyError> {
         let is_new = matches!(location, Location::Sqlite { path } if !path.exists());
-        let look = if is_new { None } else { Some(Whole::open(location, Access::Look).await?.look().await?) };
+        Ok(if is_new { None } else { Some(Whole::open(location, Access::Look).await?.look().await?) })
+    }
+
+    async fn open(location: &Location, migrations: &[Migration], (left_out, of): (LeftOut, [u8; 32])) -> Result<(Self, Option<Vec<u8>>), CopyError> {
+        let look = Self::look(location).await?;
         let mark = look.as_ref().and_then(|look| look.unfinished.clone());
         if mark.is_none() {
             Db::open(location, Writes::Plain, migrations).await?.close().await;

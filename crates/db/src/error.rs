@@ -70,6 +70,9 @@ pub enum OpenError {
     /// A commit would be on one machine alone.
     #[error("database.require_sync is set, but the server names no synchronous standby: set synchronous_standby_names there, or require_sync = false")]
     NoStandby,
+    /// Another program's.
+    #[error("the database holds tables that are not Keywright's; name an empty one")]
+    Foreign,
     /// The address cannot be understood.
     #[error("the database URL cannot be read ({0}): write postgres://user:password@host:port/database")]
     BadUrl(String),

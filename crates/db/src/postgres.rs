@@ -40,25 +40,22 @@ pub(crate) const WAITS: &str = "SELECT CASE WHEN current_setting('synchronous_st
 
 pub(crate) async fn open(url: &str, (schema, standby): (Option<&str>, Standby), migrations: &[Migration]) -> Result<(Pool, Source, Held), OpenError> {
     let base = options(url, schema)?;
-    let mut connection = tokio::time::timeout(OPEN_TIMEOUT, base.connect())
-        .await
-        .map_err(|_| OpenError::Unreachable(format!("no answer within {} s", OPEN_TIMEOUT.as_secs())))?
-        .map_err(|error| unreachable(&error))?;
-    check(&mut connection, standby).await.map_err(|error| unreachable(&error))??;
+    let mut connection = connect(&base).await?;
+    check(&mut connection, standby).await.map_err(|error| unreachable(&base, &error))??;
 
     // Migrations wait for each other as long as it takes: only what comes later has a lock timeout.
     let mut migrator = migrate::migrator(migrations, |step| step.postgres);
     if let Some(schema) = schema
-        && !has_schema(&mut connection, schema).await.map_err(|error| unreachable(&error))?
+        && !has_schema(&mut connection, schema).await.map_err(|error| unreachable(&base, &error))?
     {
         migrator.create_schema(format!("\"{schema}\""));
     }
     migrator.run(&mut connection).await.map_err(|error| migrate::explain(&error, migrations))?;
-    connection.close().await.map_err(|error| unreachable(&error))?;
+    connection.close().await.map_err(|error| unreachable(&base, &error))?;
 
     let with_idle_timeout = |idle| base.clone().options([("lock_timeout", LOCK_TIMEOUT), ("idle_in_transaction_session_timeout", idle)]);
     let session = with_idle_timeout(IDLE_TIMEOUT);
-    let writer = session.connect().await.map_err(|error| unreachable(&error))?;
+    let writer = connect(&session).await?;
     let readers = PgPoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -66,6 +63,20 @@ pub(crate) async fn open(url: &str, (schema, standby): (Option<&str>, Standby), 
         .test_before_acquire(false)
         .connect_lazy_with(with_idle_timeout(IDLE_TIMEOUT_OF_READERS));
     Ok((Pool::Postgres(readers), Source::Postgres(session), Held::writer(writer)))
+}
+
+/// Whether a database would be opened as it is.
+pub(crate) async fn look_at(url: &str, (schema, standby): (Option<&str>, Standby)) -> Result<(), OpenError> {
+    let options = options(url, schema)?;
+    let mut connection = connect(&options).await?;
+    check(&mut connection, standby).await.map_err(|error| unreachable(&options, &error))?
+}
+
+pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
+    tokio::time::timeout(OPEN_TIMEOUT, options.connect())
+        .await
+        .map_err(|_| OpenError::Unreachable(format!("{}: no answer within {} s", place(options), OPEN_TIMEOUT.as_secs())))?
+        .map_err(|error| unreachable(options, &error))
 }
 
 pub(crate) fn options(url: &str, schema: Option<&str>) -> Result<PgConnectOptions, OpenError> {
@@ -98,6 +109,23 @@ fn is_name(schema: &str) -> bool {
         && schema.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
+/// Tables that no extension brought, but for that of the migrations; and whether that is ours, and any ran. In this order: what a process
+/// that starts at the same time makes, it makes with the row that says so.
+const TABLES: &str = "SELECT count(*) AS tables FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
+    WHERE n.nspname = current_schema() AND t.relkind IN ('r', 'p') AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
+    AND NOT (t.relname = 'schema_migrations' AND EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attname = 'checksum'))";
+const OUR_MIGRATIONS: &str = "SELECT count(*) AS ours FROM pg_attribute WHERE attrelid = to_regclass('schema_migrations') AND attname = 'checksum'";
+
+/// Nothing is made beside the tables of another program.
+async fn check_ours(connection: &mut PgConnection) -> Result<Result<(), OpenError>, sqlx::Error> {
+    if connection.fetch_one(TABLES).await?.try_get::<i64, _>("tables")? == 0 {
+        return Ok(Ok(()));
+    }
+    let is_ours = connection.fetch_one(OUR_MIGRATIONS).await?.try_get::<i64, _>("ours")? == 1
+        && connection.fetch_optional("SELECT 1 FROM schema_migrations LIMIT 1").await?.is_some();
+    Ok(if is_ours { Ok(()) } else { Err(OpenError::Foreign) })
+}
+
 async fn check(connection: &mut PgConnection, standby: Standby) -> Result<Result<(), OpenError>, sqlx::Error> {
     let row = connection
         .fetch_one(
@@ -121,7 +149,7 @@ async fn check(connection: &mut PgConnection, standby: Standby) -> Result<Result
     if standby == Standby::Required && row.try_get::<String, _>("standbys")?.is_empty() {
         return Ok(Err(OpenError::NoStandby));
     }
-    Ok(Ok(()))
+    check_ours(connection).await
 }
 
 /// Asked first, since `CREATE SCHEMA IF NOT EXISTS` wants the right to create one even where there is nothing to do.
@@ -130,8 +158,17 @@ async fn has_schema(connection: &mut PgConnection, schema: &str) -> Result<bool,
     Ok(row.is_some())
 }
 
-pub(crate) fn unreachable(error: &sqlx::Error) -> OpenError {
-    OpenError::Unreachable(error.to_string())
+fn place(options: &PgConnectOptions) -> String {
+    match options.get_socket() {
+        Some(folder) => folder.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
+}
+
+/// Where, and what: of what the server says its sentence alone.
+fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> OpenError {
+    let said = error.as_database_error().map_or_else(|| error.to_string(), |said| said.message().to_owned());
+    OpenError::Unreachable(format!("{}: {said}", place(options)))
 }
 
 pub(crate) fn query(sql: impl SqlSafeStr, values: &[Value]) -> Query<'static, Postgres, PgArguments> {

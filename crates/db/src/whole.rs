@@ -7,9 +7,6 @@ use crate::{
     tx::Held,
 };
 use sqlx::{ConnectOptions as _, PgConnection, SqliteConnection};
-use std::time::Duration;
-
-const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is wanted of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +84,7 @@ impl Whole {
             ),
             Engine::Postgres => (
                 "SELECT current_setting('server_version') AS version",
-                "SELECT CASE WHEN to_regclass('schema_migrations') IS NULL THEN 0 ELSE 1 END AS there",
+                "SELECT count(*) AS there FROM pg_attribute WHERE attrelid = to_regclass('schema_migrations') AND attname = 'checksum'",
                 "SELECT COALESCE(SUM(pg_total_relation_size(oid)), 0)::bigint AS bytes FROM pg_class
                     WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'",
             ),
@@ -153,11 +150,7 @@ fn busy(error: StoreError) -> OpenError {
 /// A connection that may wait between two statements for as long as it takes.
 pub(crate) async fn connect(url: &str, schema: Option<&str>) -> Result<PgConnection, OpenError> {
     let settings = [("lock_timeout", postgres::LOCK_TIMEOUT), ("idle_in_transaction_session_timeout", "0"), ("statement_timeout", "0")];
-    let options = postgres::options(url, schema)?.options(settings);
-    tokio::time::timeout(OPEN_TIMEOUT, options.connect())
-        .await
-        .map_err(|_| OpenError::Unreachable(format!("no answer within {} s", OPEN_TIMEOUT.as_secs())))?
-        .map_err(|error| postgres::unreachable(&error))
+    postgres::connect(&postgres::options(url, schema)?.options(settings)).await
 }
 
 impl Location {
@@ -172,6 +165,18 @@ impl Location {
                 let database = options.get_database().unwrap_or(options.get_username());
                 format!("postgres://{}:{}/{database}{schema}", options.get_host(), options.get_port())
             }
+        }
+    }
+
+    /// Whether the engine is new enough and keeps what it commits, as it is asked before anything is made there.
+    ///
+    /// # Errors
+    /// [`OpenError`], as where it is opened to be served from.
+    pub async fn check(&self) -> Result<(), OpenError> {
+        match self {
+            // A file is checked where it is opened: what it must keep is set by whoever opens it.
+            Self::Sqlite { .. } => Ok(()),
+            Self::Postgres { url, schema, standby } => postgres::look_at(url, (schema.as_deref(), *standby)).await,
         }
     }
 

@@ -13,7 +13,7 @@ use keywright_server::{
     config::Config,
     data_dir::DataDir,
     documentation::Documentation,
-    listen, logging,
+    issuer, listen, logging,
     openapi::{Spec, SpecAt},
     outer::Outer,
     tasks,
@@ -74,19 +74,23 @@ pub(crate) async fn run(args: DistributionArgs) -> anyhow::Result<()> {
     }
     let audience = args.audience.unwrap_or_else(|| issuer.clone());
     let verifier = Arc::new(Verifier::new(keywright_verify::Config::new(&issuer, audience), Arc::new(source.clone())));
-    // The issuer may start later: then the first requests are answered with 503, and refresh by themselves.
+    // The issuer may start later: until then requests are answered with 503, which the log tells of.
     drop(source.refresh(Need::Keys).await);
     let spec = Spec { name: "distribution".to_owned(), at: SpecAt::Here(Box::new(keywright_distribution::openapi())) };
     let base = public_url(args.public_url.as_deref(), address)?;
-    let mounted = Mounted { router: distribution.router(verifier, &base), spec, brings_files: brings_a_file };
+    let mounted = Mounted { router: distribution.router(Arc::clone(&verifier), &base), spec, brings_files: brings_a_file };
     let auth = Spec { name: "auth".to_owned(), at: SpecAt::Url(format!("{issuer}/openapi/auth.json")) };
     let metrics = Arc::new(Metrics::default());
-    let (asked, known) = (distribution.clone(), source);
+    let (asked, known, of) = (distribution.clone(), source.clone(), issuer.clone());
+    let cannot_judge = move || issuer::obstacle(&known, std::iter::once(verifier.config()), &of, Clock::System.now());
+    let looked = cannot_judge.clone();
     let ready = move || {
-        let (distribution, source) = (asked.clone(), known.clone());
+        let (distribution, cannot_judge) = (asked.clone(), looked.clone());
         async move {
-            let answers = distribution.ping().await.is_ok() && source.snapshot().is_some();
-            if answers { Ok(()) } else { Err(keywright_core::Error::Unavailable) }
+            match distribution.ping().await {
+                Ok(()) => cannot_judge(),
+                Err(_) => Some(keywright_core::Error::Unavailable.to_string()),
+            }
         }
     };
     let mut origins = args.allow_origins;
@@ -102,6 +106,7 @@ pub(crate) async fn run(args: DistributionArgs) -> anyhow::Result<()> {
     });
     let mut signals = tasks::EndSignals::take().context("signals cannot be taken over")?;
     let (stop, sign) = tasks::Stop::new();
+    drop(tasks::spawn(tasks::watch_issuer(cannot_judge, source, sign.clone())));
     let serving = tasks::spawn(async move { listen::serve(listener, &config, outer, sign).await });
     println!("listening on http://{address}");
     signals.wait().await;

@@ -16,12 +16,13 @@ use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use keywright_cli::{
-    admin::{AdminCommand, Format},
+    admin::{AdminCommand, Format, NoAnswer},
     catalog::CatalogCommand,
     remote::{self, RemoteCommand},
     signing_keys::SigningKeysCommand,
 };
-use keywright_protocol::admin::AdminRequest;
+use keywright_core::catalog::assemble;
+use keywright_protocol::{Catalog, admin::AdminRequest};
 use keywright_server::{
     config::{Config, DatabaseFlags, Flags, REFERENCE},
     listen,
@@ -82,6 +83,7 @@ enum Command {
         command: SigningKeysCommand,
     },
     /// How the installation is: its revision, and the processes that serve it, with their leases
+    #[command(after_help = "Exit codes: 0 it is printed; 1 refused or failed; 2 not understood; 5 the server does not answer within three seconds.")]
     Status {
         #[command(flatten)]
         place: Place,
@@ -190,7 +192,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("keywright: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<NoAnswer>() { ExitCode::from(NoAnswer::EXIT_CODE) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -242,6 +244,9 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
             let settings = config.settings(issuer)?;
             for sentence in config.gateway.doubts(settings.preset, settings.own_catalog.as_deref())? {
                 println!("{sentence}");
+            }
+            if config.distribution.enabled {
+                serve::check_catalog(&Catalog::new(assemble(settings.preset, settings.own_catalog.as_deref())?)?)?;
             }
             println!("the configuration can be used");
             Ok(())

@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail};
 use keywright_cli::admin::{Format, render};
 use keywright_distribution::{Distribution, FileSettings, PERMISSIONS, brings_a_file};
 use keywright_protocol::{
-    Clock,
+    Catalog, Clock,
     admin::{AdminReply, AdminRequest},
 };
 use keywright_server::{
@@ -64,13 +64,18 @@ pub(crate) async fn open(prepared: &run::Prepared) -> anyhow::Result<Distributio
 
 /// The distribution API in this process, protected by the server's own verifier.
 pub(crate) fn mount(distribution: &Distribution, app: &Arc<App>) -> anyhow::Result<Mounted> {
-    let catalog = app.core.catalog();
-    if let Some(missing) = PERMISSIONS.iter().find(|id| catalog.catalog.index(id).is_none()) {
-        bail!("distribution.enabled needs the permission {missing}, which the catalog does not have; set catalog.preset = \"appcircle\"");
-    }
+    check_catalog(&app.core.catalog().catalog)?;
     let router = distribution.router(Arc::clone(&app.verifier), app.core.issuer());
     let spec = Spec { name: "distribution".to_owned(), at: SpecAt::Here(Box::new(keywright_distribution::openapi())) };
     Ok(Mounted { router, spec, brings_files: brings_a_file })
+}
+
+/// Whether a catalog has what the distribution API asks for.
+pub(crate) fn check_catalog(catalog: &Catalog) -> anyhow::Result<()> {
+    match PERMISSIONS.iter().find(|id| catalog.index(id).is_none()) {
+        Some(missing) => bail!("distribution.enabled needs the permission {missing}, which the catalog does not have; set catalog.preset = \"appcircle\""),
+        None => Ok(()),
+    }
 }
 
 /// Makes the operator organization, or says which command does it.

@@ -143,18 +143,19 @@ impl App {
     }
 }
 
-/// The routes of a resource API that runs by itself: its own, its API page, health and metrics. `ready` says whether it can work.
+/// The routes of a resource API that runs by itself: its own, its API page, health and metrics. `ready` says in a sentence why it cannot
+/// work, if so.
 pub fn resource_router<R, F>(mounted: Mounted, more: Vec<Spec>, metrics: &Arc<Metrics>, ready: R) -> Router
 where
     R: Fn() -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Result<(), keywright_core::Error>> + Send,
+    F: Future<Output = Option<String>> + Send,
 {
     let mut specs = vec![mounted.spec];
     specs.extend(more);
     let metrics = Arc::clone(metrics);
     let router = Router::new()
         .route(paths::HEALTH, get(health::alive))
-        .route(paths::READY, get(async move || health::ready(ready().await)))
+        .route(paths::READY, get(async move || health::ready_unless(ready().await)))
         .route(paths::METRICS, get(async move || health::metrics(&metrics)));
     finish(router.merge(openapi::router(&specs)).merge(mounted.router))
 }

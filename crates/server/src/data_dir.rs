@@ -1,5 +1,6 @@
 //! The data folder: the database, the key file beside it, and the lock that keeps a second process away.
 
+use crate::config::DEFAULT_FILE;
 use keywright_core::{KeyFile, Location};
 use std::{
     fs::{DirBuilder, File, OpenOptions, TryLockError},
@@ -44,7 +45,7 @@ pub enum DataDirError {
         reason: String,
     },
     /// The demo wants a fresh one.
-    #[error("the folder {path} is not empty; the demo starts in a fresh one. To go on with what an earlier demo left there, use serve: keywright serve --config {path}/keywright.toml", path = .0.display())]
+    #[error("the folder {path} is not empty; the demo starts in a fresh one: give another one with --data-dir{}", going_on(.0), path = .0.display())]
     NotEmpty(PathBuf),
     /// A restore wants a fresh one.
     #[error("the folder {path} is not empty, and a restore writes into an empty one only; give another one with --data-dir", path = .0.display())]
@@ -55,6 +56,13 @@ pub enum DataDirError {
     /// Another backup is being made.
     #[error("another backup of {path} is being made; wait until it is done", path = .0.display())]
     BackupRuns(PathBuf),
+}
+
+/// What to do with a folder that a demo has left.
+fn going_on(folder: &Path) -> String {
+    let file = folder.join(DEFAULT_FILE);
+    let serve = || format!(". To go on with what an earlier demo left there, use serve: keywright serve --config {}", file.display());
+    if file.exists() { serve() } else { String::new() }
 }
 
 /// Whether a database was ever started with.
@@ -170,30 +178,13 @@ impl DataDir {
         }
     }
 
-    /// The same, for a folder that must be empty or not there yet.
-    ///
-    /// # Errors
-    /// [`DataDirError::NotEmpty`] and the others.
-    pub fn take_empty(path: &Path) -> Result<Self, DataDirError> {
-        Self::check_empty(path)?;
-        Self::take(path)
-    }
-
-    /// Whether a folder is empty or not there yet.
+    /// Whether a folder is empty or not there yet. The lock does not count: a start that failed leaves it.
     ///
     /// # Errors
     /// [`DataDirError::NotEmpty`] and the others.
     pub fn check_empty(path: &Path) -> Result<(), DataDirError> {
-        match std::fs::read_dir(path) {
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    return Err(DataDirError::NotEmpty(path.to_owned()));
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(DataDirError::NotWritable { path: path.to_owned(), error }),
-        }
-        Ok(())
+        let holds_more = path.exists() && Self::holds_more_than_lock(path)?;
+        if holds_more { Err(DataDirError::NotEmpty(path.to_owned())) } else { Ok(()) }
     }
 
     /// Removes the lock of a folder that this process holds and leaves as it was.
@@ -206,13 +197,17 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError::Occupied`], and [`DataDirError::NotWritable`] if it cannot be looked into.
     pub(crate) fn check_nothing_but_lock(path: &Path) -> Result<(), DataDirError> {
+        if Self::holds_more_than_lock(path)? { Err(DataDirError::Occupied(path.to_owned())) } else { Ok(()) }
+    }
+
+    fn holds_more_than_lock(path: &Path) -> Result<bool, DataDirError> {
         let not_writable = |error| DataDirError::NotWritable { path: path.to_owned(), error };
         for entry in std::fs::read_dir(path).map_err(not_writable)? {
             if entry.map_err(not_writable)?.file_name() != LOCK {
-                return Err(DataDirError::Occupied(path.to_owned()));
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Where it is.

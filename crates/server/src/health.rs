@@ -1,9 +1,17 @@
 //! Whether the process runs, and whether it can work.
 
-use crate::{Metrics, error::ApiError};
+use crate::{
+    Metrics,
+    error::{ApiError, render},
+};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
 use keywright_protocol::ErrorBody;
+
+const READY: &str = r#"{"status":"ready"}"#;
 
 fn json(text: &'static str) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response()
@@ -25,7 +33,15 @@ pub(crate) async fn alive() -> Response {
 /// `GET /readyz`: it can do its work.
 pub(crate) fn ready(result: Result<(), keywright_core::Error>) -> Result<Response, ApiError> {
     result?;
-    Ok(json(r#"{"status":"ready"}"#))
+    Ok(json(READY))
+}
+
+/// The same for a process that says by itself why it cannot.
+pub(crate) fn ready_unless(obstacle: Option<String>) -> Response {
+    let Some(sentence) = obstacle else { return json(READY) };
+    let mut response = render(StatusCode::SERVICE_UNAVAILABLE, &ErrorBody::new("temporarily_unavailable", sentence));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 #[utoipa::path(

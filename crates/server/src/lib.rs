@@ -19,6 +19,7 @@ pub mod guide;
 mod health;
 mod idempotency;
 mod identity;
+pub mod issuer;
 mod json;
 mod limits;
 pub mod listen;

@@ -5,7 +5,7 @@ use crate::{
     Metrics,
     error::{ApiError, render},
     gateway::{self, Table, beside::Beside},
-    health,
+    health, issuer,
     json::{answer, parse},
     outer::RequestInfo,
 };
@@ -18,7 +18,7 @@ use axum::{
 };
 use http::StatusCode;
 use keywright_protocol::{AccessClaims, Clock, ErrorBody, paths};
-use keywright_verify::{Config, HttpSource, Source as _, StatusPolicy, Time, Verified, Verifier, bearer_token, insufficient, rejection};
+use keywright_verify::{Config, HttpSource, Verified, Verifier, bearer_token, insufficient, rejection};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -33,6 +33,7 @@ pub struct Sidecar {
     /// For gateways that ask here, if any do.
     gateway: Option<Beside>,
     source: HttpSource,
+    issuer: String,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -47,7 +48,7 @@ impl Sidecar {
         };
         let verifiers = audiences.iter().map(verifier).collect();
         let gateway = table.map(|table| Beside::new(table, config.clone(), source.clone()));
-        Arc::new(Self { verifiers, gateway, source, clock, metrics })
+        Arc::new(Self { verifiers, gateway, source, issuer: config.issuer.clone(), clock, metrics })
     }
 
     /// All routes.
@@ -64,16 +65,6 @@ impl Sidecar {
             .fallback(async || ApiError::NoSuchPath)
             .method_not_allowed_fallback(async || ApiError::NoSuchMethod)
             .with_state(Arc::clone(self))
-    }
-
-    /// Whether it knows enough of the issuer to decide about tokens.
-    fn is_ready(&self) -> bool {
-        let now = self.clock.now();
-        let is_fresh = |verifier: &Arc<Verifier>| match verifier.config().status {
-            StatusPolicy::Strict { max_age } => now <= Time::from_millis(self.source.status().as_of()).plus(max_age),
-            StatusPolicy::Lenient | StatusPolicy::Ignore => true,
-        };
-        self.source.snapshot().is_some() && self.verifiers.values().all(is_fresh)
     }
 
     /// The verifier of an audience; without one of the only one.
@@ -112,12 +103,9 @@ struct Good<'a> {
 }
 
 /// `GET /readyz`.
-async fn ready(State(sidecar): State<Arc<Sidecar>>) -> Result<Response, ApiError> {
-    const SENTENCE: &str = "this verifier has not heard of its issuer for too long, or not yet; see whether it reaches the issuer's URL";
-    if sidecar.is_ready() {
-        return health::ready(Ok(()));
-    }
-    Ok(render(StatusCode::SERVICE_UNAVAILABLE, &ErrorBody::new("temporarily_unavailable", SENTENCE)))
+async fn ready(State(sidecar): State<Arc<Sidecar>>) -> Response {
+    let configs = sidecar.verifiers.values().map(|verifier| verifier.config());
+    health::ready_unless(issuer::obstacle(&sidecar.source, configs, &sidecar.issuer, sidecar.clock.now()))
 }
 
 /// `POST /verify`: 200 with the claims; otherwise what the API should answer itself, status, headers and body.

@@ -2,6 +2,7 @@
 
 use crate::Metrics;
 use keywright_core::{Core, replica::RENEWED_EVERY};
+use keywright_verify::HttpSource;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -20,6 +21,8 @@ const RENEWED_AGAIN: Duration = Duration::from_millis(100);
 const ADVANCE_EVERY: Duration = Duration::from_secs(1);
 /// How often what is old is looked for, in the logs, in the usage of keys and in what was sent to webhooks.
 const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How often it is looked whether enough is heard of an issuer elsewhere.
+const ISSUER_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts a task. Whoever keeps the handle ends it, by the stop signal or by dropping what it waits for.
 #[expect(clippy::disallowed_methods, reason = "the one home of the server's tasks")]
@@ -183,6 +186,24 @@ pub async fn prune(core: Arc<Core>, stop: Stop) {
                 Err(error) => tracing::warn!(what, code = error.code(), "what is old cannot be removed; it is tried again in an hour"),
             }
         }
+    }
+}
+
+/// Says when tokens cannot be judged because of what is not heard of their issuer, and when they can again. `obstacle` is why they cannot.
+pub async fn watch_issuer(obstacle: impl Fn() -> Option<String> + Send, source: HttpSource, stop: Stop) {
+    let mut ticks = Ticks::every(ISSUER_LOOKED_AT_EVERY, stop);
+    let mut could = true;
+    while ticks.next().await {
+        let obstacle = obstacle();
+        match (could, &obstacle) {
+            (true, Some(obstacle)) => {
+                let error = source.last_error().map(|error| error.to_string());
+                tracing::warn!(obstacle, error, "tokens cannot be judged, and are answered 503");
+            }
+            (false, None) => tracing::info!("tokens can be judged again"),
+            (true, None) | (false, Some(_)) => {}
+        }
+        could = obstacle.is_none();
     }
 }
 

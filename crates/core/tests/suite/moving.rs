@@ -172,6 +172,21 @@ async fn it_may_be_killed_anywhere() {
     }
 }
 
+/// Reddens when somebody who names a target that is in use is told of that one, and not that the source has gone elsewhere; or when anything
+/// is made there.
+#[tokio::test]
+async fn what_was_moved_says_so_whatever_the_target_is() {
+    let ((from, world), to) = (ended(Engine::Sqlite).await, nowhere(Engine::Sqlite).await);
+    move_it(&from, &to, &world, Afterwards::Shut).await.unwrap();
+    let theirs = testing::postgres(Writes::Plain, &[]).await;
+    theirs.db.write(|tx| Box::pin(async move { tx.execute("CREATE TABLE keys (id TEXT)", &[]).await })).await.unwrap();
+    theirs.db.close().await;
+    let again = begin(&from, &theirs, &world).await.err().unwrap();
+    assert!(matches!(again, MoveError::Moved(_)), "{again}");
+    let left = status(&theirs.location).await.unwrap();
+    assert_eq!((left.schema, left.obstacle()), (None, Some(OpenError::Foreign.to_string())));
+}
+
 /// Reddens when what was moved by mistake is lost, when a copy that stands beside its source gives the same positions or indices, and when a
 /// database that was not moved is opened as if nothing could be lost.
 #[tokio::test]

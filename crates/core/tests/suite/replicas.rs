@@ -421,6 +421,17 @@ async fn without_a_lease_nothing_is_said() {
     assert!(two.other.status_news(None).is_ok() && two.other.ready().await.is_ok());
 }
 
+/// Reddens when a replica whose database is gone is taken out of the balancer before its lease is over: until then it answers from memory.
+#[tokio::test]
+async fn a_replica_is_ready_as_long_as_it_may_answer() {
+    let two = Two::new().await;
+    assert_eq!(two.ask(&two.one).await, "accepted");
+    two.test.db.close().await;
+    assert_eq!((two.one.ready().await, two.ask(&two.one).await), (Ok(()), "accepted"));
+    two.world.clock.advance(LEASE);
+    assert_eq!(two.one.ready().await, Err(Error::Unavailable));
+}
+
 /// Whoever waits for a lease gets it when it comes.
 #[tokio::test]
 async fn a_request_waits_a_little_for_a_lease() {

@@ -83,7 +83,25 @@ async fn postgres_addresses_are_judged() {
     assert!(matches!(bad, OpenError::BadUrl(_)), "{bad}");
     // Port 1 is not served.
     let nobody = refused(&Location::Postgres { url: "postgres://x@127.0.0.1:1/x".to_owned(), schema: None, standby: Standby::AsItIs }, MIGRATIONS).await;
-    assert!(matches!(nobody, OpenError::Unreachable(_)), "{nobody}");
+    assert!(matches!(&nobody, OpenError::Unreachable(said) if said.starts_with("127.0.0.1:1: ")), "{nobody}");
+    let test = testing::postgres(Writes::Plain, &[]).await;
+    let Location::Postgres { url, .. } = &test.location else { panic!("a server") };
+    let url = format!("{}/nothing", url.rsplit_once('/').unwrap().0);
+    let missing = refused(&Location::Postgres { url, schema: None, standby: Standby::AsItIs }, MIGRATIONS).await.to_string();
+    assert!(missing.contains(": database \"nothing\" does not exist)"), "{missing}");
+}
+
+/// Reddens when tables are made beside those of another program.
+#[tokio::test]
+async fn a_database_of_another_program_is_left_alone() {
+    let test = testing::postgres(Writes::Plain, &[]).await;
+    test.db.write(|tx| Box::pin(async move { tx.execute("CREATE TABLE theirs (id BIGINT)", &[]).await })).await.unwrap();
+    assert!(matches!(refused(&test.location, MIGRATIONS).await, OpenError::Foreign));
+    assert!(matches!(test.location.check().await, Err(OpenError::Foreign)));
+    let Location::Postgres { url, .. } = &test.location else { panic!("a server") };
+    let own = Location::Postgres { url: url.clone(), schema: Some("own".to_owned()), standby: Standby::AsItIs };
+    Db::open(&own, Writes::Plain, MIGRATIONS).await.unwrap().close().await;
+    assert!(own.check().await.is_ok());
 }
 
 #[tokio::test]

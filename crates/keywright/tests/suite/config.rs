@@ -1,6 +1,6 @@
 //! `keywright config`: what a person asks before a server is started.
 
-use crate::process::Place;
+use crate::process::{PRESET, Place};
 
 #[tokio::test]
 async fn the_reference_is_a_configuration_that_can_be_used() {
@@ -38,6 +38,10 @@ async fn a_check_finds_what_a_start_would_and_touches_nothing() {
     ] {
         place.run(&check, &[(name, value)]).await.assert_refused(&[part]);
     }
+    // With the preset, and so with its permissions, it can be used.
+    let distribution = [("KEYWRIGHT_DISTRIBUTION__ENABLED", "true"), PRESET];
+    place.run(&check, &distribution[..1]).await.assert_refused(&["distribution.enabled needs the permission"]);
+    place.run(&check, &distribution).await.succeeded();
     let tls = [("KEYWRIGHT_TLS__CERT", missing.as_str()), ("KEYWRIGHT_TLS__KEY", missing.as_str())];
     place.run(&check, &tls).await.assert_refused(&["tls", "none.pem"]);
     assert!(!place.path("data").exists());

@@ -174,8 +174,20 @@ async fn data_that_is_there_already_is_left_to_serve() {
     fs::create_dir(place.path("data")).unwrap();
     place.write("data/notes.txt", "mine");
     let ended: Ended = place.run(&["demo", "--listen", "127.0.0.1:0", "--data-dir", &place.data()], &[]).await;
-    ended.assert_refused(&["is not empty", "use serve"]);
+    ended.assert_refused(&["is not empty", "--data-dir"]);
+    assert!(!ended.log.contains("keywright.toml"), "there is none: {ended:?}");
     assert_eq!(fs::read_dir(place.path("data")).unwrap().count(), 1, "nothing was put there");
+}
+
+/// Reddens when a demo that failed leaves something that keeps the next one from its folder.
+#[tokio::test]
+async fn after_one_that_failed_the_folder_is_as_good_as_new() {
+    let place = Place::new();
+    let arguments = ["demo", "--listen", "127.0.0.1:0", "--data-dir", &place.data()];
+    let nobody = [&arguments[..], &["--database-url", "postgres://x@127.0.0.1:1/x"]].concat();
+    place.run(&nobody, &[]).await.assert_refused(&["cannot use the database"]);
+    assert!(place.path("data").exists(), "the lock is there");
+    Server::listening(place.start(&arguments, &[])).await.program.end().await.succeeded();
 }
 
 #[tokio::test]

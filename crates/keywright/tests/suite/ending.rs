@@ -80,3 +80,15 @@ async fn a_request_that_never_ends_is_cut_off() {
     let _ = timeout(BOUND, stream.read_to_end(&mut answer)).await.unwrap();
     assert!(answer.is_empty(), "{answer:?}");
 }
+
+/// Reddens when somebody who asks how a server is waits for one that stands still, or is not told where to look.
+#[tokio::test]
+async fn one_that_stands_still_is_told_of_soon() {
+    let place = Place::new();
+    let server = place.serve(&[], &[]).await;
+    server.program.signal("STOP").await;
+    let asked = place.start(&["status", "--data-dir", &place.data()], &[]).ended_within(Duration::from_secs(15)).await;
+    assert!(asked.code == Some(5) && asked.log.contains("keywright db status"), "{asked:?}");
+    server.program.signal("CONT").await;
+    server.end().await;
+}

@@ -35,6 +35,7 @@ async fn replicas_join_a_demo_and_are_one_issuer() {
         assert_eq!(text(&try_exchange(base, &key).await.json(), "error"), "key_revoked");
     }
     for server in [beside, far] {
-        server.end().await;
+        let ended = server.program.end().await;
+        assert!(ended.code == Some(0) && !ended.log.contains("could not be removed"), "{ended:?}");
     }
 }

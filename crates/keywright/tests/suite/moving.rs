@@ -97,6 +97,10 @@ async fn from_sqlite_to_postgres_and_back() {
     known.check(&place, &server, &place.data()).await;
     let status = db(&place, &["status"], Some(&url)).await.succeeded();
     assert!(status.contains("engine    PostgreSQL") && status.contains("replica   127.0.0.1:"), "{status}");
+    // What a start would refuse is no less in the way.
+    let lonely = [(DATABASE, url.as_str()), ("KEYWRIGHT_DATABASE__REQUIRE_SYNC", "true")];
+    let status = place.run(&["db", "status", "--data-dir", &place.data()], &lonely).await;
+    assert!(status.code == Some(3) && status.printed.contains("names no synchronous standby"), "{status:?}");
     let folder = place.text("back");
     let back = ["copy", "--from", "postgres:", "--to", &format!("sqlite:{folder}")];
     db(&place, &back, Some(&url)).await.assert_refused(&["serves from the source"]);

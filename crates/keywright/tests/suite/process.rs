@@ -116,8 +116,13 @@ impl Program {
 
     /// Sends SIGTERM.
     pub(crate) async fn terminate(&self) {
+        self.signal("TERM").await;
+    }
+
+    /// Sends a signal, by its name.
+    pub(crate) async fn signal(&self, name: &str) {
         let pid = self.child.id().expect("it runs").to_string();
-        assert!(Command::new("sh").args(["-c", r#"kill -TERM "$1""#, "kill", &pid]).status().await.unwrap().success());
+        assert!(Command::new("sh").args(["-c", r#"kill -"$2" "$1""#, "kill", &pid, name]).status().await.unwrap().success());
     }
 
     /// Kills it, as a power cut would.

@@ -76,7 +76,8 @@ async fn an_issuer_that_comes_later_is_waited_for_and_no_token_is_called_bad_mea
     assert_eq!(answer.status, 503, "{answer:?}");
     assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
     let ready = client().get(format!("{}/readyz", beside.base));
-    assert_eq!(try_send(ready).await.unwrap().status, 503);
+    let not_ready = try_send(ready.try_clone().unwrap()).await.unwrap();
+    assert!(not_ready.status == 503 && not_ready.text.contains(&format!("the keys of the issuer {issuer} cannot be fetched")), "{not_ready:?}");
 
     let second = Server::listening(place.start(&arguments, &[PRESET])).await;
     let answer = until("the issuer's keys are fetched", async || {
@@ -86,5 +87,8 @@ async fn an_issuer_that_comes_later_is_waited_for_and_no_token_is_called_bad_mea
     })
     .await;
     assert!(names(&answer.text).is_empty());
+    until("it is ready", async || (try_send(ready.try_clone().unwrap()).await.unwrap().status == 200).then_some(())).await;
     second.end().await;
+    let log = beside.program.end().await.log;
+    assert_eq!(log.matches("tokens cannot be judged, and are answered 503").count(), 1, "{log}");
 }

@@ -99,11 +99,12 @@ async fn haproxy(folder: &Path, front: SocketAddr, urls: &[String]) -> anyhow::R
     Ok(process)
 }
 
-/// The example with other addresses; each of its own stands there once.
+/// The example with other addresses; each replica's stands there twice, in the backend of those that are ready and in that of those that run.
 fn configuration(front: &str, urls: &[String]) -> anyhow::Result<String> {
-    let replaced = std::iter::once((LISTEN, front)).chain(SERVERS.into_iter().zip(urls.iter().map(|url| url.trim_start_matches("http://"))));
-    replaced.into_iter().try_fold(CONFIGURATION.to_owned(), |text, (from, to)| {
-        ensure!(text.matches(from).count() == 1, "{from} must stand once in deploy/haproxy/keywright.cfg");
+    let servers = SERVERS.into_iter().zip(urls.iter().map(|url| url.trim_start_matches("http://")));
+    let replaced = std::iter::once((LISTEN, front, 1)).chain(servers.map(|(from, to)| (from, to, 2)));
+    replaced.into_iter().try_fold(CONFIGURATION.to_owned(), |text, (from, to, times)| {
+        ensure!(text.matches(from).count() == times, "{from} must stand {times} times in deploy/haproxy/keywright.cfg");
         Ok(text.replace(from, to))
     })
 }
