@@ -72,7 +72,10 @@ fn ground(operation: &str) -> Ground {
             needs: None,
             invalid: Some(Error::WrongLength(40960)),
             missing: &[],
-            others: vec![("The URL is wrong or over (`upload_url_invalid`), or its key or permission has ended (`upload_url_revoked`).", Error::UploadUrl), ("The file is there already.", Error::AlreadyUploaded)],
+            others: vec![
+                ("The URL is wrong or over (`upload_url_invalid`), or its key or permission has ended (`upload_url_revoked`).", Error::UploadUrl),
+                ("The file is there already.", Error::AlreadyUploaded),
+            ],
         },
         "getAppVersion" => plain(VIEW, &[Profile, AppVersion]),
         "updateAppVersion" => body(
