@@ -97,6 +97,12 @@ mod tests {
     }
 
     #[test]
+    fn a_list_without_an_end_is_one_page() {
+        let of = |pairs: &[(&str, &str)]| listing(pairs).unwrap().of_a_page_at_most().limit();
+        assert_eq!([of(&[]), of(&[("Page", "2")]), of(&[("Size", "7")])], [200, 25, 7]);
+    }
+
+    #[test]
     fn pages_count_from_one_whatever_the_case_of_the_names() {
         let third = listing(&[("PAGE", "3"), ("size", "7")]).unwrap();
         assert_eq!((third.limit(), third.offset()), (7, 14));

@@ -10,7 +10,7 @@ use axum::{
 };
 use keywright_db::{Db, Writes};
 use keywright_distribution::{Distribution, FileSettings, MIGRATIONS};
-use std::{io, time::Duration};
+use std::{io, task::Poll, time::Duration};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -19,6 +19,7 @@ keywright_db::on_both_engines!(Writes::Plain, MIGRATIONS;
     it_is_gone_at_once_and_not_only_at_the_next_pass,
     a_body_that_goes_on_is_refused_before_it_ends,
     whoever_is_dropped_in_the_middle_leaves_nothing,
+    whoever_is_dropped_anywhere_leaves_nothing,
     somebody_elses_start_leaves_alone_who_is_alive,
     what_a_crash_leaves_goes_at_the_next_start,
     a_loose_row_goes_when_its_file_was_never_made,
@@ -90,6 +91,32 @@ async fn a_body_that_goes_on_is_refused_before_it_ends(db: Db) {
     let answer = tokio::time::timeout(Duration::from_secs(20), world.put(&url, sent)).await;
     answer.expect("an answer while the body goes on").fails(400, "wrong_length");
     drop(sender);
+}
+
+/// Reddens when there is a moment in which a row or a file is made that nobody answers for.
+async fn whoever_is_dropped_anywhere_leaves_nothing(db: Db) {
+    let world = World::new(db.clone());
+    let profile = world.profile("one").await;
+    for polls in 0..60 {
+        let (sender, sent) = body();
+        sender.send(Ok(Bytes::from_static(b"--b0und\r\nContent-Disposition: form-data; name=File; filename=a\r\n\r\nabc"))).unwrap();
+        let request = Request::post(versions(&profile)).header("authorization", world.token(crate::common::ACME, OPERATOR));
+        let request = request.header("content-type", "multipart/form-data; boundary=b0und").body(sent).unwrap();
+        let mut sending = std::pin::pin!(world.send(request));
+        let mut left = polls;
+        let given_up = std::future::poll_fn(|context| {
+            if left == 0 {
+                return Poll::Ready(());
+            }
+            left -= 1;
+            assert!(sending.as_mut().poll(context).is_pending());
+            Poll::Pending
+        });
+        // The last ones wait for their bodies.
+        let _ = tokio::time::timeout(Duration::from_millis(20), given_up).await;
+    }
+    world.distribution.tidy().await;
+    assert_eq!((world.files().len(), rows(&db).await), (0, 0));
 }
 
 async fn whoever_is_dropped_in_the_middle_leaves_nothing(db: Db) {
