@@ -272,7 +272,11 @@ async fn names_and_notes_are_checked(db: Db) {
     let done = world.call(OPERATOR, "POST", &commit, odd.to_string()).await.good();
     let version = world.newest(&profile).await;
     assert_eq!((version["fileName"].as_str(), version["message"].as_str()), (Some("<img src=x>'; --.apk"), Some("é\r\n\t𝄞")));
-    let download = world.get(OPERATOR, &format!("{}/{}/download", versions(&profile), done["appVersionId"].as_str().unwrap())).await;
+    let one = format!("{}/{}", versions(&profile), done["appVersionId"].as_str().unwrap());
+    // As programs write them that keep to ASCII.
+    let long = format!(r#"{{"message": "{}"}}"#, r"\u00e9".repeat(5000));
+    assert_eq!(world.call(OPERATOR, "PATCH", &one, long).await.good()["message"], "é".repeat(5000));
+    let download = world.get(OPERATOR, &format!("{one}/download")).await;
     assert_eq!(download.header("content-disposition").matches('"').count(), 2);
     for size in ["", "0", "-1", "x", "99999999999999999999"] {
         let answer = world.get(OPERATOR, &format!("{}?action=uploadInformation&fileSize={size}", versions(&profile))).await;

@@ -11,7 +11,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 const MB: usize = 1 << 20;
 
@@ -304,6 +307,21 @@ async fn a_key_that_is_revoked_between_two_steps_stops_the_next_one() {
     until("the file is begun", async || (!files(&stage.files).is_empty()).then_some(())).await;
     revoke(&id).await;
     stream.write_all(end).await.unwrap();
+    let late = read(&mut stream).await;
+    assert_eq!((late.status, error(&late)), (401, "invalid_token".to_owned()));
+    assert_eq!(stage.app_versions().await.len(), 0);
+
+    let (id, token) = make("within-the-third").await;
+    let (file, url) = stage.ask(&token, 5).await;
+    assert_eq!(stage.put(&url, 1, b"hello").await.status, 200);
+    let body = json!({ "fileId": file, "fileName": "a.apk" }).to_string();
+    let head = format!("POST {}?action=commitFileUpload HTTP/1.1\r\nAuthorization: {token}\r\nExpect: 100-continue\r\n", stage.versions());
+    let mut stream = stage.connect(&head, body.len()).await;
+    // The body is asked for when the token was found good.
+    let mut asked = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    stream.read_exact(&mut asked).await.unwrap();
+    revoke(&id).await;
+    stream.write_all(body.as_bytes()).await.unwrap();
     let late = read(&mut stream).await;
     assert_eq!((late.status, error(&late)), (401, "invalid_token".to_owned()));
     assert_eq!(stage.app_versions().await.len(), 0);
