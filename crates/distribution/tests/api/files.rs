@@ -97,19 +97,24 @@ async fn a_body_that_goes_on_is_refused_before_it_ends(db: Db) {
 async fn whoever_is_dropped_anywhere_leaves_nothing(db: Db) {
     let world = World::new(db.clone());
     let profile = world.profile("one").await;
-    for polls in 0..60 {
-        let (sender, sent) = body();
-        sender.send(Ok(Bytes::from_static(b"--b0und\r\nContent-Disposition: form-data; name=File; filename=a\r\n\r\nabc"))).unwrap();
-        let request = Request::post(versions(&profile)).header("authorization", world.token(crate::common::ACME, OPERATOR));
-        let request = request.header("content-type", "multipart/form-data; boundary=b0und").body(sent).unwrap();
-        let mut sending = std::pin::pin!(world.send(request));
+    for polls in 0..40 {
+        let mut senders = Vec::new();
+        let mut several: Vec<_> = (0..4)
+            .map(|_| {
+                let (sender, sent) = body();
+                sender.send(Ok(Bytes::from_static(b"--b0und\r\nContent-Disposition: form-data; name=File; filename=a\r\n\r\nabc"))).unwrap();
+                senders.push(sender);
+                let request = Request::post(versions(&profile)).header("authorization", world.token(crate::common::ACME, OPERATOR));
+                Box::pin(world.send(request.header("content-type", "multipart/form-data; boundary=b0und").body(sent).unwrap()))
+            })
+            .collect();
         let mut left = polls;
         let given_up = std::future::poll_fn(|context| {
             if left == 0 {
                 return Poll::Ready(());
             }
             left -= 1;
-            assert!(sending.as_mut().poll(context).is_pending());
+            assert!(several.iter_mut().all(|sending| sending.as_mut().poll(context).is_pending()));
             Poll::Pending
         });
         // The last ones wait for their bodies.
