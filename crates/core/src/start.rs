@@ -363,11 +363,10 @@ impl First {
 
     async fn in_force(&self, tx: &mut Tx) -> Result<InForce, StoreError> {
         let is_mine = |document: &String| serde_json::from_str::<Document>(document).is_ok_and(|known| known == self.document);
-        let documents = catalogs::list_documents(tx).await?;
-        if documents.last().is_some_and(is_mine) {
+        if catalogs::find_in_force(tx).await?.is_some_and(|row| is_mine(&row.document)) {
             return Ok(InForce::Same);
         }
-        let is_older = self.is_replica && documents.iter().any(is_mine) && !replicas::list(tx).await?.is_empty();
+        let is_older = self.is_replica && !replicas::list(tx).await?.is_empty() && catalogs::list_documents(tx).await?.iter().any(is_mine);
         Ok(if is_older { InForce::Later } else { InForce::Other })
     }
 

@@ -25,6 +25,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     // What can be wrong with address, certificate and mail is said before the folder is touched.
     config.check_transport(config.listen.ip())?;
     listen::check_tls(&config)?;
+    // A name that only the database has is not known yet.
     if config.public_url.is_some() || !config.database.is_shared() {
         config.mail.route(&config.issuer(config.listen)?, config.data_dir.clone())?;
     }

@@ -95,8 +95,7 @@ impl Outer {
         if !by_gateway && let Some(uri) = without_double_slashes(request.uri()).filter(|uri| !gateway::is_check(uri.path())) {
             *request.uri_mut() = uri;
         }
-        let rest_timeout = if self.may_bring_a_file(&request) { REST_TIMEOUT } else { REQUEST_TIMEOUT };
-        let mut request = unread::read_on(request, rest_timeout);
+        let mut request = unread::read_on(request, |request| if self.may_bring_a_file(request) { REST_TIMEOUT } else { REQUEST_TIMEOUT });
         let allow_origin = if by_gateway { None } else { self.allow_origin(&request) };
         let method = request.method().clone();
         let Ok(request_id) = request_id(request.headers()) else {

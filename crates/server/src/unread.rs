@@ -21,13 +21,14 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// What is no longer than this is read by its handler, or has come together with the headers.
 const SHORT: u64 = 16 * 1024;
 
-/// Reads on what its handler leaves of a body, for `longest` at most. Who asked before he sends (`Expect`, RFC 9110, section 10.1.1) hears
+/// Reads on what its handler leaves of a body, for as long as `longest` says of the request. Who asked before he sends (`Expect`, RFC 9110, section 10.1.1) hears
 /// the answer first.
-pub(crate) fn read_on(request: Request<Body>, longest: Duration) -> Request<Body> {
+pub(crate) fn read_on(request: Request<Body>, longest: impl FnOnce(&Request<Body>) -> Duration) -> Request<Body> {
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
     if declared.is_some_and(|length| length <= SHORT) || request.body().is_end_stream() || request.headers().contains_key(EXPECT) {
         return request;
     }
+    let longest = longest(&request);
     request.map(|body| Body::from_stream(ReadOn { body: Some(body.into_data_stream()), longest }))
 }
 

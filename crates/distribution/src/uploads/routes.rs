@@ -32,16 +32,17 @@ pub(crate) fn router() -> OpenApiRouter<App> {
 #[must_use]
 pub fn brings_a_file(method: &Method, uri: &Uri) -> bool {
     let mut steps = uri.path().split('/').skip(1);
-    let is_ours = steps.next() == Some("distribution") && matches!(steps.next(), Some("v1" | "v2"));
+    if steps.next() != Some("distribution") || !matches!(steps.next(), Some("v1" | "v2")) {
+        return false;
+    }
     let rest: Vec<&str> = steps.take(4).collect();
     // As the handler reads it.
     let has_action = || pairs(Query::try_from_uri(uri)).and_then(|pairs| Ok(value(&pairs, "action")?.is_some())).unwrap_or(true);
-    is_ours
-        && match rest.as_slice() {
-            ["uploads", _] => method == Method::PUT || method == Method::POST,
-            ["profiles", _, "app-versions"] => method == Method::POST && !has_action(),
-            _ => false,
-        }
+    match rest.as_slice() {
+        ["uploads", _] => method == Method::PUT || method == Method::POST,
+        ["profiles", _, "app-versions"] => method == Method::POST && !has_action(),
+        _ => false,
+    }
 }
 
 /// Where a file goes.

@@ -50,6 +50,13 @@ impl Stage {
         (text(&answer.json(), "fileId"), url.strip_prefix(&self.demo.base).unwrap().to_owned())
     }
 
+    /// The first two steps: the file's id.
+    async fn uploaded(&self, token: &str) -> String {
+        let (file, url) = self.ask(token, 5).await;
+        assert_eq!(self.put(&url, 1, b"hello").await.status, 200);
+        file
+    }
+
     async fn commit(&self, token: &str, file: &str) -> Answer {
         let body = json!({ "fileId": file, "fileName": "shop.ipa" });
         post_with(&self.demo.base, &format!("{}?action=commitFileUpload", self.versions()), token, &body).await
@@ -293,8 +300,7 @@ async fn a_key_that_is_revoked_between_two_steps_stops_the_next_one() {
     assert_eq!(files(&stage.files).len(), 0);
 
     let (id, token) = make("before-the-third").await;
-    let (file, url) = stage.ask(&token, 5).await;
-    assert_eq!(stage.put(&url, 1, b"hello").await.status, 200);
+    let file = stage.uploaded(&token).await;
     revoke(&id).await;
     assert_eq!(stage.commit(&token, &file).await.status, 401);
     assert_eq!(stage.app_versions().await.len(), 0);
@@ -312,8 +318,7 @@ async fn a_key_that_is_revoked_between_two_steps_stops_the_next_one() {
     assert_eq!(stage.app_versions().await.len(), 0);
 
     let (id, token) = make("within-the-third").await;
-    let (file, url) = stage.ask(&token, 5).await;
-    assert_eq!(stage.put(&url, 1, b"hello").await.status, 200);
+    let file = stage.uploaded(&token).await;
     let body = json!({ "fileId": file, "fileName": "a.apk" }).to_string();
     let head = format!("POST {}?action=commitFileUpload HTTP/1.1\r\nAuthorization: {token}\r\nExpect: 100-continue\r\n", stage.versions());
     let mut stream = stage.connect(&head, body.len()).await;
@@ -327,8 +332,7 @@ async fn a_key_that_is_revoked_between_two_steps_stops_the_next_one() {
     assert_eq!(stage.app_versions().await.len(), 0);
 
     let (id, token) = make("before-the-last").await;
-    let (file, url) = stage.ask(&token, 5).await;
-    assert_eq!(stage.put(&url, 1, b"hello").await.status, 200);
+    let file = stage.uploaded(&token).await;
     let done = stage.commit(&token, &file).await.json();
     revoke(&id).await;
     assert_eq!(get_with(base, &format!("/task/v1/tasks/{}", text(&done, "taskId")), &token).await.status, 401);
